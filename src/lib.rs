@@ -1,0 +1,40 @@
+//! ringpace: a smart-home HTTP API on a thread-per-core io_uring runtime, a pacer that loads any
+//! HTTP/1.1 server at an exact rate and states its own error, and a bench that compares.
+//!
+//! # Code map
+//!
+//! Modules form layers; imports point only down, and `tests/tidy.rs` enforces it.
+//!
+//! | layer | modules | what stands there |
+//! |---|---|---|
+//! | 0 | [`units`] [`clock`] [`slab`] [`rng`] | spans, points, rates; generation-tagged slots |
+//! | 1 | [`http`] [`timer`] [`stats`] | pure, and know nothing of each other |
+//! | 2 | [`home`] [`results`] | devices and event log; the on-disk schema of a run |
+//! | 3 | [`serve`] and [`pace`], their cores | sans-IO; the two never meet |
+//! | 4 | [`io`] | the only module with unsafe and system calls |
+//! | 5 | `serve::worker`, `pace::worker` | core x driver x wheel x clock |
+//! | 6 | [`bench`] [`report`] | child processes and files |
+//! | 7 | [`cli`] | typed flags to a plan that can run |
+//!
+//! Start at [`serve::conn`] for the server, at [`pace::worker`] for the pacer.
+
+pub mod clock;
+pub mod rng;
+pub mod slab;
+pub mod units;
+
+pub mod http;
+pub mod stats;
+pub mod timer;
+
+pub mod home;
+pub mod results;
+
+pub mod io;
+pub mod pace;
+pub mod serve;
+
+pub mod bench;
+pub mod report;
+
+pub mod cli;
