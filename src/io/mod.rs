@@ -11,6 +11,7 @@
 
 pub mod clock;
 pub mod net;
+pub mod process;
 pub mod topology;
 
 use crate::slab::Key;
