@@ -18,6 +18,7 @@ mod ring;
 pub mod signal;
 pub mod topology;
 pub mod uring;
+pub mod wait;
 
 use crate::slab::Key;
 use crate::units::Mono;
