@@ -28,7 +28,7 @@ pub fn answer(call: Call, content: &[u8], home: &Home, metrics: impl FnOnce() ->
         Call::Status => Answer::Now(Reply::ok(Content::Status(json::status(home.snapshot())))),
         Call::Command(device) => match read_command(device, content) {
             Ok(change) => Answer::Command(change),
-            Err(reply) => Answer::Now(reply),
+            Err(Refusal { status, sentence }) => Answer::Now(Reply::error(status, &sentence)),
         },
         Call::Events { since } => {
             // Without `since`: what comes after this request arrived.
@@ -54,8 +54,10 @@ pub fn try_event(since: Seq, home: &Home) -> Option<Reply> {
         FirstAfter::NotYet => None,
         FirstAfter::Event(event) => Some(Reply::ok(Content::Event(json::event(event)))),
         FirstAfter::Gone { oldest } => {
-            let sentence =
-                format!("events after {} have left the log; the oldest kept is {}", since.0, oldest.0);
+            let sentence = format!(
+                "events after {} have left the log; the oldest kept is {}",
+                since.0, oldest.0
+            );
             Some(Reply::error(410, &sentence))
         }
     }
@@ -74,28 +76,26 @@ struct Command<'a> {
     value: Option<serde_json::Number>,
 }
 
-/// 400 for what is not JSON, 422 for JSON that is no command for this device.
-fn read_command(device: Device, content: &[u8]) -> Result<Change, Reply> {
-    let command: Command<'_> = serde_json::from_slice(content).map_err(|error| {
-        // serde reports the first thing it trips over; a wrong type may stand before broken JSON.
-        match well_formed(content) {
-            Err(sentence) => Reply::error(400, &sentence),
-            Ok(()) => Reply::error(422, &format!("this is no command: {error}")),
-        }
-    })?;
-    if std::str::from_utf8(content).is_err() {
-        return Err(Reply::error(400, NOT_UTF8));
-    }
-    let value = command.value.as_ref().and_then(serde_json::Number::as_f64);
-    Change::parse(device, &command.action, value)
-        .map_err(|refused| Reply::error(422, &refused.to_string()))
+/// Why a command is not carried out.
+struct Refusal {
+    status: u16,
+    sentence: String,
 }
 
-fn well_formed(content: &[u8]) -> Result<(), String> {
-    let text = std::str::from_utf8(content).map_err(|_| NOT_UTF8.to_string())?;
-    serde_json::from_str::<IgnoredAny>(text)
-        .map(drop)
-        .map_err(|error| format!("the content is not JSON: {error}"))
+/// 400 for what is not JSON, 422 for JSON that is no command for this device.
+fn read_command(device: Device, content: &[u8]) -> Result<Change, Refusal> {
+    let refusal = |status, sentence| Refusal { status, sentence };
+    let text = std::str::from_utf8(content).map_err(|_| refusal(400, NOT_UTF8.to_string()))?;
+    let command: Command<'_> = serde_json::from_str(text).map_err(|error| {
+        // serde reports the first thing it trips over; a wrong type may stand before broken JSON.
+        match serde_json::from_str::<IgnoredAny>(text) {
+            Err(error) => refusal(400, format!("the content is not JSON: {error}")),
+            Ok(_) => refusal(422, format!("this is no command: {error}")),
+        }
+    })?;
+    let value = command.value.as_ref().and_then(serde_json::Number::as_f64);
+    Change::parse(device, &command.action, value)
+        .map_err(|refused| refusal(422, refused.to_string()))
 }
 
 const NOT_UTF8: &str = "the content is not JSON: it is not UTF-8 (RFC 8259 section 8.1)";

@@ -17,14 +17,14 @@ use super::reply::Reply;
 use super::router::{self, Call};
 use super::settings::Settings;
 use crate::home::{Change, Home, Seq};
-use crate::http::body::{BodyDecoder, Decoded};
-use crate::http::encode::{self, Connection, HttpDate, ResponseHead};
-use crate::http::reject::Reject;
-use crate::http::request::{HeadParser, Method, Parsed, RequestHead, Version};
+use crate::http::body::{self, Decoded};
+use crate::http::{
+    BodyDecoder, Connection, HeadParser, HttpDate, Method, Parsed, Reject, RequestHead,
+    ResponseHead, Version, encode,
+};
 use crate::units::{Mono, Nanos};
 
 /// What a connection needs of its worker while it handles something.
-#[derive(Debug)]
 pub struct Surroundings<'a> {
     /// Devices and events.
     pub home: &'a Home,
@@ -321,7 +321,7 @@ impl Conn {
         let call = router::route(&head, around.settings.echo);
         let request = Request::of(&head, &call);
         let after = &bytes[head.len..];
-        if let Some(content) = head.framing.whole(after) {
+        if let Some(content) = body::whole(head.framing, after) {
             let len = head.len + content.len();
             self.act(now, request, call, content, around);
             return len;
@@ -345,7 +345,8 @@ impl Conn {
         match decoder.decode(bytes, content) {
             Ok(Decoded { consumed, done: false }) => consumed,
             Ok(Decoded { consumed, done: true }) => {
-                if let Phase::Content { request, call, content, .. } = std::mem::take(&mut self.phase)
+                if let Phase::Content { request, call, content, .. } =
+                    std::mem::take(&mut self.phase)
                 {
                     self.act(now, request, call, &content, around);
                 }
@@ -433,15 +434,12 @@ impl Conn {
         let head = ResponseHead {
             status: reply.status,
             content_type: reply.content.media_type(),
-            content_length: content.len() as u64,
             date: around.date,
             allow: reply.allow,
             connection,
+            extra: &[],
         };
-        head.encode(&mut self.outbox);
-        if include_content {
-            self.outbox.extend_from_slice(content);
-        }
+        head.encode(content, include_content, &mut self.outbox);
     }
 }
 

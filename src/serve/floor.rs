@@ -10,7 +10,7 @@ use super::conn::{CloseWish, Conn, Surroundings};
 use super::metrics::Metrics;
 use super::settings::Settings;
 use crate::home::{FirstAfter, Home, Seq};
-use crate::http::encode::HttpDate;
+use crate::http::HttpDate;
 use crate::slab::Key;
 use crate::timer::wheel::{TimerKey, Wheel};
 use crate::units::Mono;
@@ -333,7 +333,9 @@ impl Floor {
     }
 
     fn unpark(&mut self, id: Key) {
-        let Some(place) = self.entry_mut(id).and_then(|entry| entry.parked_at.take()) else { return };
+        let Some(place) = self.entry_mut(id).and_then(|entry| entry.parked_at.take()) else {
+            return;
+        };
         self.parked.swap_remove(place);
         if let Some(moved) = self.parked.get(place).copied()
             && let Some(entry) = self.entry_mut(moved)

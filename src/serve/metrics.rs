@@ -156,7 +156,8 @@ impl Metrics {
             for ((_, path), counts) in Path::ALL.iter().zip(&core.tally.answers) {
                 for (status, count) in STATUSES.iter().zip(counts).filter(|(_, c)| c.get() > 0) {
                     let status = if *status == 0 { "other".into() } else { status.to_string() };
-                    let labels = format!("core=\"{}\",path=\"{path}\",status=\"{status}\"", core.cpu);
+                    let labels =
+                        format!("core=\"{}\",path=\"{path}\",status=\"{status}\"", core.cpu);
                     sample(&mut text, "requests_total", &labels, count.get());
                 }
             }

@@ -14,6 +14,7 @@ pub mod worker;
 
 use crate::clock::Clock;
 use crate::home::Home;
+use crate::io::Driver;
 use crate::io::clock::MonotonicClock;
 use crate::io::epoll::Epoll;
 use crate::io::limits::minimise_timer_slack;
@@ -21,7 +22,6 @@ use crate::io::net::{self, Listener, Waker};
 use crate::io::topology::{self, CpuList};
 use crate::io::uring::{self, Uring};
 use crate::io::wait::{WaitMode, Waiting};
-use crate::io::Driver;
 use floor::Shared;
 use metrics::Metrics;
 use settings::Settings;
@@ -94,7 +94,10 @@ impl Server {
     /// # Errors
     /// The first worker's that could not start, with what to do about it; the others are ended.
     pub fn start(plan: &Plan) -> io::Result<Server> {
-        let cores = plan.cpus.as_ref().map_or(vec![None], |list| list.cpus().iter().copied().map(Some).collect());
+        let cores = plan
+            .cpus
+            .as_ref()
+            .map_or(vec![None], |list| list.cpus().iter().copied().map(Some).collect());
         let listeners = bind_all(plan, cores.len())?;
         let address = listeners[0].local_address()?;
         let shared = Shared {
@@ -117,7 +120,8 @@ impl Server {
                 all_wakers: Arc::clone(&all_wakers),
             };
             let name = format!("worker-{}", label(&cpu));
-            workers.push(std::thread::Builder::new().name(name).spawn(move || seat.take(listener))?);
+            workers
+                .push(std::thread::Builder::new().name(name).spawn(move || seat.take(listener))?);
         }
         drop(report);
         gather(&reports, workers, address, &stop, &all_wakers)
@@ -145,7 +149,8 @@ impl Server {
     pub fn join(self) -> io::Result<()> {
         let mut first_error = Ok(());
         for worker in self.workers {
-            let outcome = worker.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
+            let outcome =
+                worker.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
             if outcome.is_err() {
                 self.stopper.stop();
                 first_error = first_error.and(outcome);

@@ -5,8 +5,7 @@
 
 use super::reply::Reply;
 use crate::home::Device;
-use crate::http::request::{Method, RequestHead, Target};
-use crate::http::target;
+use crate::http::{Method, RequestHead, Target, target};
 
 /// What a request asks for, decided by its head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +81,9 @@ impl Resource<'_> {
             (Resource::Command { segment }, Method::Post) => command(segment, head.content_type),
             // A device that does not exist has no methods to name.
             (Resource::Command { segment }, _) if device_of(segment).is_none() => unknown_device(),
-            _ => refuse(Reply::error(405, "this path does not take that method").allow(self.allow())),
+            _ => {
+                refuse(Reply::error(405, "this path does not take that method").allow(self.allow()))
+            }
         }
     }
 
@@ -104,7 +105,9 @@ fn command(segment: &[u8], content_type: Option<&[u8]>) -> Call {
         // RFC 9110 section 8.3: without a Content-Type the recipient may look for itself.
         None => Call::Command(device),
         Some(content_type) if is_json(content_type) => Call::Command(device),
-        Some(_) => refuse(Reply::error(415, "a command is JSON; send Content-Type: application/json")),
+        Some(_) => {
+            refuse(Reply::error(415, "a command is JSON; send Content-Type: application/json"))
+        }
     }
 }
 
@@ -117,7 +120,10 @@ fn device_of(segment: &[u8]) -> Option<Device> {
 const SEGMENT_BYTES_MAX: usize = 32;
 
 fn unknown_device() -> Call {
-    refuse(Reply::error(404, "there is no such device; there are light, thermostat, lock, camera, sensor"))
+    refuse(Reply::error(
+        404,
+        "there is no such device; there are light, thermostat, lock, camera, sensor",
+    ))
 }
 
 fn refuse(reply: Reply) -> Call {
@@ -149,7 +155,8 @@ fn events(query: Option<&[u8]>) -> Call {
         .next_back();
     let Some(digits) = given else { return Call::Events { since: None } };
     let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let since = std::str::from_utf8(digits).ok().filter(|_| all_digits).and_then(|d| d.parse().ok());
+    let since =
+        std::str::from_utf8(digits).ok().filter(|_| all_digits).and_then(|d| d.parse().ok());
     match since {
         Some(since) => Call::Events { since: Some(since) },
         None => refuse(Reply::error(422, "since is a seq: decimal digits, as the events carry it")),

@@ -1,6 +1,6 @@
 //! What can be set about the server's behaviour, apart from where and how it runs.
 
-use crate::http::request::HeadLimits;
+use crate::http::HeadLimits;
 use crate::units::Nanos;
 
 /// Limits and latencies; the same for every connection.

@@ -7,14 +7,14 @@
 //! ```
 //! Start at [`Worker::run`].
 
+use super::conn::CloseWish;
 use super::floor::{Floor, Pause, Shared};
 use super::metrics::Tally;
-use crate::io::wait::Waiting;
-use super::conn::CloseWish;
 use crate::clock::Clock;
 use crate::home::Seq;
 use crate::io::clock::wall_secs;
 use crate::io::net::{Listener, Waker};
+use crate::io::wait::Waiting;
 use crate::io::{ConnId, Driver, Event, Sending, Wait};
 use crate::units::Mono;
 use std::sync::Arc;
