@@ -12,6 +12,7 @@
 mod buffers;
 pub mod clock;
 pub mod epoll;
+pub mod host;
 pub mod limits;
 pub mod net;
 mod ring;
