@@ -1,7 +1,7 @@
 //! The five devices: their names, what values they take, and what a command may do to them.
 //!
-//! A [`Change`] exists only if it is valid for its device, so whoever holds one can apply it without
-//! a second look. Not here: JSON and HTTP; the words of a command come in as they were parsed.
+//! A [`Change`] exists only if it is valid for its device, so whoever holds one can apply it
+//! without a second look. Not here: JSON and HTTP; a command's words come in as they were parsed.
 
 use std::fmt;
 

@@ -6,8 +6,8 @@
 //! ```
 //! A slot only ever grows: publishing is a `fetch_max`, and the seq stands in the high bits. So a
 //! producer that stalls between claiming a seq and publishing it, and wakes up a lap later, cannot
-//! overwrite the newer event. A reader that looks for a seq and finds a smaller one in its slot knows
-//! that the event is not published yet; a larger one, that it is gone.
+//! overwrite the newer event. A reader that looks for a seq and finds a smaller one in its slot
+//! knows that the event is not published yet; a larger one, that it is gone.
 //!
 //! Not here: who claims seqs; see [`super::Home::apply`].
 

@@ -7,8 +7,8 @@
 //! and once a command is confirmed every later snapshot, on any core, shows it.
 //!
 //! Events then go to a ring (`log`), where every core finds the first one after the last it has
-//! seen. Between claim and publication an event is "not yet", never skipped: a reader gets events in
-//! order, each once, or is told that it fell behind by more than the ring.
+//! seen. Between claim and publication an event is "not yet", never skipped: a reader gets events
+//! in order, each once, or is told that it fell behind by more than the ring.
 //!
 //! # Sleeping
 //!
@@ -57,8 +57,8 @@ impl Home {
         }
     }
 
-    /// Makes a change and publishes its event, which is returned. Lock-free; loses a race at most
-    /// once per change that another core makes meanwhile.
+    /// Makes a change and publishes its event, which is returned. Lock-free: it tries again only
+    /// because another core has made a change meanwhile.
     ///
     /// Cores that sleep learn of it by [`Home::cores_to_wake`], which is the caller's to call: once
     /// after any number of changes.

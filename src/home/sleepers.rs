@@ -1,9 +1,9 @@
 //! Which cores sleep with parked polls, so that a producer wakes exactly those, and each once.
 //!
 //! A core that is about to sleep sets its bit, and only then looks at the log for the last time. A
-//! producer publishes, and only then looks at the bits. A fence stands between the two steps on both
-//! sides, so at least one of them sees the other: either the core finds the event, or the producer
-//! finds the bit. Taking the bits is a swap, so of several producers one wakes the core.
+//! producer publishes, and only then looks at the bits. A fence stands between the two steps on
+//! both sides, so at least one of them sees the other: either the core finds the event, or the
+//! producer finds the bit. Taking the bits is a swap, so of several producers one wakes the core.
 
 use super::sync::{AtomicU64, Ordering, fence};
 

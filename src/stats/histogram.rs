@@ -1,8 +1,8 @@
 //! Latencies in nanoseconds as a histogram in which a request that never came counts as +infinity.
 //!
-//! A thin type over HdrHistogram: 1 ns to 1 h to three significant digits. What HdrHistogram rounds
-//! though it need not, this type keeps exactly beside it: the least, the greatest, the mean. A
-//! server cannot look fast by dropping its slow answers, since [`Histogram::record_infinite`] counts
+//! A thin type over HdrHistogram: 1 ns to 1 h to three significant digits. What HdrHistogram
+//! rounds though it need not, this type keeps exactly beside it: the least, the greatest, the mean.
+//! A server cannot look fast by dropping its slow answers: [`Histogram::record_infinite`] counts
 //! them above every finite rank. Histograms are merged, exactly; quantiles are never averaged.
 //!
 //! Not here: confidence intervals and comparisons. Start at [`Histogram::quantile`].

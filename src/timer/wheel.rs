@@ -11,8 +11,8 @@
 //! ...                                            level 6 ends beyond any u64 of nanoseconds
 //! ```
 //! An entry lies on the lowest level whose window, 256 slots from the present one, reaches its
-//! deadline. The windows slide, so slot `unit % 256` belongs to exactly one unit of that level. When
-//! the cursor comes to a slot of a higher level, its entries cascade to lower ones.
+//! deadline. The windows slide, so slot `unit % 256` belongs to exactly one unit of that level.
+//! When the cursor comes to a slot of a higher level, its entries cascade to lower ones.
 //!
 //! Order within one `advance`: by tick, and within a tick in the order of arming; not by deadline
 //! within a tick. A deadline that had passed when it was armed counts to the tick of its arming.
@@ -20,8 +20,8 @@
 
 use crate::units::Mono;
 
-/// log2 of a tick in nanoseconds. Chosen: 8,192 ns, so that a device latency of 2 ms lies on level 0
-/// and never cascades, while a tick at 100,000 requests/s holds about one entry.
+/// log2 of a tick in nanoseconds. Chosen: 8,192 ns, so that a device latency of 2 ms lies on level
+/// 0 and never cascades, while a tick at 100,000 requests/s holds about one entry.
 const TICK_BITS: u32 = 13;
 
 /// log2 of the slots of a level.
@@ -166,9 +166,10 @@ impl<T: Copy> Wheel<T> {
     /// When to call [`Wheel::advance`] next; `None` if nothing is armed.
     ///
     /// Never later than the earliest deadline, and exactly it if the slots in question hold few
-    /// entries. Otherwise it may be the start of a crowded slot: advancing to there moves the slot's
-    /// entries to lower levels, or finds out the exact earliest deadline of a crowded tick, so that
-    /// a loop over `advance(next_wake)` always gets on. Looks at a bounded number of entries.
+    /// entries. Otherwise it may be the start of a crowded slot, or of a crowded tick the deadline
+    /// of a timer that was cancelled: advancing to there moves the slot's entries to lower levels,
+    /// or finds out the tick's earliest deadline, so that a loop over `advance(next_wake)` always
+    /// gets on. Looks at a bounded number of entries.
     pub fn next_wake(&self) -> Option<Mono> {
         (0..LEVELS).filter_map(|level| self.wake_of(level)).min()
     }
@@ -203,8 +204,8 @@ impl<T: Copy> Wheel<T> {
         Some(Place { level, head: head_of(level, found), start: found << shift })
     }
 
-    /// Moves a slot's entries to where they belong as seen from the cursor. In front and last first:
-    /// whatever lies in a lower slot already was armed later than anything that comes down to it.
+    /// Moves a slot's entries to where they belong as seen from the cursor. In front and last
+    /// first: whatever lies in a lower slot was armed later than anything that comes down to it.
     fn cascade(&mut self, head: u32) {
         loop {
             let node = self.link(head).prev;
