@@ -386,12 +386,14 @@ impl HeadEnd {
             *self = match (*self, octet) {
                 (_, 0) => return Err(Malformed::Nul),
                 (HeadEnd::LastCr, b'\n') => return Ok(Some(at + 1)),
+                // Only servers skip empty lines; here they are octets beyond the last message.
+                (HeadEnd::Fresh, b'\r') => return Err(Malformed::BadHead),
                 (HeadEnd::Cr, b'\n') => HeadEnd::LineBegin,
                 (HeadEnd::Cr | HeadEnd::LastCr, _) | (_, b'\n') => {
                     return Err(Malformed::BareLineEnd);
                 }
                 (HeadEnd::LineBegin, b'\r') => HeadEnd::LastCr,
-                (HeadEnd::Fresh | HeadEnd::InLine, b'\r') => HeadEnd::Cr,
+                (HeadEnd::InLine, b'\r') => HeadEnd::Cr,
                 (HeadEnd::Fresh | HeadEnd::InLine | HeadEnd::LineBegin, _) => HeadEnd::InLine,
             };
         }
