@@ -27,7 +27,8 @@ const ANSWER_BYTES: usize = 229;
 fn main() {
     // `cargo test --benches` runs this too: one short round is enough to see that it works.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
-    let (rounds, span) = if is_bench { (7, Nanos::from_secs(2)) } else { (1, Nanos::from_millis(50)) };
+    let (rounds, span) =
+        if is_bench { (7, Nanos::from_secs(2)) } else { (1, Nanos::from_millis(50)) };
     for rate in [1_000, 10_000] {
         compare(rate, rounds, span);
     }
@@ -48,11 +49,14 @@ fn compare(rate: u64, rounds: usize, span: Nanos) {
             samples.push(measure());
         }
     }
-    println!("status at {rate}: p50 of {rounds} interleaved rounds of {span}, ratio to the ping-pong");
+    println!(
+        "status at {rate}: p50 of {rounds} interleaved rounds of {span}, ratio to the ping-pong"
+    );
     let floor = median(&p50s[0]);
     for ((name, _), samples) in contestants.iter().zip(&p50s) {
         let p50 = median(samples);
-        let (min, max) = (samples.iter().min().expect("a round"), samples.iter().max().expect("a round"));
+        let (min, max) =
+            (samples.iter().min().expect("a round"), samples.iter().max().expect("a round"));
         let ratio = p50 as f64 / floor as f64;
         println!(
             "  {name:<32} {:>9}  {ratio:5.2}   ({} to {})",

@@ -80,7 +80,7 @@ pub enum Malformed {
     TooManyFields,
     /// `httparse` does not take the head for one.
     BadHead,
-    /// A status outside 100 to 599 (RFC 9110 §15).
+    /// A status that is not three digits from 100 to 599 (RFC 9110 §15), or a malformed reason phrase.
     BadStatus,
     /// 101 without having been asked to switch protocols (RFC 9110 §15.2.2).
     UnaskedSwitch,
@@ -110,7 +110,9 @@ impl fmt::Display for Malformed {
             Malformed::HeadTooLarge => "the head is too large",
             Malformed::TooManyFields => "the head has too many fields",
             Malformed::BadHead => "the head is malformed",
-            Malformed::BadStatus => "the status is not within 100 to 599",
+            Malformed::BadStatus => {
+                "the status is not within 100 to 599, or its reason phrase is malformed"
+            }
             Malformed::UnaskedSwitch => "the server switched protocols unasked",
             Malformed::TooManyInterim => "there are too many interim responses",
             Malformed::BadLength => "Content-Length is not a number",
@@ -386,12 +388,14 @@ impl HeadEnd {
             *self = match (*self, octet) {
                 (_, 0) => return Err(Malformed::Nul),
                 (HeadEnd::LastCr, b'\n') => return Ok(Some(at + 1)),
+                // Only servers skip empty lines; here they are octets beyond the last message.
+                (HeadEnd::Fresh, b'\r') => return Err(Malformed::BadHead),
                 (HeadEnd::Cr, b'\n') => HeadEnd::LineBegin,
                 (HeadEnd::Cr | HeadEnd::LastCr, _) | (_, b'\n') => {
                     return Err(Malformed::BareLineEnd);
                 }
                 (HeadEnd::LineBegin, b'\r') => HeadEnd::LastCr,
-                (HeadEnd::Fresh | HeadEnd::InLine, b'\r') => HeadEnd::Cr,
+                (HeadEnd::InLine, b'\r') => HeadEnd::Cr,
                 (HeadEnd::Fresh | HeadEnd::InLine | HeadEnd::LineBegin, _) => HeadEnd::InLine,
             };
         }

@@ -19,7 +19,8 @@ pub fn describe() -> Map<String, Value> {
     put("clocksource", read("/sys/devices/system/clocksource/clocksource0/current_clocksource"));
     put("governor", read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"));
     put("smt", read("/sys/devices/system/cpu/smt/control"));
-    let virtualised = cpu_field("flags").is_some_and(|flags| flags.split(' ').any(|f| f == "hypervisor"));
+    let virtualised =
+        cpu_field("flags").is_some_and(|flags| flags.split(' ').any(|f| f == "hypervisor"));
     host.insert("virtualised".to_string(), Value::from(virtualised));
     host
 }

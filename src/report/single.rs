@@ -21,15 +21,18 @@ pub fn run_table(run: &Run) -> String {
 }
 
 fn headline(text: &mut String, run: &Run) {
-    line(text, format_args!(
-        "offered {:.1}/s, achieved {:.1}/s for {:.1} s; {} arrivals, seed {}, schedule {}",
-        run.offered_rps,
-        run.achieved_rps,
-        run.duration_s,
-        run.schedule.arrivals,
-        run.schedule.seed,
-        run.schedule.hash
-    ));
+    line(
+        text,
+        format_args!(
+            "offered {:.1}/s, achieved {:.1}/s for {:.1} s; {} arrivals, seed {}, schedule {}",
+            run.offered_rps,
+            run.achieved_rps,
+            run.duration_s,
+            run.schedule.arrivals,
+            run.schedule.seed,
+            run.schedule.hash
+        ),
+    );
 }
 
 const HEADINGS: [&str; 8] = ["count", "p50", "p90", "p95", "p99", "p99.9", "p99.99", "max"];
@@ -95,29 +98,41 @@ fn footnotes(text: &mut String, run: &Run) {
         line(text, format_args!("* fewer than 10 samples beyond it; run longer to know it"));
     }
     if run.response_ns.infinite > 0 {
-        line(text, format_args!("> some requests never came back; they count as longer than any that did"));
+        line(
+            text,
+            format_args!("> some requests never came back; they count as longer than any that did"),
+        );
     }
 }
 
 fn counts(text: &mut String, run: &Run) {
     let Errors { status, malformed, reset, timeout, connect } = run.errors;
-    line(text, format_args!(
-        "\nplanned {} = ok {} + status {status} + malformed {malformed} + reset {reset} + timeout {timeout} \
+    line(
+        text,
+        format_args!(
+            "\nplanned {} = ok {} + status {status} + malformed {malformed} + reset {reset} + timeout {timeout} \
          + connect {connect} + unfinished {}",
-        run.planned, run.ok, run.unfinished
-    ));
-    line(text, format_args!(
-        "connections {} opened, {} in flight at most, {} requests waited for one",
-        run.connections.opened, run.connections.peak_in_flight, run.connections.starved
-    ));
-    line(text, format_args!(
-        "stalls of the pacer: {} over {}, {} in all, the longest {}; {} requests overlap one",
-        run.stalls.count,
-        Nanos(run.stalls.threshold_ns),
-        Nanos(run.stalls.total_ns),
-        Nanos(run.stalls.max_ns),
-        run.stalls.requests_overlapping
-    ));
+            run.planned, run.ok, run.unfinished
+        ),
+    );
+    line(
+        text,
+        format_args!(
+            "connections {} opened, {} in flight at most, {} requests waited for one",
+            run.connections.opened, run.connections.peak_in_flight, run.connections.starved
+        ),
+    );
+    line(
+        text,
+        format_args!(
+            "stalls of the pacer: {} over {}, {} in all, the longest {}; {} requests overlap one",
+            run.stalls.count,
+            Nanos(run.stalls.threshold_ns),
+            Nanos(run.stalls.total_ns),
+            Nanos(run.stalls.max_ns),
+            run.stalls.requests_overlapping
+        ),
+    );
 }
 
 fn verdict(text: &mut String, run: &Run) {

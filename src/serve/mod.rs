@@ -1,7 +1,7 @@
 //! The server: a [`Plan`] becomes pinned workers, one per CPU, that share nothing but the home.
 //!
-//! Cores: `router`, `reply`, `api`, `conn`, `floor`, `metrics` (sans-IO). Glue: `worker` (one core) and this
-//! file (start, pin, stop). Start at [`Server::start`].
+//! Cores: `router`, `reply`, `api`, `conn`, `floor`, `metrics` (sans-IO). Glue: `worker` (one core)
+//! and this file (start, pin, stop). Start at [`Server::start`].
 
 pub mod api;
 pub mod conn;
