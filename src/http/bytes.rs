@@ -72,16 +72,67 @@ pub(crate) fn is(class: u8, b: u8) -> bool {
     CLASSES[usize::from(b)] & class != 0
 }
 
-/// The first position at or after `from` whose octet is not in `class`, or the end of `bytes`.
+/// The first position at or after `from` whose octet is not in `CLASS`, or the end of `bytes`.
 #[inline]
-pub(crate) fn skip(class: u8, bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while at < bytes.len() && is(class, bytes[at]) {
-        at += 1;
-    }
+pub(crate) fn skip<const CLASS: u8>(bytes: &[u8], from: usize) -> usize {
+    let rest = &bytes[from..];
+    let len = if CLASS == VALUE { value_prefix(rest) } else { prefix::<CLASS>(rest) };
     #[cfg(test)]
-    VISITED.set(VISITED.get() + at.abs_diff(from) + 1);
-    at
+    VISITED.set(VISITED.get() + len + 1);
+    from + len
+}
+
+/// How many octets `bytes` begins with that are in `CLASS`. By blocks of a known length, which the
+/// compiler unrolls to three instructions an octet; a word at a time is no faster for a class of
+/// several ranges.
+#[inline]
+fn prefix<const CLASS: u8>(bytes: &[u8]) -> usize {
+    let mut len = 0;
+    let mut rest = bytes;
+    while let Some((block, after)) = rest.split_first_chunk::<8>() {
+        for octet in block {
+            if !is(CLASS, *octet) {
+                return len;
+            }
+            len += 1;
+        }
+        rest = after;
+    }
+    len + rest.iter().take_while(|octet| is(CLASS, **octet)).count()
+}
+
+/// As [`prefix`], for `VALUE`, which is nearly one range: a word at a time.
+#[inline]
+fn value_prefix(bytes: &[u8]) -> usize {
+    let mut len = 0;
+    while let Some(word) = bytes[len..].first_chunk() {
+        let unusual = outside_visible(u64::from_le_bytes(*word));
+        if unusual == 0 {
+            len += 8;
+            continue;
+        }
+        len += (unusual.trailing_zeros() / 8) as usize;
+        if !is(VALUE, bytes[len]) {
+            return len;
+        }
+        len += 1; // HTAB or obs-text
+    }
+    len + prefix::<VALUE>(&bytes[len..])
+}
+
+/// The same octet in every place of a word.
+const fn repeat(octet: u8) -> u64 {
+    u64::from_ne_bytes([octet; 8])
+}
+
+/// Marks, by its highest bit, every octet of `word` that is not within SP to `~`. The seven low bits
+/// are compared by carries, which cannot reach the next octet.
+#[inline]
+const fn outside_visible(word: u64) -> u64 {
+    let low = word & repeat(0x7f);
+    let reaches_first = low + repeat(0x80 - b' ');
+    let exceeds_last = low + repeat(0x7f - b'~');
+    (!reaches_first | exceeds_last | word) & repeat(0x80)
 }
 
 #[cfg(test)]
@@ -122,11 +173,15 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Reads `1*DIGIT` and nothing else. Leading zeros are decimal zeros; what does not fit saturates
 /// at `u64::MAX`, which no limit allows. `None` if it is no such number.
 pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
+    let mut n: u64 = 0;
+    for octet in text {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        n = n.saturating_mul(10).saturating_add(u64::from(digit));
     }
-    let digits = text.iter().map(|b| u64::from(b - b'0'));
-    Some(digits.fold(0, |n: u64, digit| n.saturating_mul(10).saturating_add(digit)))
+    (!text.is_empty()).then_some(n)
 }
 
 #[cfg(test)]

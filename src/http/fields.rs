@@ -58,15 +58,17 @@ impl Span {
     }
 
     /// This span without the SP and HTAB around it.
+    #[inline]
     fn trimmed(self, head: &[u8]) -> Span {
-        let begin = self.begin + self.of(head).iter().take_while(|b| is_blank(**b)).count();
-        let blanks = head[begin..self.end].iter().rev().take_while(|b| is_blank(**b)).count();
-        Span { begin, end: self.end - blanks }
+        let Span { mut begin, mut end } = self;
+        while begin < end && matches!(head[begin], b' ' | b'\t') {
+            begin += 1;
+        }
+        while begin < end && matches!(head[end - 1], b' ' | b'\t') {
+            end -= 1;
+        }
+        Span { begin, end }
     }
-}
-
-fn is_blank(b: u8) -> bool {
-    b == b' ' || b == b'\t'
 }
 
 /// What the Connection fields ask for (RFC 9112 §9.3); `close` wins over all else.
@@ -253,7 +255,7 @@ impl Fields {
 /// A token, perhaps with parameters, of which nothing is looked at: enough to know that a coding is
 /// meant, before it is refused.
 fn is_token(coding: &[u8]) -> bool {
-    let end = bytes::skip(bytes::TOKEN, coding, 0);
+    let end = bytes::skip::<{ bytes::TOKEN }>(coding, 0);
     end > 0 && matches!(bytes::trim(&coding[end..]), [] | [b';', ..])
 }
 

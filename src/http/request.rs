@@ -1,7 +1,7 @@
 //! The head of a request: request line and field lines, as far as a server must understand them.
 //!
 //! [`HeadParser::parse`] is given the octets from the start of the head, all there are, as often as
-//! more arrive. It looks at each octet once: its progress is a position and a [`Phase`], so the work
+//! more arrive. It looks at each octet once: its progress is a position and a phase, so the work
 //! is linear however the octets trickle in. It copies and allocates nothing, and keeps the few fields
 //! that matter as positions. What it answers depends on the octets alone, not on how they were
 //! split, and a [`Reject`] comes with the first octet that proves it: no garbage is waited for.
@@ -274,7 +274,12 @@ impl HeadParser {
     }
 
     fn method(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = bytes::skip(TOKEN, window, self.at);
+        if window[self.line_begin..].starts_with(b"GET /") {
+            self.method = Some(Method::Get);
+            self.target.begin = self.line_begin + 4;
+            return self.next(Phase::Path, self.line_begin + 5);
+        }
+        self.at = bytes::skip::<TOKEN>(window, self.at);
         let token = &window[self.line_begin..self.at];
         if token.len() > METHOD_BYTES_MAX {
             return Err(Reject::MethodTooLong);
@@ -300,7 +305,7 @@ impl HeadParser {
     }
 
     fn path(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = self.skip_encoded(PATH, Encoded::Path, window)?;
+        self.at = self.skip_encoded::<PATH>(Encoded::Path, window)?;
         match window.get(self.at) {
             Some(b'?') => {
                 self.target.mark = self.at;
@@ -315,26 +320,30 @@ impl HeadParser {
     }
 
     fn query(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = self.skip_encoded(QUERY, Encoded::Query, window)?;
+        self.at = self.skip_encoded::<QUERY>(Encoded::Query, window)?;
         match window.get(self.at) {
             Some(b' ') => self.target_end(),
             other => target_cut(other),
         }
     }
 
-    /// Runs over `class` and sound percent-encodings; stops at any other octet, or at a `%` whose
+    /// Runs over `CLASS` and sound percent-encodings; stops at any other octet, or at a `%` whose
     /// digits have not both come.
-    fn skip_encoded(&self, class: u8, place: Encoded, window: &[u8]) -> Result<usize, Reject> {
-        let mut at = bytes::skip(class, window, self.at);
+    fn skip_encoded<const CLASS: u8>(
+        &self,
+        place: Encoded,
+        window: &[u8],
+    ) -> Result<usize, Reject> {
+        let mut at = bytes::skip::<CLASS>(window, self.at);
         while let [b'%', high, low, ..] = window[at..] {
             target::check_percent(high, low, place)?;
-            at = bytes::skip(class, window, at + 3);
+            at = bytes::skip::<CLASS>(window, at + 3);
         }
         Ok(at)
     }
 
     fn other_form(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = bytes::skip(ABSOLUTE, window, self.at);
+        self.at = bytes::skip::<ABSOLUTE>(window, self.at);
         match window.get(self.at) {
             Some(b' ') => {
                 let target = &window[self.target.begin..self.at];
@@ -406,7 +415,7 @@ impl HeadParser {
     }
 
     fn field_name(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = bytes::skip(TOKEN, window, self.at);
+        self.at = bytes::skip::<TOKEN>(window, self.at);
         match window.get(self.at) {
             None => Ok(Step::Short),
             Some(b':') if self.at > self.line_begin => {
@@ -420,7 +429,7 @@ impl HeadParser {
     }
 
     fn field_value(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = bytes::skip(VALUE, window, self.at);
+        self.at = bytes::skip::<VALUE>(window, self.at);
         match window[self.at..] {
             [] | [b'\r'] => return Ok(Step::Short),
             [b'\r', b'\n', ..] => {}

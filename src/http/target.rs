@@ -85,16 +85,16 @@ pub(crate) fn absolute(target: &[u8]) -> Result<Target<'_>, Reject> {
         Some(mark) => (&rest[..mark], Some(&rest[mark + 1..])),
         None => (rest, None),
     };
-    check_part(path, PATH, Encoded::Path)?;
-    check_part(query.unwrap_or(b""), QUERY, Encoded::Query)?;
+    check_part::<PATH>(path, Encoded::Path)?;
+    check_part::<QUERY>(query.unwrap_or(b""), Encoded::Query)?;
     Ok(Target::Origin { path: if path.is_empty() { b"/" } else { path }, query })
 }
 
-/// Checks that `part` holds only octets of `class` and sound percent-encodings.
-fn check_part(part: &[u8], class: u8, place: Encoded) -> Result<(), Reject> {
+/// Checks that `part` holds only octets of `CLASS` and sound percent-encodings.
+fn check_part<const CLASS: u8>(part: &[u8], place: Encoded) -> Result<(), Reject> {
     let mut at = 0;
     loop {
-        at = bytes::skip(class, part, at);
+        at = bytes::skip::<CLASS>(part, at);
         match part[at..] {
             [] => return Ok(()),
             [b'%', high, low, ..] => check_percent(high, low, place)?,
@@ -112,12 +112,16 @@ pub(crate) fn check_host(host: &[u8]) -> Result<(), Reject> {
         [b'[', ..] => ip_literal_end(host),
         _ => reg_name_end(host),
     };
-    let port_is_sound = |end: usize| match &host[end..] {
-        [] | [b':'] => true,
-        [b':', port @ ..] => bytes::decimal(port).is_some_and(|n| n <= u64::from(u16::MAX)),
-        _ => false,
-    };
-    if end.is_some_and(port_is_sound) { Ok(()) } else { Err(Reject::BadHost) }
+    match end.map(|end| &host[end..]) {
+        Some([] | [b':']) => Ok(()),
+        Some([b':', port @ ..]) if is_port(port) => Ok(()),
+        _ => Err(Reject::BadHost),
+    }
+}
+
+/// Whether `port` is a number of 16 bits.
+fn is_port(port: &[u8]) -> bool {
+    bytes::decimal(port).is_some_and(|n| n <= u64::from(u16::MAX))
 }
 
 /// Where a `[` IPv6 address `]` ends.
@@ -129,10 +133,10 @@ fn ip_literal_end(host: &[u8]) -> Option<usize> {
 
 /// Where a name or IPv4 address ends, if it is not empty.
 fn reg_name_end(host: &[u8]) -> Option<usize> {
-    let mut at = bytes::skip(HOST, host, 0);
+    let mut at = bytes::skip::<HOST>(host, 0);
     while let [b'%', high, low, ..] = host[at..] {
         check_percent(high, low, Encoded::Path).ok()?;
-        at = bytes::skip(HOST, host, at + 3);
+        at = bytes::skip::<HOST>(host, at + 3);
     }
     (at > 0).then_some(at)
 }
