@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The pacer.
+pub mod mix;
+pub mod schedule;
