@@ -9,9 +9,15 @@
 //! Not here: HTTP, timers, what a connection is for. Start at [`Driver`].
 #![allow(unsafe_code)] // the one address of unsafe; every block says who owns what until when
 
+mod buffers;
 pub mod clock;
+pub mod epoll;
+pub mod limits;
 pub mod net;
+mod ring;
+pub mod signal;
 pub mod topology;
+pub mod uring;
 
 use crate::slab::Key;
 use crate::units::Mono;
@@ -50,6 +56,17 @@ pub enum Wait {
     Until(Mono),
     /// Until something happens.
     Forever,
+}
+
+impl Wait {
+    /// The same, but ending at `until` at the latest.
+    pub fn no_later_than(self, until: Mono) -> Wait {
+        match self {
+            Wait::Poll => Wait::Poll,
+            Wait::Until(deadline) => Wait::Until(deadline.min(until)),
+            Wait::Forever => Wait::Until(until),
+        }
+    }
 }
 
 /// What became of a send at once.
