@@ -13,7 +13,7 @@ use super::conn::{Conn, Loss, Standing, Step};
 use super::mix::{Expect, Mix};
 use super::outstanding::{Outstanding, Place, Request, Ticket};
 use super::recorder::{Ending, Failure, Recorder};
-use crate::http::response::ResponseReader;
+use crate::http::response::{ResponseLimits, ResponseReader};
 use crate::slab::Key;
 use crate::units::{Mono, Nanos};
 use std::collections::VecDeque;
@@ -177,17 +177,19 @@ impl Pool {
     /// [`Pool::handle_sending`] with it immediately before it sends.
     pub fn poll_send(&mut self) -> Option<Assignment> {
         let ticket = *self.waiting.front()?;
-        let id = self.take_idle()?;
+        let is_retry = self.outstanding.get_mut(ticket)?.is_retry;
+        let id = self.take_idle(is_retry)?;
         self.waiting.pop_front();
-        let request = self.outstanding.get_mut(ticket).expect("who ends leaves the queue");
+        let request = self.outstanding.get_mut(ticket)?;
         request.place = Place::On(id);
         Some(Assignment { id, kind: request.kind, ticket })
     }
 
-    /// The connection that has been idle longest: all get used, and evenly.
-    fn take_idle(&mut self) -> Option<Key> {
+    /// The connection that has been idle longest: all get used, and evenly. For a second try the one that was
+    /// made or answered last, which the server is least likely to have closed.
+    fn take_idle(&mut self, is_retry: bool) -> Option<Key> {
         loop {
-            let id = self.idle.pop_front()?;
+            let id = if is_retry { self.idle.pop_back() } else { self.idle.pop_front() }?;
             if self.conn(id).is_some_and(|conn| conn.standing() == Standing::Idle) {
                 return Some(id);
             }
@@ -246,7 +248,7 @@ impl Pool {
             self.conns.resize_with(slot + 1, || None);
         }
         debug_assert!(self.conns[slot].is_none(), "the driver reused a slot that is in use");
-        self.conns[slot] = Some((id, Conn::connecting(ResponseReader::default())));
+        self.conns[slot] = Some((id, Conn::connecting(ResponseReader::new(ResponseLimits::default()))));
         self.counts.connecting += 1;
         self.attempts.push_back((id, now));
     }
@@ -286,6 +288,16 @@ impl Pool {
         self.closing.pop()
     }
 
+    /// Whether the attempt to make this connection goes on.
+    pub fn is_connecting(&mut self, id: Key) -> bool {
+        self.conn(id).is_some_and(|conn| conn.standing() == Standing::Connecting)
+    }
+
+    /// Whether the worker has something to do before it may sleep.
+    pub fn has_chores(&self, now: Mono) -> bool {
+        !self.closing.is_empty() || self.poll_connect(now, 0)
+    }
+
     /// When [`Pool::handle_timeouts`] has something to do, or a connection may be tried again.
     pub fn poll_timeout(&self, now: Mono) -> Option<Mono> {
         let timeout = self.limits.timeout;
@@ -314,7 +326,7 @@ impl Pool {
             && begun_at + timeout <= now
         {
             self.attempts.pop_front();
-            if self.conn(id).is_some_and(|conn| conn.standing() == Standing::Connecting) {
+            if self.is_connecting(id) {
                 self.handle_connect_failed(now);
                 self.abandon(now, id);
             }
@@ -399,7 +411,7 @@ impl Pool {
 
     fn forget_ended_attempts(&mut self) {
         while let Some((id, _)) = self.attempts.front().copied()
-            && self.conn(id).is_none_or(|conn| conn.standing() != Standing::Connecting)
+            && !self.is_connecting(id)
         {
             self.attempts.pop_front();
         }

@@ -10,7 +10,7 @@ use super::outstanding::Request;
 use super::schedule::ScheduleHash;
 use super::stalls::StallMeter;
 use crate::results::{self, Errors};
-use crate::stats::histogram::Histogram;
+use crate::stats::{Histogram, Summary};
 use crate::units::{Mono, Nanos};
 
 /// Why a request failed. The variants are the keys of [`Errors`].
@@ -222,7 +222,7 @@ impl Recorder {
             let ended = kind.ok + kind.errors.total() + kind.unfinished;
             assert_eq!(kind.planned, ended, "kind {index} lost or doubled a request");
             for histogram in [&kind.response, &kind.service] {
-                assert_eq!(kind.planned, quantiles(histogram).count, "kind {index} lost a sample");
+                assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
             }
         }
     }
@@ -294,5 +294,24 @@ fn record(histogram: &mut Histogram, span: Option<Nanos>) {
     match span {
         Some(span) => histogram.record(span),
         None => histogram.record_infinite(),
+    }
+}
+
+/// The figures of `histogram` as the results have them.
+pub fn quantiles(histogram: &Histogram) -> results::Quantiles {
+    let Summary { min, mean, p50, p90, p95, p99, p99_9, p99_99, max, .. } = histogram.summary();
+    results::Quantiles {
+        min,
+        mean,
+        p50,
+        p90,
+        p95,
+        p99,
+        p99_9,
+        p99_99,
+        max,
+        count: histogram.count(),
+        infinite: histogram.infinite(),
+        longest_observed: histogram.longest_observed().map(|longest| longest.0),
     }
 }

@@ -130,6 +130,11 @@ impl Schedule {
         Some(self.upcoming).filter(|arrival| arrival.offset < self.until)
     }
 
+    /// Ends the sequence early: arrivals from `until` on are no longer in it.
+    pub fn stop_at(&mut self, until: Nanos) {
+        self.until = self.until.min(until);
+    }
+
     fn draw_gaps(&mut self, count: u64) {
         if self.load.arrivals == Arrivals::Poisson {
             for _ in 0..count {
