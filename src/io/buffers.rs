@@ -39,8 +39,8 @@ impl BufferRing {
         let entries_bytes = usize::from(count) * size_of::<BufRingEntry>();
         let memory = Mapping::new(entries_bytes + usize::from(count) * buffer_bytes as usize)?;
         let address = memory.start.as_ptr() as u64;
-        // SAFETY: the kernel reads the entries from now until the ring is dropped, which happens
-        // before the mapping is (see the order of fields in `Uring`); the mapping is page-aligned.
+        // SAFETY: the kernel reads the entries, and writes the buffers, from now until the driver's
+        // `drop` has reaped everything, or for ever if that leaks the mapping, which is page-aligned.
         unsafe { ring.submitter().register_buf_ring_with_flags(address, count, RECEIVE_GROUP, 0)? };
         let mut buffers = BufferRing { memory, count, buffer_bytes, tail: 0 };
         for id in 0..count {

@@ -235,11 +235,14 @@ impl Epoll {
     /// Reports a reset of a connection that nobody reads from, which `receive` would never find.
     fn break_unread(&mut self, id: ConnId, on_event: &mut impl FnMut(Event<'_>)) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
-        if socket.phase == Phase::ReceivedEnd || (socket.phase == Phase::Open && socket.paused) {
-            if let Some(error) = take_error(socket.fd.as_fd()) {
-                socket.phase = Phase::Failed;
-                on_event(Event::Failed(id, error));
-            }
+        let unread = match socket.phase {
+            Phase::ReceivedEnd => true,
+            Phase::Open => socket.paused,
+            Phase::Connecting | Phase::Failed => false,
+        };
+        if let Some(error) = take_error(socket.fd.as_fd()).filter(|_| unread) {
+            socket.phase = Phase::Failed;
+            on_event(Event::Failed(id, error));
         }
     }
 

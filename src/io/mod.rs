@@ -12,12 +12,14 @@
 mod buffers;
 pub mod clock;
 pub mod epoll;
+pub mod host;
 pub mod limits;
 pub mod net;
 mod ring;
 pub mod signal;
 pub mod topology;
 pub mod uring;
+pub mod wait;
 
 use crate::slab::Key;
 use crate::units::Mono;

@@ -81,7 +81,6 @@ pub(super) struct Ring {
     base_flags: u32,
     /// ABS_TIMER is known (6.12).
     absolute: bool,
-    deferred: bool,
     notes: Vec<String>,
 }
 
@@ -131,7 +130,6 @@ impl Ring {
             enter_fd: ring.as_raw_fd(),
             base_flags: 0,
             absolute: ring.params().is_feature_min_timeout(),
-            deferred: wanted.task_run == TaskRun::Defer,
             ring,
             notes,
         };

@@ -30,7 +30,6 @@ pub use super::ring::{Settings, TaskRun};
 
 /// A driver on io_uring; Linux 5.19 and later.
 pub struct Uring {
-    // Dropped first: the kernel lets go of buffers and sends before their memory is freed.
     ring: Ring,
     sockets: Slab<Socket>,
     buffers: BufferRing,
@@ -144,9 +143,9 @@ impl Uring {
 
     /// Queues an SQE; makes room by submitting when the queue is full.
     fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
-        // SAFETY (of every SQE of this driver): memory that it names lives in the socket's slot, in
-        // `wake_count` or in `buffers`. A slot is freed at its last completion, the other two are
-        // fields declared after `ring`, so the kernel has let go before they are dropped.
+        // SAFETY: holds for every SQE of this driver. Memory that it names lives in the socket's slot,
+        // in `wake_count` or in `buffers`. A slot is freed at its last completion; the other two
+        // outlive the ring's use of them, because `drop` waits for it or leaks them.
         unsafe { self.ring.push(entry, &mut self.counters) }
     }
 
@@ -513,9 +512,13 @@ impl Driver for Uring {
     fn pause_receiving(&mut self, id: ConnId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         socket.paused = true;
-        if socket.receiving == Receiving::Armed && self.cancel(Op::Receive, id).is_ok() {
-            if let Some(socket) = self.sockets.get_mut(id) {
-                socket.receiving = Receiving::Cancelling;
+        if socket.receiving == Receiving::Armed {
+            socket.receiving = Receiving::Cancelling;
+            if self.cancel(Op::Receive, id).is_err() {
+                // No SQE to be had: receiving goes on, which costs memory but loses nothing.
+                if let Some(socket) = self.sockets.get_mut(id) {
+                    socket.receiving = Receiving::Armed;
+                }
             }
         }
     }

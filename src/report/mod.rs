@@ -1,1 +1,4 @@
 //! Placeholder.
+
+mod single;
+pub use single::run_table;
