@@ -1,10 +1,11 @@
 //! One connection of the pacer to the server: HTTP/1.1 keep-alive with one request at a time.
 //!
-//! Sans-IO: the worker owns the socket and hands over what it hears. Bytes that no request asked for,
-//! before, after or beyond an answer, are malformed and end the connection; they are never taken for the
-//! answer to a later request. Not here: which request goes onto which connection, timeouts,
-//! recording (see `pool`). Order of use: [`Conn::handle_connected`], then for each request
-//! [`Conn::begin`] and `handle_bytes` until a [`Step`] ends it. Start at [`Conn::handle_bytes`].
+//! Sans-IO: the worker owns the socket and hands over what it hears. Bytes that no request asked
+//! for, before, after or beyond an answer, are malformed and end the connection; they are never
+//! taken for the answer to a later request. Not here: which request goes onto which connection,
+//! timeouts, recording (see `pool`). Order of use: [`Conn::handle_connected`], then for each
+//! request [`Conn::begin`] and `handle_bytes` until a [`Step`] ends it. Start at
+//! [`Conn::handle_bytes`].
 
 use super::outstanding::Ticket;
 use crate::http::response::{ResponseDone, ResponseReader};

@@ -1,7 +1,7 @@
 //! Writes distributions as HdrHistogram's percentile text (`.hgrm`), which its plotters read.
 //!
-//! Values are in milliseconds. Requests at +infinity count in every percentile; the table ends where
-//! they begin, and a footer says how many there are. Start at [`write`].
+//! Values are in milliseconds. Requests at +infinity count in every percentile; the table ends
+//! where they begin, and a footer says how many there are. Start at [`write`].
 
 use crate::stats::{Histogram, Quantile};
 use std::io::{self, Write};
@@ -14,7 +14,11 @@ const LINES_MAX: usize = 64 * TICKS_PER_HALF as usize;
 
 /// Writes the percentiles of `histogram`.
 pub(super) fn write(out: &mut impl Write, histogram: &Histogram) -> io::Result<()> {
-    writeln!(out, "{:>12} {:>14} {:>10} {:>14}\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)")?;
+    writeln!(
+        out,
+        "{:>12} {:>14} {:>10} {:>14}\n",
+        "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
+    )?;
     let mut q = 0.0;
     for _ in 0..LINES_MAX {
         let Quantile::Finite(value) = histogram.quantile(q) else { break };
@@ -48,12 +52,7 @@ fn write_footer(out: &mut impl Write, histogram: &Histogram) -> io::Result<()> {
     let longest = histogram.longest_observed().map_or(0.0, |longest| longest.0 as f64 / NS_PER_MS);
     writeln!(out, "#[Mean    = {mean:>12.6}, StdDeviation   = {deviation:>12.6}]")?;
     writeln!(out, "#[Max     = {longest:>12.6}, Total count    = {:>12}]", histogram.count())?;
-    writeln!(
-        out,
-        "#[Buckets = {:>12}, SubBuckets     = {:>12}]",
-        finite.buckets(),
-        SUB_BUCKETS
-    )?;
+    writeln!(out, "#[Buckets = {:>12}, SubBuckets     = {:>12}]", finite.buckets(), SUB_BUCKETS)?;
     if histogram.infinite() > 0 {
         writeln!(
             out,
@@ -84,8 +83,8 @@ mod tests {
 
     /// The last line of the table.
     fn last_row(text: &str) -> Vec<f64> {
-        let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        rows.last().unwrap().split_whitespace().map(|cell| cell.parse().unwrap()).collect()
+        let mut rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        rows.next_back().unwrap().split_whitespace().map(|cell| cell.parse().unwrap()).collect()
     }
 
     #[test]

@@ -53,3 +53,54 @@ fn file_safe(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
     name.chars().map(safe).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::Plan;
+    use crate::pace::outstanding::{Place, Request};
+    use crate::pace::recorder::{Ending, Failure, Recorder};
+    use crate::pace::stalls::StallMeter;
+    use crate::units::{Mono, Nanos, Rate};
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    /// One answer in 1 ms, and one request that timed out.
+    fn outcome() -> Outcome {
+        let url = "http://h/".parse().unwrap();
+        let plan = Plan::new(url, Rate::per_second(2).unwrap(), Nanos::from_secs(1));
+        let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
+        let request = Request {
+            kind: 0,
+            is_measured: true,
+            intended_at: Mono(0),
+            sent_at: Some(Mono(0)),
+            is_retry: false,
+            place: Place::Waiting,
+        };
+        for ending in [Ending::Ok(Mono(1_000_000)), Ending::Failed(Failure::Timeout)] {
+            recorder.planned(&request, Nanos::ZERO, 0);
+            recorder.sent(&request, Mono(0));
+            recorder.ended(&request, ending);
+        }
+        Outcome::new(&plan, recorder, Mono(0), Nanos::from_secs(1))
+    }
+
+    #[test]
+    fn the_log_reads_back_with_a_tag_for_each_distribution() {
+        let mut out = Vec::new();
+        write(&mut out, &outcome(), SystemTime::UNIX_EPOCH + Duration::from_secs(100)).unwrap();
+        let intervals: Vec<(String, f64)> = IntervalLogIterator::new(&out)
+            .filter_map(|entry| match entry.unwrap() {
+                LogEntry::Interval(interval) => {
+                    Some((interval.tag().unwrap().as_str().to_string(), interval.max()))
+                }
+                _ => None,
+            })
+            .collect();
+        let tags: Vec<&str> = intervals.iter().map(|(tag, _)| tag.as_str()).collect();
+        assert_eq!(tags, ["get.response", "get.service", "lateness"]);
+        assert!((intervals[0].1 - 1.0).abs() < 0.01, "the maximum is in ms: {intervals:?}");
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("get.response lacks 1 requests that failed"), "{text}");
+    }
+}

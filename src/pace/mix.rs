@@ -1,4 +1,5 @@
-//! What is requested: the kinds of a mix, how often each is picked, and what counts as a good answer.
+//! What is requested: the kinds of a mix, how often each is picked, and what counts as a good
+//! answer.
 //!
 //! A mix is a TOML file of `[[request]]` tables, or one GET of a URL. It is checked whole before
 //! anything is sent; what is wrong is one sentence with file and line. [`Mix::pick`] depends on the
@@ -134,7 +135,8 @@ impl Kind {
         self.render("").iter().fold(0, |hash, byte| mix64(hash, u64::from(*byte)))
     }
 
-    /// Methods whose content is anticipated get a Content-Length even of zero (RFC 9110 section 8.6).
+    /// Methods whose content is anticipated get a Content-Length even of zero (RFC 9110 section
+    /// 8.6).
     fn has_content(&self) -> bool {
         !self.body.is_empty() || ["POST", "PUT", "PATCH"].contains(&self.method.as_str())
     }
@@ -192,7 +194,10 @@ fn parse(text: &str) -> Result<Mix, Fault> {
         let name = request.get_ref().name.clone();
         let kind = checked(request.into_inner())?;
         if kinds.iter().any(|other| other.name == kind.name) {
-            return fault(name.span().start, format!("`{}` is the name of two requests", kind.name));
+            return fault(
+                name.span().start,
+                format!("`{}` is the name of two requests", kind.name),
+            );
         }
         kinds.push(kind);
     }
@@ -212,7 +217,12 @@ fn checked(typed: RequestTyped) -> Result<Kind, Fault> {
     let path_at = typed.path.span().start;
     let path = typed.path.into_inner();
     if !is_origin_form(&path) {
-        return fault(path_at, format!("`{path}` is no path; it starts with `/` and holds printable ASCII without spaces and `#`"));
+        return fault(
+            path_at,
+            format!(
+                "`{path}` is no path; it starts with `/` and holds printable ASCII without spaces and `#`"
+            ),
+        );
     }
     let mut headers = Vec::new();
     for (name, value) in typed.headers {
@@ -246,7 +256,9 @@ fn checked_method(typed: Option<Spanned<String>>) -> Result<String, Fault> {
     let method = typed.into_inner();
     match method.as_str() {
         "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => Ok(method),
-        _ => fault(at, format!("`{method}` is no method that can be paced; methods are upper case")),
+        _ => {
+            fault(at, format!("`{method}` is no method that can be paced; methods are upper case"))
+        }
     }
 }
 
@@ -268,7 +280,10 @@ fn checked_header(name: String, value: Spanned<String>) -> Result<(String, Strin
         return fault(at, format!("`{name}` follows from the body; leave it out"));
     }
     if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
-        return fault(at, format!("the value of `{name}` holds a control character, such as CR or LF"));
+        return fault(
+            at,
+            format!("the value of `{name}` holds a control character, such as CR or LF"),
+        );
     }
     Ok((name, value))
 }

@@ -1,9 +1,9 @@
 //! The pacer: loads an HTTP/1.1 server at an exact rate and says how exact it was.
 //!
-//! Sans-IO cores: [`schedule`] (when), [`mix`] (what), [`conn`], [`outstanding`] and [`pool`] (how), [`stalls`] and
-//! [`recorder`] (what came of it), [`verdict`] (what it is worth). Glue: [`worker`] runs them on one core, and
-//! this file puts one worker on each CPU, starts them together and merges what they recorded.
-//! Start at [`run`].
+//! Sans-IO cores: [`schedule`] (when), [`mix`] (what), [`conn`], [`outstanding`] and [`pool`]
+//! (how), [`stalls`] and [`recorder`] (what came of it), [`verdict`] (what it is worth). Glue:
+//! [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
+//! together and merges what they recorded. Start at [`run`].
 
 pub mod conn;
 mod hgrm;
@@ -21,10 +21,10 @@ pub mod verdict;
 pub mod worker;
 
 pub use outcome::Outcome;
-pub use plan::{Backend, Outputs, Plan};
+pub use plan::{Backend, CatchUp, Outputs, PaceWait, Plan};
 
 use crate::clock::Clock;
-use crate::io::clock::MonotonicClock;
+use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::epoll::Epoll;
 use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
@@ -86,8 +86,8 @@ impl fmt::Display for PaceError {
 
 impl std::error::Error for PaceError {}
 
-/// Runs `plan` to its end, or until `stop` is set, and writes its outputs. Blocks; one thread per CPU
-/// of the plan does the work.
+/// Runs `plan` to its end, or until `stop` is set, and writes its outputs. Blocks; one thread per
+/// CPU of the plan does the work.
 ///
 /// # Errors
 /// Whatever keeps the run from starting, and files that cannot be written. A server that fails
@@ -112,8 +112,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
 
 fn resolve(plan: &Plan) -> Result<SocketAddr, PaceError> {
     let no_address = |error| PaceError::Resolve(String::from(plan.url.host()), error);
-    let mut addresses =
-        (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
+    let mut addresses = (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
     addresses.next().ok_or_else(|| no_address(io::Error::other("the name server gave none")))
 }
 
@@ -124,8 +123,8 @@ struct Gate {
     start: OnceLock<Mono>,
 }
 
-/// From when the first thread is through the gate until the start. Chosen: the others are woken from
-/// their sleep within it.
+/// From when the first thread is through the gate until the start. Chosen: the others are woken
+/// from their sleep within it.
 const START_MARGIN: Nanos = Nanos::from_millis(2);
 
 impl Gate {
@@ -174,7 +173,7 @@ fn run_lane(
         gate.pass(false);
         return Err(error);
     }
-    if plan.wait == worker::PaceWait::Hybrid {
+    if plan.wait == PaceWait::Hybrid {
         limits::minimise_timer_slack();
     }
     match plan.backend {
@@ -265,10 +264,12 @@ fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> 
         write_to(path, |out| out.write_all(text.as_bytes()))?;
     }
     if let Some(path) = &outputs.hlog {
-        write_to(path, |mut out| hlog::write(&mut out, outcome, SystemTime::now()))?;
+        let ended = SystemTime::UNIX_EPOCH + Nanos::from_secs(wall_secs()).to_std();
+        write_to(path, |mut out| hlog::write(&mut out, outcome, ended))?;
     }
     if let Some(directory) = &outputs.hgrm {
-        fs::create_dir_all(directory).map_err(|error| PaceError::Output(directory.clone(), error))?;
+        fs::create_dir_all(directory)
+            .map_err(|error| PaceError::Output(directory.clone(), error))?;
         for (name, histogram) in hlog::tagged(outcome) {
             let path = directory.join(format!("{name}.hgrm"));
             write_to(&path, |mut out| hgrm::write(&mut out, histogram))?;

@@ -7,7 +7,6 @@ use super::plan::Plan;
 use super::recorder::{KindRecord, Recorder, quantiles};
 use super::stalls::{SPIN_GAP_MAX, SYSCALL_GAP_MAX};
 use super::verdict::{Evidence, judge};
-use super::worker::PaceWait;
 use crate::results;
 use crate::units::{Mono, Nanos};
 
@@ -28,7 +27,8 @@ impl Outcome {
     pub fn new(plan: &Plan, recorder: Recorder, measured_from: Mono, duration: Nanos) -> Outcome {
         recorder.assert_conservation();
         let total = recorder.total();
-        let sending = recorder.last_sent_at().map(|sent_at| sent_at.saturating_since(measured_from));
+        let sending =
+            recorder.last_sent_at().map(|sent_at| sent_at.saturating_since(measured_from));
         let lateness = quantiles(recorder.lateness());
         let without_stalls = recorder.without_stalls();
         let judgement = judge(&Evidence {
@@ -101,17 +101,13 @@ fn per_second(count: u64, span: Nanos) -> f64 {
 /// What the plan says of the machine, and the pacer's settings on it under `pacer`.
 fn host(plan: &Plan, recorder: &Recorder) -> serde_json::Map<String, serde_json::Value> {
     let connections = recorder.connections;
-    let wait = match plan.wait {
-        PaceWait::Spin => "spin",
-        PaceWait::Hybrid => "hybrid",
-    };
     let mut host = plan.host.clone();
     host.insert(
         String::from("pacer"),
         serde_json::json!({
             "url": plan.url.to_string(),
             "backend": plan.backend.name(),
-            "wait": wait,
+            "wait": plan.wait.name(),
             "catch_up": plan.catch_up.name(),
             "cpus": plan.cpus,
             "connections": plan.connections,

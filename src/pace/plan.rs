@@ -6,7 +6,6 @@
 use super::mix::Mix;
 use super::schedule::Load;
 use super::url::Url;
-use super::worker::{CatchUp, PaceWait};
 use crate::units::{Nanos, Rate};
 use std::path::PathBuf;
 
@@ -75,6 +74,56 @@ impl std::str::FromStr for Backend {
     }
 }
 
+/// What a worker does with its slack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PaceWait {
+    /// Never sleeps: needs a CPU of its own, and is exact.
+    #[default]
+    Spin,
+    /// Sleeps until an answer comes or shortly before the next request is due: shares its CPU, and
+    /// sees answers a wake-up late.
+    Hybrid,
+}
+
+/// What is done about requests that are overdue after a stall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatchUp {
+    /// All are sent at once.
+    #[default]
+    All,
+}
+
+impl PaceWait {
+    /// As typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            PaceWait::Spin => "spin",
+            PaceWait::Hybrid => "hybrid",
+        }
+    }
+}
+
+impl std::str::FromStr for PaceWait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PaceWait, String> {
+        match text {
+            "spin" => Ok(PaceWait::Spin),
+            "hybrid" => Ok(PaceWait::Hybrid),
+            _ => Err(format!("`{text}` is no way for the pacer to wait; use `spin` or `hybrid`")),
+        }
+    }
+}
+
+impl CatchUp {
+    /// As it stands in the results.
+    pub fn name(self) -> &'static str {
+        match self {
+            CatchUp::All => "all",
+        }
+    }
+}
+
 /// Files that a run writes at its end; none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
@@ -115,7 +164,8 @@ impl Plan {
         self.cpus.len().max(1)
     }
 
-    /// A sentence that names the flag, if the plan cannot run. `descriptors_max` is how many the process may have.
+    /// A sentence that names the flag, if the plan cannot run. `descriptors_max` is how many the
+    /// process may have.
     pub fn check(&self, descriptors_max: u64) -> Result<(), String> {
         if self.duration == Nanos::ZERO {
             return Err(String::from("-d is zero; there would be nothing to measure"));

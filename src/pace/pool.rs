@@ -1,13 +1,15 @@
 //! Brings the requests that are due onto connections, and sees each to its one end.
 //!
 //! A request that is due never waits for a busy connection: it takes the connection that has been
-//! idle longest, else a new one is asked for, else, with every connection allowed in use, it queues with its
-//! intended time kept. Whichever connection is free first takes the head of the queue. One total deadline
-//! per request, from when it was due, so an answer that drips dies too. Sans-IO: the worker
-//! connects, sends and closes as told. Not here: the schedule, the loop (see `worker`).
+//! idle longest, else a new one is asked for, else, with every connection allowed in use, it
+//! queues with its intended time kept. Whichever connection is free first takes the head of the
+//! queue. One total deadline per request, from when it was due, so an answer that drips dies too.
+//! Sans-IO: the worker connects, sends and closes as told. Not here: the schedule, the loop (see
+//! `worker`).
 //!
 //! Inputs are [`Pool::handle_due`] and what the driver reports; after any of them poll
-//! [`Pool::poll_send`], [`Pool::poll_close`] and [`Pool::poll_connect`]. Start at [`Pool::poll_send`].
+//! [`Pool::poll_send`], [`Pool::poll_close`] and [`Pool::poll_connect`]. Start at
+//! [`Pool::poll_send`].
 
 use super::conn::{Conn, Loss, Standing, Step};
 use super::mix::{Expect, Mix};
@@ -37,8 +39,8 @@ pub struct Assignment {
     ticket: Ticket,
 }
 
-/// How many connections may be in the making at once. Chosen: half of the smallest listen backlog in use
-/// (128); what overflows one is retried by TCP only after a second.
+/// How many connections may be in the making at once. Chosen: half of the smallest listen backlog
+/// in use (128); what overflows one is retried by TCP only after a second.
 const CONNECTING_MAX: usize = 64;
 
 /// The first pause after a failed attempt to connect; it doubles with every further one.
@@ -185,8 +187,8 @@ impl Pool {
         Some(Assignment { id, kind: request.kind, ticket })
     }
 
-    /// The connection that has been idle longest: all get used, and evenly. For a second try the one that was
-    /// made or answered last, which the server is least likely to have closed.
+    /// The connection that has been idle longest: all get used, and evenly. For a second try the
+    /// one that was made or answered last, which the server is least likely to have closed.
     fn take_idle(&mut self, is_retry: bool) -> Option<Key> {
         loop {
             let id = if is_retry { self.idle.pop_back() } else { self.idle.pop_front() }?;
@@ -248,7 +250,8 @@ impl Pool {
             self.conns.resize_with(slot + 1, || None);
         }
         debug_assert!(self.conns[slot].is_none(), "the driver reused a slot that is in use");
-        self.conns[slot] = Some((id, Conn::connecting(ResponseReader::new(ResponseLimits::default()))));
+        self.conns[slot] =
+            Some((id, Conn::connecting(ResponseReader::new(ResponseLimits::default()))));
         self.counts.connecting += 1;
         self.attempts.push_back((id, now));
     }

@@ -1,9 +1,9 @@
 //! Counts and distributions of a run: every planned request ends in exactly one count.
 //!
-//! Failed and unfinished requests take part in the percentiles at +infinity, so a server cannot look
-//! fast by dropping its slow answers. Requests of the warm-up are in no count and no distribution.
-//! Memory does not depend on the length of the run. Recorders of several threads merge; nothing is
-//! ever averaged. Not here: what the figures are worth (see `verdict`). Start at
+//! Failed and unfinished requests take part in the percentiles at +infinity, so a server cannot
+//! look fast by dropping its slow answers. Requests of the warm-up are in no count and no
+//! distribution. Memory does not depend on the length of the run. Recorders of several threads
+//! merge; nothing is ever averaged. Not here: what the figures are worth (see `verdict`). Start at
 //! [`Recorder::ended`].
 
 use super::outstanding::Request;
@@ -315,3 +315,6 @@ pub fn quantiles(histogram: &Histogram) -> results::Quantiles {
         longest_observed: histogram.longest_observed().map(|longest| longest.0),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
 //! When each request is due, decided before the run and independent of how it goes.
 //!
-//! One global sequence: arrival `k` has an offset from the start that depends on the [`Load`] alone,
-//! never on a completion, a thread or a connection. It does not drift, and it costs O(1) memory
-//! however long the run. Thread `j` of `N` walks its [`Lane`], the arrivals with `k = j mod N`; the
-//! lanes together are the whole sequence. Only integers: equal seeds give equal arrivals on every
-//! machine. Not here: clocks, what a request looks like (see `mix`). Start at [`Schedule`].
+//! One global sequence: arrival `k` has an offset from the start that depends on the [`Load`]
+//! alone, never on a completion, a thread or a connection. It does not drift, and it costs O(1)
+//! memory however long the run. Thread `j` of `N` walks its [`Lane`], the arrivals with `k = j mod
+//! N`; the lanes together are the whole sequence. Only integers: equal seeds give equal arrivals
+//! on every machine. Not here: clocks, what a request looks like (see `mix`). Start at
+//! [`Schedule`].
 
 use crate::rng::{Rng, mix64};
 use crate::units::{Nanos, Rate};
@@ -151,8 +152,8 @@ impl Schedule {
         }
     }
 
-    /// `position` on the grid of constant arrivals: between two of them in proportion. The whole part
-    /// is exact, so what rounding there is never adds up.
+    /// `position` on the grid of constant arrivals: between two of them in proportion. The whole
+    /// part is exact, so what rounding there is never adds up.
     fn stretched(&self) -> Nanos {
         let whole = u64::try_from(self.position >> FRACTION_BITS).unwrap_or(u64::MAX - 1);
         let fraction = self.position & ((1 << FRACTION_BITS) - 1);

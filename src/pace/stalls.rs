@@ -1,10 +1,10 @@
 //! Gaps in the pacer's own loop: preemption, steal by the hypervisor, interrupts, SIGSTOP.
 //!
-//! The loop hands over every reading it takes of the clock and says what lay between it and the one
-//! before. A gap that is longer than that can explain is a stall: for so long the pacer could neither send nor
-//! see an answer. A gap just below the threshold goes unnoticed here, but still shows in the
-//! lateness. Memory is constant. Not here: what a stall means for the run (see `verdict`). Start at
-//! [`StallMeter::mark`].
+//! The loop hands over every reading it takes of the clock and says what lay between it and the
+//! one before. A gap that is longer than that can explain is a stall: for so long the pacer could
+//! neither send nor see an answer. A gap just below the threshold goes unnoticed here, but still
+//! shows in the lateness. Memory is constant. Not here: what a stall means for the run (see
+//! `verdict`). Start at [`StallMeter::mark`].
 
 use crate::results;
 use crate::units::{Mono, Nanos};
@@ -19,8 +19,9 @@ pub enum Activity {
     Syscall,
 }
 
-/// From what length a gap without a system call is a stall. Chosen: hundreds of times what a turn of the
-/// loop takes, and above a timer interrupt (2-5 us), which no tuning removes on a stock kernel.
+/// From what length a gap without a system call is a stall. Chosen: hundreds of times what a turn
+/// of the loop takes, and above a timer interrupt (2-5 us), which no tuning removes on a stock
+/// kernel.
 pub const SPIN_GAP_MAX: Nanos = Nanos::from_micros(20);
 
 /// The same around a system call. Chosen: on loopback a send runs the receiver's side of TCP too
@@ -100,7 +101,8 @@ impl StallMeter {
         self.recent.push_back(stall);
     }
 
-    /// Whether a request that was due at `intended_at` and has ended by the last reading overlaps a stall.
+    /// Whether a request that was due at `intended_at` and has ended by the last reading overlaps
+    /// a stall.
     pub fn overlaps(&self, intended_at: Mono) -> bool {
         self.last_end > intended_at
     }

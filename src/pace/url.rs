@@ -53,7 +53,9 @@ impl FromStr for Url {
     fn from_str(text: &str) -> Result<Url, String> {
         let lower = text.to_ascii_lowercase();
         if lower.starts_with("https://") {
-            return Err(format!("`{text}` asks for TLS, which the pacer does not speak; use http://"));
+            return Err(format!(
+                "`{text}` asks for TLS, which the pacer does not speak; use http://"
+            ));
         }
         if !lower.starts_with("http://") {
             return Err(format!("`{text}` is no URL; write one like `http://127.0.0.1:8080/path`"));
@@ -63,7 +65,9 @@ impl FromStr for Url {
         let (authority, path) = rest.split_at(path_at);
         let path = if path.is_empty() { "/" } else { path };
         if !is_origin_form(path) {
-            return Err(format!("`{path}` in `{text}` is no path; it starts with `/` and holds printable ASCII without spaces and `#`"));
+            return Err(format!(
+                "`{path}` in `{text}` is no path; it starts with `/` and holds printable ASCII without spaces and `#`"
+            ));
         }
         let (host, port) = split_authority(authority).map_err(|why| format!("`{text}`: {why}"))?;
         Ok(Url { host, port, path: String::from(path) })

@@ -1,9 +1,9 @@
 //! May the figures of a run be believed: VALID, SUSPECT or INVALID, with the reasons in words.
 //!
-//! The pacer is held to its own standard: its lateness against the latency it reports, what it achieved against
-//! what it offered, how long its loop stood still. Errors of the server are no fault of the
-//! measurement unless they are so many that there is little left to measure. Pure: evidence in,
-//! judgement out. Start at [`judge`]; the thresholds are the constants below.
+//! The pacer is held to its own standard: its lateness against the latency it reports, what it
+//! achieved against what it offered, how long its loop stood still. Errors of the server are no
+//! fault of the measurement unless they are so many that there is little left to measure. Pure:
+//! evidence in, judgement out. Start at [`judge`]; the thresholds are the constants below.
 
 use crate::results::{Errors, Quantiles, Stalls, Verdict};
 use crate::units::Nanos;
@@ -48,18 +48,19 @@ pub struct Judgement {
     pub reasons: Vec<String>,
 }
 
-/// Lateness at this share of the reported p50 is no longer small against it. Chosen; the field's rule of
-/// thumb is that an instrument be ten times finer than what it measures.
+/// Lateness at this share of the reported p50 is no longer small against it. Chosen; the field's
+/// rule of thumb is that an instrument be ten times finer than what it measures.
 pub const LATENESS_SHARE_MAX: f64 = 0.10;
 /// Lateness below this is never held against a run. Chosen: one send(2) on loopback takes as long,
 /// so requests that fall due together cannot be closer.
 pub const LATENESS_FLOOR: Nanos = Nanos::from_micros(5);
-/// A p99 of lateness above this is suspect whatever the server's latency. Source: HTTP.md section 3.
+/// A p99 of lateness above this is suspect whatever the server's latency. Source: HTTP.md section
+/// 3.
 pub const LATENESS_P99_MAX: Nanos = Nanos::from_micros(100);
 /// Below this share of the offered rate another load was measured than was asked for. Chosen.
 pub const ACHIEVED_SHARE_MIN: f64 = 0.99;
-/// Above this share of requests that waited for a connection, the limit on connections was measured. Chosen: p99
-/// is theirs.
+/// Above this share of requests that waited for a connection, the limit on connections was
+/// measured. Chosen: p99 is theirs.
 pub const STARVED_SHARE_MAX: f64 = 0.01;
 /// Above this share of time in stalls a run is suspect. Chosen: p99.9 is theirs.
 pub const STALL_SHARE_SUSPECT: f64 = 0.001;
@@ -75,11 +76,17 @@ pub const SAMPLES_MIN: u64 = 1_000;
 pub fn judge(evidence: &Evidence) -> Judgement {
     let mut judgement = Judgement { verdict: Verdict::Valid, reasons: Vec::new() };
     if evidence.planned == 0 {
-        judgement.add(Verdict::Invalid, "No request was due in the measured time, so there is nothing to report.");
+        judgement.add(
+            Verdict::Invalid,
+            "No request was due in the measured time, so there is nothing to report.",
+        );
         return judgement;
     }
     if evidence.ok == 0 {
-        judgement.add(Verdict::Invalid, "No request was answered as expected, so there is no latency to report.");
+        judgement.add(
+            Verdict::Invalid,
+            "No request was answered as expected, so there is no latency to report.",
+        );
     }
     judge_samples(evidence, &mut judgement);
     judge_lateness(evidence, &mut judgement);
@@ -174,8 +181,7 @@ fn judge_stalls(evidence: &Evidence, judgement: &mut Judgement) {
     if share <= STALL_SHARE_SUSPECT && longest < STALL_LONGEST_MAX {
         return;
     }
-    let verdict =
-        if share > STALL_SHARE_INVALID { Verdict::Invalid } else { Verdict::Suspect };
+    let verdict = if share > STALL_SHARE_INVALID { Verdict::Invalid } else { Verdict::Suspect };
     judgement.add(
         verdict,
         format!(
@@ -202,7 +208,10 @@ fn judge_answers(evidence: &Evidence, judgement: &mut Judgement) {
     if evidence.unasked > 0 {
         judgement.add(
             Verdict::Suspect,
-            format!("The server sent bytes that nobody had asked for, on {} connections.", evidence.unasked),
+            format!(
+                "The server sent bytes that nobody had asked for, on {} connections.",
+                evidence.unasked
+            ),
         );
     }
 }

@@ -1,15 +1,17 @@
 //! One spinning core: sends what is due when it is due, and reaps answers in the slack.
 //!
-//! The loop never sleeps (unless [`PaceWait::Hybrid`] says so) and never waits for an answer. Close to
-//! the next due time it touches nothing but the clock; otherwise it turns the driver over and over, so an
-//! answer is seen within a turn of the kernel having it. A request's three times are read here:
-//! intended comes from the schedule, sent immediately before the send, done at the event that
-//! completes the answer. Generic over driver and clock, so a simulation runs the very same loop.
-//! Not here: what happens to a request (see `pool`), threads and pinning (see `pace::run`).
+//! The loop never sleeps (unless `PaceWait::Hybrid` says so) and never waits for an answer. Close
+//! to the next due time it touches nothing but the clock; otherwise it turns the driver over and
+//! over, so an answer is seen within a turn of the kernel having it. A request's three times are
+//! read here: intended comes from the schedule, sent immediately before the send, done at the
+//! event that completes the answer. Generic over driver and clock, so a simulation runs the very
+//! same loop. Not here: what happens to a request (see `pool`), threads and pinning (see
+//! `pace::run`).
 //!
 //! Order of use: [`Worker::establish`], [`Worker::pace`], [`Worker::into_recorder`].
 
 use super::mix::Mix;
+use super::plan::{CatchUp, PaceWait};
 use super::pool::{Assignment, Limits, Pool};
 use super::recorder::Recorder;
 use super::schedule::{Lane, Load, Schedule};
@@ -20,34 +22,6 @@ use crate::units::{Mono, Nanos};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// What a worker does with its slack.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PaceWait {
-    /// Never sleeps: needs a CPU of its own, and is exact.
-    #[default]
-    Spin,
-    /// Sleeps until an answer comes or [`SLEEP_GUARD`] before the next request is due: shares its CPU, and
-    /// sees answers a wake-up late.
-    Hybrid,
-}
-
-/// What is done about requests that are overdue after a stall.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CatchUp {
-    /// All are sent at once.
-    #[default]
-    All,
-}
-
-impl CatchUp {
-    /// As it stands in the results.
-    pub fn name(self) -> &'static str {
-        match self {
-            CatchUp::All => "all",
-        }
-    }
-}
 
 /// What one worker is to do.
 #[derive(Clone, Copy, Debug)]
@@ -85,19 +59,21 @@ pub enum EstablishError {
     Driver(io::Error),
 }
 
-/// Closest to the next due time that the driver is still turned. Chosen: about twice what a turn takes that
-/// brings one answer; at high rates an eighth of the gap between requests, else no turn would fit.
+/// Closest to the next due time that the driver is still turned. Chosen: about twice what a turn
+/// takes that brings one answer; at high rates an eighth of the gap between requests, else no turn
+/// would fit.
 const GUARD_MAX: Nanos = Nanos::from_micros(2);
 const GUARD_SHARE: u64 = 8;
 
 /// How long before the next due time a hybrid worker is awake. Chosen: wake-ups take 5-60 us.
-pub const SLEEP_GUARD: Nanos = Nanos::from_micros(100);
+const SLEEP_GUARD: Nanos = Nanos::from_micros(100);
 
-/// Overdue requests that are sent between two turns of the driver. Chosen: a pacer that is behind must
-/// still see answers, or no connection would ever become free.
+/// Overdue requests that are sent between two turns of the driver. Chosen: a pacer that is behind
+/// must still see answers, or no connection would ever become free.
 const SENDS_PER_TURN: usize = 32;
 
-/// Connections closed between two turns. Chosen: a close takes some 10 us, and no request waits for it.
+/// Connections closed between two turns. Chosen: a close takes some 10 us, and no request waits
+/// for it.
 const CLOSES_PER_TURN: usize = 4;
 
 /// The longest sleep without a look at the stop flag. Chosen: nobody notices it on Ctrl-C.
@@ -168,8 +144,8 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         }
     }
 
-    /// Sends the schedule, whose offsets count from `start`, and drains. Returns for how long requests
-    /// were measured: the planned duration, unless `stop` ended it.
+    /// Sends the schedule, whose offsets count from `start`, and drains. Returns for how long
+    /// requests were measured: the planned duration, unless `stop` ended it.
     pub fn pace(&mut self, start: Mono, stop: &AtomicBool) -> io::Result<Nanos> {
         let Task { load, lane, warmup, duration, .. } = self.task;
         self.pool.recorder.stalls = StallMeter::new(self.clock.now(), start + warmup);
@@ -255,7 +231,8 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         self.pool.handle_timeouts(now);
         self.send_assigned();
         self.close_broken(CLOSES_PER_TURN);
-        // One at a time: a connect takes tens of microseconds, and a request may fall due meanwhile.
+        // One at a time: a connect takes tens of microseconds, and a request may fall due
+        // meanwhile.
         if self.pool.poll_connect(now, 0) {
             self.connect();
         }

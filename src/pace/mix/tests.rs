@@ -31,7 +31,10 @@ fn requests_are_rendered_to_the_byte() {
          Content-Length: 40\r\n\r\n{\"action\":\"set\",\"value\":75,\"ref\":\"run1\"}"
     );
     let single = Mix::single("/x?y=1");
-    assert_eq!(single.kinds()[0].render("[::1]:80"), b"GET /x?y=1 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n");
+    assert_eq!(
+        single.kinds()[0].render("[::1]:80"),
+        b"GET /x?y=1 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"
+    );
 }
 
 #[test]
@@ -49,7 +52,8 @@ fn picks_follow_the_weights_and_the_seed() {
 
 #[test]
 fn a_kind_of_weight_zero_is_never_picked() {
-    let text = "[[request]]\nname='a'\nweight=0\npath='/'\n[[request]]\nname='b'\nweight=1\npath='/'";
+    let text =
+        "[[request]]\nname='a'\nweight=0\npath='/'\n[[request]]\nname='b'\nweight=1\npath='/'";
     let mix = Mix::parse("m", text).unwrap();
     assert!((0..1_000).all(|k| mix.pick(3, k) == 1));
 }
@@ -94,7 +98,10 @@ fn what_is_wrong_is_said_with_file_and_line() {
     check("path = '/'\nexpect_status = 70000", "mix.toml:5: ");
     check("path = '/'\nkind = 'poll'", "mix.toml:5: ");
     check("path = '/'\nwieght = 3", "mix.toml:5: unknown field `wieght`");
-    check("path = '/'\n[[request]]\nname='a'\nweight=1\npath='/'", "mix.toml:6: `a` is the name of two");
+    check(
+        "path = '/'\n[[request]]\nname='a'\nweight=1\npath='/'",
+        "mix.toml:6: `a` is the name of two",
+    );
     check("path = ", "mix.toml:4: ");
 }
 

@@ -38,7 +38,10 @@ fn a_burst_is_due_at_once() {
         Schedule::new(load("1000", "burst:3"), Lane::WHOLE, Nanos::from_millis(7))
             .map(|arrival| arrival.offset.0)
             .collect();
-    assert_eq!(offsets, [0, 0, 0, 3_000_000, 3_000_000, 3_000_000, 6_000_000, 6_000_000, 6_000_000]);
+    assert_eq!(
+        offsets,
+        [0, 0, 0, 3_000_000, 3_000_000, 3_000_000, 6_000_000, 6_000_000, 6_000_000]
+    );
 }
 
 #[test]

@@ -111,7 +111,11 @@ fn lateness_is_held_against_the_p50_but_not_below_a_floor() {
 
 #[test]
 fn a_rate_that_was_not_kept_is_invalid() {
-    check(|evidence| evidence.sending = Some(Nanos::from_secs(31)), Verdict::Invalid, "It took 31.0 s");
+    check(
+        |evidence| evidence.sending = Some(Nanos::from_secs(31)),
+        Verdict::Invalid,
+        "It took 31.0 s",
+    );
 }
 
 #[test]
@@ -149,5 +153,9 @@ fn nothing_to_report_is_said_in_words() {
         Verdict::Invalid,
         "no latency to report",
     );
-    check(|evidence| (evidence.planned, evidence.ok) = (999, 999), Verdict::Suspect, "Only 999 requests");
+    check(
+        |evidence| (evidence.planned, evidence.ok) = (999, 999),
+        Verdict::Suspect,
+        "Only 999 requests",
+    );
 }

@@ -1,4 +1,5 @@
-//! A simulated kernel and server for the worker: one thread, fake time, behaviour given by a closure.
+//! A simulated kernel and server for the worker: one thread, fake time, behaviour given by a
+//! closure.
 //!
 //! Every reading of the clock and every call costs a little time, so nothing spins for ever; a turn
 //! that may sleep jumps to what comes next. A run is as reproducible as the closure.

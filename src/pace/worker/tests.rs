@@ -414,7 +414,8 @@ fn every_planned_request_ends_in_one_count_whatever_the_server_does() {
     for seed in 0..200 {
         let mut sim = Sim::new("500", Nanos::from_millis(400));
         sim.plan.load.seed = seed;
-        sim.plan.load.arrivals = ["constant", "poisson", "burst:20"][(seed % 3) as usize].parse().unwrap();
+        sim.plan.load.arrivals =
+            ["constant", "poisson", "burst:20"][(seed % 3) as usize].parse().unwrap();
         sim.plan.mix = Mix::parse("article", ARTICLE).unwrap();
         sim.plan.timeout = Nanos::from_millis(100);
         (sim.plan.connections, sim.plan.connections_max) = (4, 4 + (seed % 40) as usize);
@@ -429,7 +430,8 @@ fn every_planned_request_ends_in_one_count_whatever_the_server_does() {
         assert_eq!(run.response_ns.infinite, run.planned - run.ok, "seed {seed}");
         assert!(run.response_ns.longest_observed <= Some(100_000_000), "seed {seed}");
         let log = ran.log.borrow();
-        // A connection that is broken no longer counts, but stays open until there is slack to close it.
+        // A connection that is broken no longer counts, but stays open until there is slack to
+        // close it.
         assert!(log.open_max <= sim.plan.connections_max + CONNECTIONS_CLOSING, "seed {seed}");
     }
 }
