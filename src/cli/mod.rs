@@ -4,6 +4,7 @@
 //! Exit codes: 0 done; 1 a run or a claim failed; 2 the command line or a file is wrong; 3 the
 //! measurement is INVALID. Start at [`main`].
 
+mod pace;
 mod serve;
 
 use argh::FromArgs;
@@ -21,6 +22,7 @@ struct Ringpace {
 #[argh(subcommand)]
 enum Command {
     Serve(serve::ServeArgs),
+    Pace(pace::PaceArgs),
     Version(VersionArgs),
 }
 
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
     };
     let outcome = match command {
         Command::Serve(args) => args.run(),
+        Command::Pace(args) => args.run(),
         Command::Version(_) => {
             print(concat!("ringpace ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(ExitCode::SUCCESS)

@@ -6,8 +6,8 @@ use crate::io::topology::CpuList;
 use crate::pace::mix::Mix;
 use crate::pace::schedule::{Arrivals, Load};
 use crate::pace::url::Url;
-use crate::pace::worker::PaceWait;
-use crate::pace::{self, Backend, Outputs, PaceError, Plan};
+
+use crate::pace::{self, Backend, Outputs, PaceError, PaceWait, Plan};
 use crate::report;
 use crate::results::Verdict;
 use crate::units::{Nanos, Rate};
