@@ -8,7 +8,6 @@
 //! Start at [`run`]; the file's keys are in [`plan`].
 
 pub mod claim;
-mod host;
 mod measure;
 pub mod plan;
 mod progress;

@@ -8,14 +8,15 @@
 //! Everything but [`run`] is pure. Not here: how one run is made (see `measure`), what its directory
 //! is (see `store`). Start at [`run`].
 
+use super::BenchError;
 use super::measure::Laboratory;
 use super::plan::{Launch, Overrides, Plan, Target};
 use super::progress::Progress;
 use super::store::{Fnv, Store, utc};
 use super::summary::summarise;
 use super::target::{Mishap, Surroundings, set_up};
-use super::{BenchError, host};
 use crate::io::clock::wall_secs;
+use crate::io::host;
 use crate::io::topology::{CpuList, pin_current_thread, usable_cpus};
 use crate::report;
 use crate::results::Verdict;
@@ -81,14 +82,16 @@ pub fn run(
     })?;
     let hash = plan_hash(&plan, &exe)?;
     let (store, before) = Store::open(overrides.out.as_deref(), &plan, &hash, wall_secs())?;
-    let bench = before.unwrap_or_else(|| new_bench(&plan, &hash, &all_cpus));
+    let bench = before.unwrap_or_else(|| new_bench(&plan, &hash));
     let mut bench = Bench { notes, complete: false, ..bench };
     keep_off_measured_cpus(&plan, &usable);
 
     let surroundings = Surroundings { exe: &exe, all_cpus: &all_cpus, stop };
     let progress = Progress::new(order(&plan).len());
-    for note in &bench.notes {
-        progress.line(note);
+    bench.notes.iter().for_each(|note| progress.line(note));
+    if !bench.runs.is_empty() {
+        let there = bench.runs.len();
+        progress.line(&format!("{}: {there} runs are there already", store.dir().display()));
     }
     let laboratory = Laboratory { plan: &plan, surroundings, store: &store, progress: &progress };
     let set_up = set_up_all(&plan, surroundings, &store)?;
@@ -143,14 +146,14 @@ fn plan_hash(plan: &Plan, exe: &Path) -> Result<String, BenchError> {
     Ok(hash.to_string())
 }
 
-fn new_bench(plan: &Plan, hash: &str, all_cpus: &CpuList) -> Bench {
+fn new_bench(plan: &Plan, hash: &str) -> Bench {
     Bench {
         schema: BENCH_SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: utc(wall_secs()),
         plan_hash: hash.to_owned(),
         plan: plan.record(),
-        host: host::host(&all_cpus.to_string()),
+        host: host::describe(),
         notes: Vec::new(),
         complete: false,
         runs: Vec::new(),

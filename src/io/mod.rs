@@ -9,10 +9,18 @@
 //! Not here: HTTP, timers, what a connection is for. Start at [`Driver`].
 #![allow(unsafe_code)] // the one address of unsafe; every block says who owns what until when
 
+mod buffers;
 pub mod clock;
+pub mod epoll;
+pub mod host;
+pub mod limits;
 pub mod net;
 pub mod process;
+mod ring;
+pub mod signal;
 pub mod topology;
+pub mod uring;
+pub mod wait;
 
 use crate::slab::Key;
 use crate::units::Mono;
@@ -51,6 +59,17 @@ pub enum Wait {
     Until(Mono),
     /// Until something happens.
     Forever,
+}
+
+impl Wait {
+    /// The same, but ending at `until` at the latest.
+    pub fn no_later_than(self, until: Mono) -> Wait {
+        match self {
+            Wait::Poll => Wait::Poll,
+            Wait::Until(deadline) => Wait::Until(deadline.min(until)),
+            Wait::Forever => Wait::Until(until),
+        }
+    }
 }
 
 /// What became of a send at once.

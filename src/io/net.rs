@@ -1,14 +1,187 @@
 //! Sockets and wake-ups: what both drivers need of the kernel besides their own event interface.
 
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-/// A listening TCP socket, non-blocking.
+/// A listening TCP socket. Sockets accepted from it inherit TCP_NODELAY.
 #[derive(Debug)]
-pub struct Listener(OwnedFd);
+pub struct Listener(Socket);
+
+impl Listener {
+    /// Binds and listens. Several listeners may share an address when all ask for SO_REUSEPORT;
+    /// the kernel spreads connections over them by a hash of their addresses.
+    ///
+    /// # Errors
+    /// The error of the call that failed, with a sentence of what to do about a port in use.
+    pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
+        let attempt = || -> io::Result<Socket> {
+            let socket =
+                Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.set_reuse_port(true)?;
+            socket.set_tcp_nodelay(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+            Ok(socket)
+        };
+        attempt().map(Listener).map_err(|error| explain_bind(error, address))
+    }
+
+    /// The address it listens on; tells the port where 0 was asked for.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        let address = self.0.local_addr()?;
+        address.as_socket().ok_or_else(|| io::Error::other("the listener is not an IP socket"))
+    }
+
+    /// Makes `accept` return at once when nobody waits; for the driver that polls.
+    pub(super) fn set_nonblocking(&self) -> io::Result<()> {
+        self.0.set_nonblocking(true)
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// An error of bind, with what to do about it.
+fn explain_bind(error: io::Error, address: SocketAddr) -> io::Error {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another process has that port; end it, or choose another with --listen"
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; see `ip addr`",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one"
+        }
+        _ => "see --listen",
+    };
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}; {advice}"))
+}
+
+/// Whether somebody listens on `address` already. SO_REUSEPORT would let two servers of one user share
+/// a port without a word, and each would get half of the load.
+pub fn check_port_is_free(address: SocketAddr) -> io::Result<()> {
+    if address.port() == 0 {
+        return Ok(());
+    }
+    let attempt = || -> io::Result<()> {
+        let probe = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        probe.set_reuse_address(true)?;
+        probe.bind(&address.into())
+    };
+    attempt().map_err(|error| explain_bind(error, address))
+}
+
+/// Begins to connect to `to`; completion is reported by writability, or by io_uring.
+pub(super) fn client_socket(to: SocketAddr, nonblocking: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(nonblocking)?;
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket)
+}
 
 /// Ends the sleep of one driver, from any thread. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<OwnedFd>);
+
+impl Waker {
+    /// A waker behind an eventfd (Linux 2.6.22).
+    pub(super) fn new() -> io::Result<Waker> {
+        // SAFETY: takes no pointers; the descriptor it returns is new and ours.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `fd` was just made and nobody else owns it.
+        Ok(Waker(Arc::new(unsafe { OwnedFd::from_raw_fd(fd) })))
+    }
+
+    /// Makes the driver's present or next turn end with [`super::Event::Woken`]. Several calls may
+    /// become one event.
+    pub fn wake(&self) {
+        let one = 1u64;
+        // SAFETY: the kernel reads the 8 bytes of `one` during the call.
+        let written = unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
+        // A full counter (EAGAIN) means that 2^64 - 2 wakes are owed: the driver will wake up.
+        debug_assert!(
+            written == 8 || io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+        );
+    }
+
+    /// Takes the wakes that are owed.
+    pub(super) fn drain(&self) {
+        let mut count = 0u64;
+        // SAFETY: the kernel writes at most the 8 bytes of `count` during the call.
+        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
+    }
+}
+
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Sends without blocking and without SIGPIPE; how many bytes the kernel took.
+pub(super) fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: the kernel reads `bytes` during the call only.
+    let sent = unsafe {
+        libc::send(
+            fd.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+        )
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Receives without blocking into `buffer`; 0 is the peer's FIN.
+pub(super) fn receive_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes into it, during the call only.
+    let received = unsafe {
+        libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT)
+    };
+    usize::try_from(received).map_err(|_| io::Error::last_os_error())
+}
+
+/// Tells the peer that nothing more will be sent. A connection that is gone already needs no telling.
+pub(super) fn shutdown_write(fd: BorrowedFd<'_>) {
+    // SAFETY: takes no pointers.
+    unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) };
+}
+
+/// Whether an accept failed because this process or system has no more descriptors or memory: it
+/// pays to wait, and not to try again at once.
+pub(super) fn is_out_of_resources(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// Spare send buffers, so that sending allocates nothing once the first requests are through.
+#[derive(Debug, Default)]
+pub(super) struct SpareBuffers(Vec<Vec<u8>>);
+
+impl SpareBuffers {
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_else(|| Vec::with_capacity(SEND_BUF_BYTES))
+    }
+
+    pub(super) fn put_back(&mut self, mut buffer: Vec<u8>) {
+        if self.0.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUF_BYTES_MAX {
+            buffer.clear();
+            self.0.push(buffer);
+        }
+    }
+}
+
+/// Chosen: several answers of the API; a pipelined batch grows it once and keeps it.
+const SEND_BUF_BYTES: usize = 1024;
+/// Chosen: a buffer that one huge answer blew up is not kept.
+const SPARE_BUF_BYTES_MAX: usize = 64 * 1024;
+/// Chosen: as many as one turn's events; the rest goes back to the allocator.
+const SPARE_BUFFERS_MAX: usize = 1024;

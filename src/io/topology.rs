@@ -26,7 +26,9 @@ impl CpuList {
         let usable = usable_cpus();
         match self.0.iter().find(|cpu| !usable.contains(cpu)) {
             None => Ok(()),
-            Some(cpu) => Err(format!("CPU {cpu} is not there; this process may use {}", CpuList(usable))),
+            Some(cpu) => {
+                Err(format!("CPU {cpu} is not there; this process may use {}", CpuList(usable)))
+            }
         }
     }
 }
@@ -86,7 +88,10 @@ pub fn pin_current_thread(cpu: usize) -> Result<(), String> {
     if core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
         Ok(())
     } else {
-        Err(format!("the kernel refused to pin a thread to CPU {cpu}: {}", std::io::Error::last_os_error()))
+        Err(format!(
+            "the kernel refused to pin a thread to CPU {cpu}: {}",
+            std::io::Error::last_os_error()
+        ))
     }
 }
 
@@ -96,7 +101,11 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
-        assert_eq!(text.parse::<CpuList>().ok().map(|list| list.to_string()).as_deref(), expected, "{text}");
+        assert_eq!(
+            text.parse::<CpuList>().ok().map(|list| list.to_string()).as_deref(),
+            expected,
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,1 +1,302 @@
-//! Placeholder.
+//! The pacer: loads an HTTP/1.1 server at an exact rate and says how exact it was.
+//!
+//! Sans-IO cores: [`schedule`] (when), [`mix`] (what), [`conn`], [`outstanding`] and [`pool`]
+//! (how), [`stalls`] and [`recorder`] (what came of it), [`verdict`] (what it is worth). Glue:
+//! [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
+//! together and merges what they recorded. Start at [`run`].
+
+pub mod conn;
+mod hgrm;
+pub mod hlog;
+pub mod mix;
+pub mod outcome;
+pub mod outstanding;
+pub mod plan;
+pub mod pool;
+pub mod recorder;
+pub mod schedule;
+pub mod stalls;
+pub mod url;
+pub mod verdict;
+pub mod worker;
+
+pub use outcome::Outcome;
+pub use plan::{Backend, CatchUp, Outputs, PaceWait, Plan};
+
+use crate::clock::Clock;
+use crate::io::clock::{MonotonicClock, wall_secs};
+use crate::io::epoll::Epoll;
+use crate::io::uring::{Settings, Uring};
+use crate::io::{Driver, limits, topology};
+use crate::units::{Mono, Nanos};
+use pool::Limits;
+use recorder::Recorder;
+use schedule::Lane;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, OnceLock};
+use std::time::SystemTime;
+use std::{fmt, thread};
+use worker::{EstablishError, Task, Worker};
+
+/// Why there is no outcome. Displays as one sentence.
+#[derive(Debug)]
+pub enum PaceError {
+    /// The plan cannot run; the sentence names the flag.
+    Plan(String),
+    /// The host of the URL has no address.
+    Resolve(String, io::Error),
+    /// Nobody listens, or connecting failed in another way, before the start.
+    Refused(String, io::Error),
+    /// The connections did not all stand in time: URL, how many did, how many should, the time.
+    Unresponsive(String, usize, usize, Nanos),
+    /// The run was stopped before its start.
+    Stopped,
+    /// The kernel refused what the pacer needs.
+    Driver(io::Error),
+    /// A file could not be written.
+    Output(PathBuf, io::Error),
+}
+
+impl fmt::Display for PaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PaceError::Plan(sentence) => f.write_str(sentence),
+            PaceError::Resolve(host, error) => {
+                write!(f, "the host `{host}` has no address: {error}")
+            }
+            PaceError::Refused(url, error) => {
+                write!(f, "cannot connect to {url}: {error}; is the server running?")
+            }
+            PaceError::Unresponsive(url, established, wanted, timeout) => write!(
+                f,
+                "only {established} of {wanted} connections to {url} stood after {timeout}; lower -c or raise --timeout"
+            ),
+            PaceError::Stopped => f.write_str("stopped before the first request"),
+            PaceError::Driver(error) => write!(f, "{error}"),
+            PaceError::Output(path, error) => {
+                write!(f, "cannot write {}: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for PaceError {}
+
+/// Runs `plan` to its end, or until `stop` is set, and writes its outputs. Blocks; one thread per
+/// CPU of the plan does the work.
+///
+/// # Errors
+/// Whatever keeps the run from starting, and files that cannot be written. A server that fails
+/// later is no error but part of the outcome.
+pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
+    let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
+    plan.check(descriptors_max).map_err(PaceError::Plan)?;
+    let to = resolve(plan)?;
+    let gate = Gate::new(plan.threads());
+    let ends: Vec<Result<LaneEnd, PaceError>> = thread::scope(|scope| {
+        let spawn = |index| {
+            let gate = &gate;
+            scope.spawn(move || run_lane(plan, to, index, gate, stop))
+        };
+        let threads: Vec<_> = (0..plan.threads()).map(spawn).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a worker does not panic")).collect()
+    });
+    let outcome = merge(plan, ends)?;
+    write_outputs(&plan.outputs, &outcome)?;
+    Ok(outcome)
+}
+
+fn resolve(plan: &Plan) -> Result<SocketAddr, PaceError> {
+    let no_address = |error| PaceError::Resolve(String::from(plan.url.host()), error);
+    let mut addresses = (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
+    addresses.next().ok_or_else(|| no_address(io::Error::other("the name server gave none")))
+}
+
+/// Holds all threads until every one is ready, then gives them one common start.
+struct Gate {
+    barrier: Barrier,
+    has_failed: AtomicBool,
+    start: OnceLock<Mono>,
+}
+
+/// From when the first thread is through the gate until the start. Chosen: the others are woken
+/// from their sleep within it.
+const START_MARGIN: Nanos = Nanos::from_millis(2);
+
+impl Gate {
+    fn new(threads: usize) -> Gate {
+        Gate {
+            barrier: Barrier::new(threads),
+            has_failed: AtomicBool::new(false),
+            start: OnceLock::new(),
+        }
+    }
+
+    /// Waits for the others; the common start, unless one of them is not ready.
+    fn pass(&self, is_ready: bool) -> Option<Mono> {
+        if !is_ready {
+            self.has_failed.store(true, Ordering::SeqCst);
+        }
+        self.barrier.wait();
+        if self.has_failed.load(Ordering::SeqCst) {
+            return None;
+        }
+        Some(*self.start.get_or_init(|| MonotonicClock.now() + START_MARGIN))
+    }
+}
+
+/// What one thread comes back with.
+struct LaneEnd {
+    start: Mono,
+    measured: Nanos,
+    recorder: Recorder,
+}
+
+/// The life of one thread. However it goes, it passes the gate once, for the others wait there.
+fn run_lane(
+    plan: &Plan,
+    to: SocketAddr,
+    index: usize,
+    gate: &Gate,
+    stop: &AtomicBool,
+) -> Result<LaneEnd, PaceError> {
+    let task = task_of(plan, to, index);
+    let pinned = match plan.cpus.get(index) {
+        Some(cpu) => topology::pin_current_thread(*cpu).map_err(PaceError::Plan),
+        None => Ok(()),
+    };
+    if let Err(error) = pinned {
+        gate.pass(false);
+        return Err(error);
+    }
+    if plan.wait == PaceWait::Hybrid {
+        limits::minimise_timer_slack();
+    }
+    match plan.backend {
+        Backend::Epoll => drive(plan, task, Epoll::new(), gate, stop),
+        Backend::Uring => {
+            let settings = Settings { direct_send: true, ..Settings::default() };
+            drive(plan, task, Uring::new(&settings), gate, stop)
+        }
+    }
+}
+
+/// Thread `index`'s share: every N-th arrival, and its part of the connections.
+fn task_of(plan: &Plan, to: SocketAddr, index: usize) -> Task {
+    let threads = plan.threads();
+    let share = |total: usize| total / threads + usize::from(index < total % threads);
+    Task {
+        to,
+        load: plan.load,
+        lane: Lane { index: index as u64, of: threads as u64 },
+        warmup: plan.warmup,
+        duration: plan.duration,
+        connections: share(plan.connections),
+        limits: Limits { connections_max: share(plan.connections_max), timeout: plan.timeout },
+        wait: plan.wait,
+        catch_up: plan.catch_up,
+    }
+}
+
+fn drive<D: Driver>(
+    plan: &Plan,
+    task: Task,
+    driver: io::Result<D>,
+    gate: &Gate,
+    stop: &AtomicBool,
+) -> Result<LaneEnd, PaceError> {
+    let established = driver.map_err(EstablishError::Driver).and_then(|driver| {
+        let mut worker =
+            Worker::new(task, &plan.mix, &plan.url.authority(), driver, MonotonicClock);
+        worker.establish(stop).map(|()| worker)
+    });
+    let start = gate.pass(established.is_ok());
+    let mut worker = established.map_err(|error| explain(plan, &task, error))?;
+    // Another thread is not ready, and says why.
+    let start = start.ok_or(PaceError::Stopped)?;
+    let measured = worker.pace(start, stop).map_err(PaceError::Driver)?;
+    Ok(LaneEnd { start, measured, recorder: worker.into_recorder() })
+}
+
+fn explain(plan: &Plan, task: &Task, error: EstablishError) -> PaceError {
+    let url = plan.url.to_string();
+    match error {
+        EstablishError::Refused(error) => PaceError::Refused(url, error),
+        EstablishError::Unresponsive(established) => {
+            PaceError::Unresponsive(url, established, task.connections, plan.timeout)
+        }
+        EstablishError::Stopped => PaceError::Stopped,
+        EstablishError::Driver(error) => PaceError::Driver(error),
+    }
+}
+
+/// One outcome of all threads; or the error of the one that has the most to say.
+fn merge(plan: &Plan, ends: Vec<Result<LaneEnd, PaceError>>) -> Result<Outcome, PaceError> {
+    let mut lanes = Vec::new();
+    let mut stopped = None;
+    for end in ends {
+        match end {
+            Ok(lane) => lanes.push(lane),
+            Err(PaceError::Stopped) => stopped = Some(PaceError::Stopped),
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(stopped) = stopped {
+        return Err(stopped);
+    }
+    let mut lanes = lanes.into_iter();
+    let mut all = lanes.next().expect("a plan has at least one thread");
+    for lane in lanes {
+        all.recorder.merge(&lane.recorder);
+        all.measured = all.measured.max(lane.measured);
+    }
+    Ok(Outcome::new(plan, all.recorder, all.start + plan.warmup, all.measured))
+}
+
+fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> {
+    if let Some(path) = &outputs.json {
+        let mut text = serde_json::to_string(&outcome.run).expect("a run is plain data");
+        text.push('\n');
+        write_to(path, |out| out.write_all(text.as_bytes()))?;
+    }
+    if let Some(path) = &outputs.hlog {
+        let ended = SystemTime::UNIX_EPOCH + Nanos::from_secs(wall_secs()).to_std();
+        write_to(path, |mut out| hlog::write(&mut out, outcome, ended))?;
+    }
+    if let Some(directory) = &outputs.hgrm {
+        fs::create_dir_all(directory)
+            .map_err(|error| PaceError::Output(directory.clone(), error))?;
+        for (name, histogram) in hlog::tagged(outcome) {
+            let path = directory.join(format!("{name}.hgrm"));
+            write_to(&path, |mut out| hgrm::write(&mut out, histogram))?;
+        }
+        let total = outcome.recorder.total();
+        for (name, histogram) in [("response", &total.response), ("service", &total.service)] {
+            let path = directory.join(format!("{name}.hgrm"));
+            write_to(&path, |mut out| hgrm::write(&mut out, histogram))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file whole; `-` is standard output.
+fn write_to(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), PaceError> {
+    let write_all = || {
+        if path == Path::new("-") {
+            let mut out = io::stdout().lock();
+            write(&mut out)?;
+            return out.flush();
+        }
+        let mut out = BufWriter::new(File::create(path)?);
+        write(&mut out)?;
+        out.flush()
+    };
+    write_all().map_err(|error| PaceError::Output(PathBuf::from(path), error))
+}

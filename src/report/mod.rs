@@ -1,4 +1,5 @@
-//! Shows a bench: as a table in the terminal, as one HTML page that needs nothing else.
+//! Shows results: a bench as a table in the terminal and as one HTML page that needs nothing else, a
+//! single run as a table.
 //!
 //! Everything shown is in `bench.json`; nothing is worked out here but layout. Pure, except
 //! [`load`] and [`write_html`].
@@ -6,12 +7,14 @@
 mod figure;
 mod html;
 mod plots;
+mod single;
 mod table;
 
 use crate::results::bench::{BENCH_SCHEMA, Bench};
 use std::path::Path;
 
 pub use html::html;
+pub use single::run_table;
 pub use table::render_table;
 
 /// Reads `bench.json` of the bench directory `dir`. The error is a sentence that names the file.

@@ -1,1 +1,285 @@
-//! Placeholder.
+//! The server: a [`Plan`] becomes pinned workers, one per CPU, that share nothing but the home.
+//!
+//! Cores: `router`, `reply`, `api`, `conn`, `floor`, `metrics` (sans-IO). Glue: `worker` (one core)
+//! and this file (start, pin, stop). Start at [`Server::start`].
+
+pub mod api;
+pub mod conn;
+pub mod floor;
+pub mod metrics;
+pub mod reply;
+pub mod router;
+pub mod settings;
+pub mod worker;
+
+use crate::clock::Clock;
+use crate::home::Home;
+use crate::io::Driver;
+use crate::io::clock::MonotonicClock;
+use crate::io::epoll::Epoll;
+use crate::io::limits::minimise_timer_slack;
+use crate::io::net::{self, Listener, Waker};
+use crate::io::topology::{self, CpuList};
+use crate::io::uring::{self, Uring};
+use crate::io::wait::{WaitMode, Waiting};
+use floor::Shared;
+use metrics::Metrics;
+use settings::Settings;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::JoinHandle;
+use worker::Worker;
+
+/// What moves the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The hand-tuned ring.
+    Uring,
+    /// The hand-tuned epoll loop.
+    Epoll,
+}
+
+/// A server that can be started.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where to listen; port 0 lets the kernel choose.
+    pub listen: SocketAddr,
+    /// What moves the bytes.
+    pub backend: Backend,
+    /// One worker per CPU, pinned; `None`: one worker, wherever the scheduler puts it.
+    pub cpus: Option<CpuList>,
+    /// How workers wait.
+    pub wait: WaitMode,
+    /// The ring's settings, for [`Backend::Uring`].
+    pub ring: uring::Settings,
+    /// Connections that may wait to be accepted, per listener; the kernel caps it (somaxconn).
+    pub backlog: u32,
+    /// Limits and latencies.
+    pub settings: Settings,
+}
+
+/// Chosen: with 10,000 events/s a poller may be away for more than six seconds before it is told 410.
+const LOG_CAPACITY: usize = 1 << 16;
+
+/// A running server. Dropping it does not stop it; [`Server::join`] waits for its end.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    notes: Vec<String>,
+    stopper: Stopper,
+    workers: Vec<JoinHandle<io::Result<()>>>,
+}
+
+/// Ends a server from any thread. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    stop: Arc<AtomicBool>,
+    wakers: Arc<[Waker]>,
+}
+
+impl Stopper {
+    /// Begins the drain: no new connections, parked polls answered, commands finished, in bounded
+    /// time. Calling it again changes nothing.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wakers.iter().for_each(Waker::wake);
+    }
+}
+
+impl Server {
+    /// Binds, starts and pins the workers, and returns once all of them accept.
+    ///
+    /// # Errors
+    /// The first worker's that could not start, with what to do about it; the others are ended.
+    pub fn start(plan: &Plan) -> io::Result<Server> {
+        let cores = plan
+            .cpus
+            .as_ref()
+            .map_or(vec![None], |list| list.cpus().iter().copied().map(Some).collect());
+        let listeners = bind_all(plan, cores.len())?;
+        let address = listeners[0].local_address()?;
+        let shared = Shared {
+            home: Arc::new(Home::new(LOG_CAPACITY)),
+            settings: Arc::new(plan.settings.clone()),
+            metrics: Metrics::new(cores.iter().map(label)),
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        let all_wakers: Arc<OnceLock<Arc<[Waker]>>> = Arc::default();
+        let (report, reports) = mpsc::channel();
+        let mut workers = Vec::new();
+        for (core, (cpu, listener)) in cores.iter().copied().zip(listeners).enumerate() {
+            let seat = Seat {
+                core,
+                cpu,
+                plan: plan.clone(),
+                shared: shared.clone(),
+                stop: Arc::clone(&stop),
+                report: report.clone(),
+                all_wakers: Arc::clone(&all_wakers),
+            };
+            let name = format!("worker-{}", label(&cpu));
+            workers
+                .push(std::thread::Builder::new().name(name).spawn(move || seat.take(listener))?);
+        }
+        drop(report);
+        gather(&reports, workers, address, &stop, &all_wakers)
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the kernel lacked, one sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// A handle to stop it by.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Waits until every worker has ended.
+    ///
+    /// # Errors
+    /// The first worker's that broke; the others are stopped then.
+    pub fn join(self) -> io::Result<()> {
+        let mut first_error = Ok(());
+        for worker in self.workers {
+            let outcome =
+                worker.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
+            if outcome.is_err() {
+                self.stopper.stop();
+                first_error = first_error.and(outcome);
+            }
+        }
+        first_error
+    }
+}
+
+/// What a worker says once it is ready to accept, or that it cannot.
+type Report = io::Result<Ready>;
+
+struct Ready {
+    core: usize,
+    waker: Waker,
+    notes: Vec<String>,
+}
+
+/// Collects all workers' reports, hands everybody's wakers to everybody, and lets them go.
+fn gather(
+    reports: &mpsc::Receiver<Report>,
+    workers: Vec<JoinHandle<io::Result<()>>>,
+    address: SocketAddr,
+    stop: &Arc<AtomicBool>,
+    all_wakers: &OnceLock<Arc<[Waker]>>,
+) -> io::Result<Server> {
+    let mut ready = Vec::new();
+    let mut failure = None;
+    for report in reports {
+        match report {
+            Ok(one) => ready.push(one),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+        if ready.len() + usize::from(failure.is_some()) == workers.len() {
+            break;
+        }
+    }
+    ready.sort_by_key(|one: &Ready| one.core);
+    let notes = ready.first().map(|one| one.notes.clone()).unwrap_or_default();
+    let wakers: Arc<[Waker]> = ready.into_iter().map(|one| one.waker).collect();
+    if failure.is_some() {
+        stop.store(true, Ordering::Relaxed);
+    }
+    let _ = all_wakers.set(Arc::clone(&wakers));
+    workers.iter().for_each(|worker| worker.thread().unpark());
+    let stopper = Stopper { stop: Arc::clone(stop), wakers };
+    match failure {
+        None => Ok(Server { address, notes, stopper, workers }),
+        Some(error) => {
+            for worker in workers {
+                let _ = worker.join();
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What a worker thread is given.
+struct Seat {
+    core: usize,
+    cpu: Option<usize>,
+    plan: Plan,
+    shared: Shared,
+    stop: Arc<AtomicBool>,
+    report: mpsc::Sender<Report>,
+    all_wakers: Arc<OnceLock<Arc<[Waker]>>>,
+}
+
+impl Seat {
+    /// Pins the thread, makes its driver on it, and serves.
+    fn take(self, listener: Listener) -> io::Result<()> {
+        let pinned = self.cpu.map_or(Ok(()), topology::pin_current_thread);
+        if let Err(refusal) = pinned {
+            self.tell(Err(io::Error::other(refusal)));
+            return Ok(());
+        }
+        minimise_timer_slack();
+        match self.plan.backend {
+            Backend::Uring => {
+                let driver = Uring::new(&self.plan.ring);
+                self.serve(driver, |driver| driver.notes().to_vec(), listener)
+            }
+            Backend::Epoll => self.serve(Epoll::new(), |_| Vec::new(), listener),
+        }
+    }
+
+    fn serve<D: Driver>(
+        self,
+        driver: io::Result<D>,
+        notes: impl Fn(&D) -> Vec<String>,
+        listener: Listener,
+    ) -> io::Result<()> {
+        let driver = match driver {
+            Ok(driver) => driver,
+            Err(error) => {
+                self.tell(Err(error));
+                return Ok(());
+            }
+        };
+        self.tell(Ok(Ready { core: self.core, waker: driver.waker(), notes: notes(&driver) }));
+        let wakers = loop {
+            match self.all_wakers.get() {
+                Some(wakers) => break Arc::clone(wakers),
+                None => std::thread::park(),
+            }
+        };
+        let clock = MonotonicClock;
+        let waiting = Waiting::new(self.plan.wait, clock.now());
+        Worker::new(driver, clock, self.core, self.shared, waiting, wakers, self.stop).run(listener)
+    }
+
+    /// Nobody listens only if the start was given up already, and then the stop flag is raised.
+    fn tell(&self, report: Report) {
+        let _ = self.report.send(report);
+    }
+}
+
+/// One listener per worker on one address; the kernel spreads connections over them.
+fn bind_all(plan: &Plan, count: usize) -> io::Result<Vec<Listener>> {
+    net::check_port_is_free(plan.listen)?;
+    let first = Listener::bind(plan.listen, plan.backlog)?;
+    let address = first.local_address()?;
+    let mut listeners = vec![first];
+    for _ in 1..count {
+        listeners.push(Listener::bind(address, plan.backlog)?);
+    }
+    Ok(listeners)
+}
+
+fn label(cpu: &Option<usize>) -> String {
+    cpu.map_or("any".to_string(), |cpu| cpu.to_string())
+}

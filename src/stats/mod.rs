@@ -1,1 +1,8 @@
-//! Placeholder.
+//! What many measurements say together.
+//!
+//! [`Histogram`] holds the latencies of a run, those that never came included. Pure; not here: what
+//! is measured (`pace::recorder`), and how a run is written down (`results`).
+
+pub mod histogram;
+
+pub use histogram::{Histogram, Quantile, Summary};

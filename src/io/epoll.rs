@@ -1,0 +1,522 @@
+//! The epoll driver: an honest, tuned baseline for the ring.
+//!
+//! Edge-triggered, so that a busy connection is not looked at again by the next `epoll_pwait2` just to
+//! find it empty, and writability needs no `epoll_ctl`; one `recv` per event into one large shared
+//! buffer; sends go out at once. An edge is lost if it is not used up, therefore a connection that
+//! may hold more (a full buffer, a FIN behind the bytes, paused receiving) waits in `ready` and is
+//! read in the next turn, which then does not sleep.
+//!
+//! Start at [`Epoll::turn`](Driver::turn).
+
+use super::net::{self, Listener, SpareBuffers, Waker};
+use super::{ConnId, Counters, Driver, Event, Sending, Wait};
+use crate::clock::Clock;
+use crate::io::clock::MonotonicClock;
+use crate::slab::{Key, Slab};
+use crate::units::{Mono, Nanos};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// A driver on epoll(7). Runs on every Linux; sleeps to the nanosecond from 5.11 on.
+#[derive(Debug)]
+pub struct Epoll {
+    poller: OwnedFd,
+    sockets: Slab<Socket>,
+    accepting: Accepting,
+    waker: Waker,
+    spare: SpareBuffers,
+    /// Connections whose edge is not used up; may hold stale or repeated ids.
+    ready: Vec<ConnId>,
+    /// `ready` of the last turn while it is worked off; kept for its capacity.
+    reading: Vec<ConnId>,
+    events: Vec<libc::epoll_event>,
+    receive_buf: Box<[u8]>,
+    /// `epoll_pwait2` is missing (Linux before 5.11): sleep in whole milliseconds.
+    coarse: bool,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+struct Socket {
+    fd: OwnedFd,
+    phase: Phase,
+    /// What the kernel has not taken yet of a pending send, and how much of it is gone.
+    unsent: Option<(Vec<u8>, usize)>,
+    paused: bool,
+    /// The kernel may hold more than was read: an edge was seen and not used up.
+    readable: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Connecting,
+    Open,
+    /// FIN was received; only sending is left.
+    ReceivedEnd,
+    /// [`Event::Failed`] was reported; nothing more is.
+    Failed,
+}
+
+#[derive(Debug)]
+enum Accepting {
+    Off,
+    On(Listener),
+    /// Descriptors ran out. Resumed when one of ours is closed, or at the point in time.
+    Paused(Listener, Mono),
+}
+
+/// Cookies of what is not a connection; a connection's generation has 24 bits, so none collides.
+const LISTENER: u64 = u64::MAX;
+const WAKER: u64 = u64::MAX - 1;
+
+/// Chosen: a turn's worth at saturation; what does not fit comes in the next turn.
+const EVENTS_MAX: usize = 512;
+/// Chosen: one `recv` drains what a deep pipeline or a large body brings in one go.
+const RECEIVE_BUF_BYTES: usize = 64 * 1024;
+/// Chosen: connections accepted per turn, so that a storm of them does not starve the others.
+const ACCEPTS_PER_TURN: usize = 64;
+/// Chosen: within the 100-500 ms that nginx and others use; half a second is the promised recovery.
+const ACCEPT_PAUSE: Nanos = Nanos::from_millis(100);
+/// Kernel: fs/select.c lets epoll add 0.1 % of the timeout as slack (at most 100 ms). A sleep longer
+/// than this is cut short by 1/128 and finished by a second, exact one.
+const EXACT_SLEEP_MAX: Nanos = Nanos::from_millis(10);
+
+impl Epoll {
+    /// A driver with no connections.
+    pub fn new() -> io::Result<Epoll> {
+        // SAFETY: takes no pointers; the descriptor it returns is new and ours.
+        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `fd` was just made and nobody else owns it.
+        let poller = unsafe { OwnedFd::from_raw_fd(fd) };
+        let waker = Waker::new()?;
+        control(&poller, libc::EPOLL_CTL_ADD, waker.as_fd(), libc::EPOLLIN, WAKER)?;
+        Ok(Epoll {
+            poller,
+            sockets: Slab::new(),
+            accepting: Accepting::Off,
+            waker,
+            spare: SpareBuffers::default(),
+            ready: Vec::new(),
+            reading: Vec::new(),
+            events: Vec::with_capacity(EVENTS_MAX),
+            receive_buf: vec![0; RECEIVE_BUF_BYTES].into_boxed_slice(),
+            coarse: false,
+            counters: Counters::default(),
+        })
+    }
+
+    fn register(&mut self, fd: OwnedFd, phase: Phase) -> io::Result<ConnId> {
+        let socket = Socket { fd, phase, unsent: None, paused: false, readable: false };
+        let id = self.sockets.insert(socket);
+        let interest = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
+        let fd = self.sockets.get(id).expect("just inserted").fd.as_fd();
+        self.counters.syscalls += 1;
+        if let Err(error) = control(&self.poller, libc::EPOLL_CTL_ADD, fd, interest, cookie_of(id))
+        {
+            self.sockets.remove(id);
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// Accepts what waits, up to the bound of a turn. Level-triggered: what is left is reported again.
+    fn accept_waiting(&mut self, on_event: &mut impl FnMut(Event<'_>)) -> io::Result<()> {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Accepting::On(listener) = &self.accepting else { return Ok(()) };
+            self.counters.syscalls += 1;
+            let accepted =
+                accept_now(listener.as_fd()).and_then(|fd| self.register(fd, Phase::Open));
+            match accepted {
+                Ok(id) => {
+                    self.counters.accepted += 1;
+                    on_event(Event::Accepted(id));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if net::is_out_of_resources(&error) => return self.pause_accepting(),
+                // The peer gave up while it waited (ECONNABORTED), or a network error that accept(2)
+                // says to treat alike: the next one may be well.
+                Err(error) if error.raw_os_error() != Some(libc::EINVAL) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn pause_accepting(&mut self) -> io::Result<()> {
+        if let Accepting::On(listener) = std::mem::replace(&mut self.accepting, Accepting::Off) {
+            control(&self.poller, libc::EPOLL_CTL_MOD, listener.as_fd(), 0, LISTENER)?;
+            self.counters.accept_pauses += 1;
+            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + ACCEPT_PAUSE);
+        }
+        Ok(())
+    }
+
+    fn resume_accepting(&mut self) {
+        match std::mem::replace(&mut self.accepting, Accepting::Off) {
+            Accepting::Paused(listener, _) => {
+                let resumed = control(
+                    &self.poller,
+                    libc::EPOLL_CTL_MOD,
+                    listener.as_fd(),
+                    libc::EPOLLIN,
+                    LISTENER,
+                );
+                self.accepting = match resumed {
+                    Ok(()) => Accepting::On(listener),
+                    Err(_) => Accepting::Paused(listener, MonotonicClock.now() + ACCEPT_PAUSE),
+                };
+            }
+            other => self.accepting = other,
+        }
+    }
+
+    /// Handles one event of one connection: connect, then write, then read.
+    fn handle(&mut self, id: ConnId, flags: u32, on_event: &mut impl FnMut(Event<'_>)) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.phase == Phase::Connecting {
+            match take_error(socket.fd.as_fd()) {
+                None => {
+                    socket.phase = Phase::Open;
+                    on_event(Event::Connected(id));
+                }
+                Some(error) => {
+                    socket.phase = Phase::Failed;
+                    return on_event(Event::Failed(id, error));
+                }
+            }
+        }
+        if flags & (libc::EPOLLOUT | libc::EPOLLERR | libc::EPOLLHUP) as u32 != 0 {
+            self.send_rest(id, on_event);
+        }
+        if flags & libc::EPOLLERR as u32 != 0 {
+            self.break_unread(id, on_event);
+        }
+        let readable = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLERR | libc::EPOLLHUP;
+        if flags & readable as u32 != 0 {
+            let ends = flags & (libc::EPOLLRDHUP | libc::EPOLLERR | libc::EPOLLHUP) as u32 != 0;
+            self.receive(id, ends, on_event);
+        }
+    }
+
+    /// One `recv`. `ends` says that a FIN or an error stands behind the bytes, which no later edge
+    /// would tell.
+    fn receive(&mut self, id: ConnId, ends: bool, on_event: &mut impl FnMut(Event<'_>)) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        socket.readable = true;
+        if socket.phase != Phase::Open || socket.paused {
+            return;
+        }
+        self.counters.syscalls += 1;
+        match net::receive_now(socket.fd.as_fd(), &mut self.receive_buf) {
+            Ok(0) => {
+                socket.phase = Phase::ReceivedEnd;
+                on_event(Event::ReceivedEnd(id));
+            }
+            Ok(n) => {
+                self.counters.received_bytes += n as u64;
+                socket.readable = ends || n == self.receive_buf.len();
+                if socket.readable {
+                    self.ready.push(id);
+                }
+                on_event(Event::Received(id, &self.receive_buf[..n]));
+            }
+            Err(error) if is_temporary(&error) => socket.readable = false,
+            Err(error) => {
+                socket.phase = Phase::Failed;
+                on_event(Event::Failed(id, error));
+            }
+        }
+    }
+
+    /// Reports a reset of a connection that nobody reads from, which `receive` would never find.
+    fn break_unread(&mut self, id: ConnId, on_event: &mut impl FnMut(Event<'_>)) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let unread = match socket.phase {
+            Phase::ReceivedEnd => true,
+            Phase::Open => socket.paused,
+            Phase::Connecting | Phase::Failed => false,
+        };
+        if let Some(error) = take_error(socket.fd.as_fd()).filter(|_| unread) {
+            socket.phase = Phase::Failed;
+            on_event(Event::Failed(id, error));
+        }
+    }
+
+    fn send_rest(&mut self, id: ConnId, on_event: &mut impl FnMut(Event<'_>)) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let Some((bytes, gone)) = socket.unsent.take() else { return };
+        match self.push_out(id, bytes, gone) {
+            Sending::Done => on_event(Event::Sent(id)),
+            Sending::Pending => {}
+            Sending::Failed(error) => on_event(Event::Failed(id, error)),
+        }
+    }
+
+    /// Sends `bytes[gone..]`; what the kernel does not take waits for the next edge.
+    fn push_out(&mut self, id: ConnId, bytes: Vec<u8>, gone: usize) -> Sending {
+        let Some(socket) = self.sockets.get_mut(id) else { return Sending::Done };
+        self.counters.syscalls += 1;
+        let outcome = net::send_now(socket.fd.as_fd(), &bytes[gone..]);
+        let sent = match outcome {
+            Ok(sent) => sent,
+            Err(error) if is_temporary(&error) => 0,
+            Err(error) => {
+                socket.phase = Phase::Failed;
+                return Sending::Failed(error);
+            }
+        };
+        self.counters.sent_bytes += sent as u64;
+        if gone + sent == bytes.len() {
+            self.spare.put_back(bytes);
+            return Sending::Done;
+        }
+        // A short send set SOCK_NOSPACE in the kernel, so an edge will come when there is room.
+        socket.unsent = Some((bytes, gone + sent));
+        Sending::Pending
+    }
+
+    /// Fills `self.events`, sleeping no longer than `wait` allows.
+    fn wait(&mut self, wait: Wait) -> io::Result<()> {
+        let timeout = match wait {
+            Wait::Poll => Some(Nanos::ZERO),
+            Wait::Until(deadline) => {
+                Some(exact_part(deadline.saturating_since(MonotonicClock.now())))
+            }
+            Wait::Forever => None,
+        };
+        self.counters.syscalls += 1;
+        self.events.clear();
+        let outcome = match timeout {
+            // The older call is half the price where nothing has to be timed, and spinning is that.
+            Some(Nanos::ZERO) => wait_millis(&self.poller, &mut self.events, timeout),
+            _ if self.coarse => wait_millis(&self.poller, &mut self.events, timeout),
+            _ => wait_nanos(&self.poller, &mut self.events, timeout),
+        };
+        match outcome {
+            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) && !self.coarse => {
+                self.coarse = true;
+                self.wait(wait)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            other => other,
+        }
+    }
+
+    fn read_ready(&mut self, on_event: &mut impl FnMut(Event<'_>)) {
+        std::mem::swap(&mut self.ready, &mut self.reading);
+        while let Some(id) = self.reading.pop() {
+            if self.sockets.get(id).is_some_and(|socket| socket.readable) {
+                // The edge that stands behind a FIN is gone; ask until the kernel says 0 or EAGAIN.
+                self.receive(id, true, on_event);
+            }
+        }
+    }
+}
+
+impl Driver for Epoll {
+    fn listen(&mut self, listener: Listener) -> io::Result<()> {
+        listener.set_nonblocking()?;
+        control(&self.poller, libc::EPOLL_CTL_ADD, listener.as_fd(), libc::EPOLLIN, LISTENER)?;
+        self.accepting = Accepting::On(listener);
+        Ok(())
+    }
+
+    fn stop_listening(&mut self) {
+        self.accepting = Accepting::Off;
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> io::Result<ConnId> {
+        let socket = net::client_socket(to, true)?;
+        self.counters.syscalls += 1;
+        match socket.connect(&to.into()) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        self.register(socket.into(), Phase::Connecting)
+    }
+
+    fn buffer(&mut self) -> Vec<u8> {
+        self.spare.take()
+    }
+
+    fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> Sending {
+        debug_assert!(!bytes.is_empty(), "an empty send would never complete");
+        if let Some(socket) = self.sockets.get(id) {
+            assert!(socket.unsent.is_none(), "one send per connection at a time");
+        }
+        self.push_out(id, bytes, 0)
+    }
+
+    fn pause_receiving(&mut self, id: ConnId) {
+        if let Some(socket) = self.sockets.get_mut(id) {
+            socket.paused = true;
+        }
+    }
+
+    fn resume_receiving(&mut self, id: ConnId) {
+        if let Some(socket) = self.sockets.get_mut(id) {
+            socket.paused = false;
+            if socket.readable {
+                self.ready.push(id);
+            }
+        }
+    }
+
+    fn shutdown_write(&mut self, id: ConnId) {
+        if let Some(socket) = self.sockets.get(id) {
+            self.counters.syscalls += 1;
+            net::shutdown_write(socket.fd.as_fd());
+        }
+    }
+
+    fn close(&mut self, id: ConnId) {
+        if let Some(socket) = self.sockets.remove(id) {
+            self.counters.syscalls += 1;
+            drop(socket);
+            self.resume_accepting();
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
+        self.counters.turns += 1;
+        let mut wait = if self.ready.is_empty() { wait } else { Wait::Poll };
+        if let Accepting::Paused(_, until) = self.accepting {
+            match MonotonicClock.now() >= until {
+                true => self.resume_accepting(),
+                false => wait = wait.no_later_than(until),
+            }
+        }
+        self.wait(wait)?;
+        self.read_ready(&mut on_event);
+        for index in 0..self.events.len() {
+            let libc::epoll_event { events: flags, u64: cookie } = self.events[index];
+            match cookie {
+                LISTENER => self.accept_waiting(&mut on_event)?,
+                WAKER => {
+                    self.waker.drain();
+                    on_event(Event::Woken);
+                }
+                _ => self.handle(id_of(cookie), flags, &mut on_event),
+            }
+        }
+        Ok(())
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+}
+
+fn cookie_of(id: ConnId) -> u64 {
+    u64::from(id.generation) << 32 | u64::from(id.slot)
+}
+
+fn id_of(cookie: u64) -> ConnId {
+    Key { slot: cookie as u32, generation: (cookie >> 32) as u32 }
+}
+
+/// The part of a sleep that the kernel's slack cannot stretch past its end.
+fn exact_part(sleep: Nanos) -> Nanos {
+    if sleep > EXACT_SLEEP_MAX { Nanos(sleep.0 - sleep.0 / 128) } else { sleep }
+}
+
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+fn control(
+    poller: &OwnedFd,
+    operation: i32,
+    fd: BorrowedFd<'_>,
+    interest: i32,
+    cookie: u64,
+) -> io::Result<()> {
+    let mut event = libc::epoll_event { events: interest as u32, u64: cookie };
+    // SAFETY: the kernel reads `event` during the call.
+    match unsafe { libc::epoll_ctl(poller.as_raw_fd(), operation, fd.as_raw_fd(), &mut event) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn accept_now(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no address is asked for; takes no other pointers.
+    let fd = unsafe {
+        libc::accept4(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), flags)
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `fd` was just made and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// What became of a connect.
+fn take_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
+    match socket2::SockRef::from(&fd).take_error() {
+        Ok(outcome) => outcome,
+        Err(error) => Some(error),
+    }
+}
+
+fn wait_nanos(
+    poller: &OwnedFd,
+    events: &mut Vec<libc::epoll_event>,
+    timeout: Option<Nanos>,
+) -> io::Result<()> {
+    let timeout = timeout.map(|nanos| libc::timespec {
+        tv_sec: (nanos.0 / 1_000_000_000) as libc::time_t,
+        tv_nsec: (nanos.0 % 1_000_000_000) as libc::c_long,
+    });
+    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the kernel reads `timeout`, writes at most EVENTS_MAX entries into the spare capacity
+    // of `events`, which is at least that, and keeps neither.
+    let count = unsafe {
+        libc::syscall(
+            libc::SYS_epoll_pwait2,
+            poller.as_raw_fd(),
+            events.as_mut_ptr(),
+            EVENTS_MAX as libc::c_int,
+            timeout,
+            std::ptr::null::<libc::sigset_t>(),
+            0usize,
+        )
+    };
+    adopt(events, count)
+}
+
+/// Without `epoll_pwait2`: rounded up, since a deadline must not fire early and a sleep of 0 would spin.
+fn wait_millis(
+    poller: &OwnedFd,
+    events: &mut Vec<libc::epoll_event>,
+    timeout: Option<Nanos>,
+) -> io::Result<()> {
+    let timeout =
+        timeout.map_or(-1, |nanos| i32::try_from(nanos.0.div_ceil(1_000_000)).unwrap_or(i32::MAX));
+    // SAFETY: as in `wait_nanos`.
+    let count = unsafe {
+        libc::epoll_wait(poller.as_raw_fd(), events.as_mut_ptr(), EVENTS_MAX as i32, timeout)
+    };
+    adopt(events, libc::c_long::from(count))
+}
+
+fn adopt(events: &mut Vec<libc::epoll_event>, count: libc::c_long) -> io::Result<()> {
+    let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+    assert!(count <= events.capacity(), "the kernel was given room for {EVENTS_MAX} events");
+    // SAFETY: the kernel has just initialised the first `count` entries.
+    unsafe { events.set_len(count) };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,631 @@
+//! The io_uring driver: multishot accept and receive, provided buffers, one `io_uring_enter` per turn.
+//!
+//! A socket's life: (1) accepted or connected, its receive is armed; (2) completions carry bytes in
+//! buffers that the kernel chose; (3) sends are queued as SQEs and go out with the next enter, which
+//! also sleeps; (4) `close` cancels what is armed; (5) the slot is freed, and the descriptor closed,
+//! at the last completion. Every SQE's cookie names operation, generation and slot, so a completion
+//! of an earlier life is dropped, and memory lent to the kernel stays in the slot until then.
+//!
+//! Normal paths, not errors: ENOBUFS (armed again once buffers are back), a multishot that ends
+//! (armed again), an overflowing completion queue (drained by the next enter), a short send (the rest
+//! is sent). Features that a kernel lacks are dropped one by one, each with a [`Uring::notes`] line.
+//!
+//! Start at [`Uring::turn`](Driver::turn), then `complete`. Not here: setting up; see `ring`.
+
+use super::buffers::{BufferRing, RECEIVE_GROUP};
+use super::net::{self, Listener, SpareBuffers, Waker};
+use super::ring::{Enter, Ring};
+use super::{ConnId, Counters, Driver, Event, Sending, Wait};
+use crate::clock::Clock;
+use crate::io::clock::MonotonicClock;
+use crate::slab::{GENERATION_BITS, Key, Slab};
+use crate::units::{Mono, Nanos};
+use io_uring::{cqueue, opcode, squeue, types};
+use socket2::SockAddr;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+pub use super::ring::{Settings, TaskRun};
+
+/// A driver on io_uring; Linux 5.19 and later.
+pub struct Uring {
+    ring: Ring,
+    sockets: Slab<Socket>,
+    buffers: BufferRing,
+    accepting: Accepting,
+    /// Where the kernel writes the eventfd's count; boxed so that it does not move with `self`.
+    wake_count: Box<u64>,
+    /// The read of the eventfd was cancelled, as happens at the end only.
+    wake_over: bool,
+    waker: Waker,
+    spare: SpareBuffers,
+    /// Sockets whose receive has to be armed again with the next submission.
+    unarmed: Vec<ConnId>,
+    /// A kernel without multishot receive (before 6.0), or one told not to use it.
+    one_shot: bool,
+    direct_send: bool,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+struct Socket {
+    fd: OwnedFd,
+    receiving: Receiving,
+    /// The send whose bytes the kernel may be reading, and how many of them are gone.
+    sending: Option<(Vec<u8>, usize)>,
+    /// The address that the kernel reads until the connect completes.
+    connecting: Option<Box<SockAddr>>,
+    paused: bool,
+    /// `close` was called: report nothing, free the slot at the last completion.
+    closing: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receiving {
+    /// Nothing armed: not yet, or to be armed again.
+    Idle,
+    Armed,
+    /// Armed, and asked to stop.
+    Cancelling,
+    /// FIN or an error was seen; never armed again.
+    Over,
+}
+
+#[derive(Debug)]
+enum Accepting {
+    Off,
+    On(Listener),
+    /// Descriptors ran out. Resumed when one of ours is closed, or at the point in time.
+    Paused(Listener, Mono),
+}
+
+/// CQE cookie: bits 63..56 operation, 55..32 generation, 31..0 slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cookie {
+    op: Op,
+    id: ConnId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Op {
+    Accept = 1,
+    Connect = 2,
+    Receive = 3,
+    Send = 4,
+    Cancel = 5,
+    Wake = 6,
+}
+
+const _: () = assert!(GENERATION_BITS + 32 + 8 == 64, "a cookie is 64 bits");
+
+/// The id in cookies of operations that belong to no connection.
+const NO_CONN: ConnId = Key { slot: 0, generation: 0 };
+
+/// Chosen: cancelling socket operations takes microseconds.
+const DROP_PATIENCE: Nanos = Nanos::from_secs(1);
+/// Chosen: within the 100-500 ms that nginx and others use.
+const ACCEPT_PAUSE: Nanos = Nanos::from_millis(100);
+
+impl Uring {
+    /// A driver with no connections, as close to `settings` as this kernel allows; to be made on the
+    /// thread that will use it (SINGLE_ISSUER).
+    ///
+    /// # Errors
+    /// Says what to do where io_uring is forbidden, missing or out of locked memory.
+    pub fn new(settings: &Settings) -> io::Result<Uring> {
+        let ring = Ring::new(settings)?;
+        let buffers = BufferRing::register(ring.raw(), settings.buffers, settings.buffer_bytes)
+            .map_err(|error| explain_buffers(&error))?;
+        let mut driver = Uring {
+            ring,
+            sockets: Slab::new(),
+            buffers,
+            accepting: Accepting::Off,
+            wake_count: Box::new(0),
+            wake_over: false,
+            waker: Waker::new()?,
+            spare: SpareBuffers::default(),
+            unarmed: Vec::new(),
+            one_shot: !settings.recv_multishot,
+            direct_send: settings.direct_send,
+            counters: Counters::default(),
+        };
+        driver.arm_wake()?;
+        Ok(driver)
+    }
+
+    /// What this kernel lacked, one sentence each, for the results.
+    pub fn notes(&self) -> &[String] {
+        self.ring.notes()
+    }
+
+    /// Queues an SQE; makes room by submitting when the queue is full.
+    fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
+        // SAFETY: holds for every SQE of this driver. Memory that it names lives in the socket's slot,
+        // in `wake_count` or in `buffers`. A slot is freed at its last completion; the other two
+        // outlive the ring's use of them, because `drop` waits for it or leaks them.
+        unsafe { self.ring.push(entry, &mut self.counters) }
+    }
+
+    fn arm_wake(&mut self) -> io::Result<()> {
+        let fd = types::Fd(self.waker.as_fd().as_raw_fd());
+        let count = (&raw mut *self.wake_count).cast();
+        self.push(&opcode::Read::new(fd, count, 8).build().user_data(encode(Op::Wake, NO_CONN)))
+    }
+
+    fn arm_accept(&mut self) -> io::Result<()> {
+        let Accepting::On(listener) = &self.accepting else { return Ok(()) };
+        let fd = types::Fd(listener.as_fd().as_raw_fd());
+        let entry = opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build();
+        self.push(&entry.user_data(encode(Op::Accept, NO_CONN)))
+    }
+
+    fn arm_receive(&mut self, id: ConnId) -> io::Result<()> {
+        let Some(socket) = self.sockets.get_mut(id) else { return Ok(()) };
+        if socket.receiving != Receiving::Idle || socket.paused || socket.closing {
+            return Ok(());
+        }
+        socket.receiving = Receiving::Armed;
+        let fd = types::Fd(socket.fd.as_raw_fd());
+        let entry = match self.one_shot {
+            false => opcode::RecvMulti::new(fd, RECEIVE_GROUP).build(),
+            true => opcode::Recv::new(fd, std::ptr::null_mut(), 0)
+                .buf_group(RECEIVE_GROUP)
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT),
+        };
+        self.push(&entry.user_data(encode(Op::Receive, id)))
+    }
+
+    fn cancel(&mut self, op: Op, id: ConnId) -> io::Result<()> {
+        let entry = opcode::AsyncCancel::new(encode(op, id)).build();
+        self.push(&entry.user_data(encode(Op::Cancel, id)))
+    }
+
+    fn queue_send(&mut self, id: ConnId) -> io::Result<()> {
+        let Some(socket) = self.sockets.get(id) else { return Ok(()) };
+        let Some((bytes, gone)) = &socket.sending else { return Ok(()) };
+        let rest = &bytes[*gone..];
+        let len = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+        let entry = opcode::Send::new(types::Fd(socket.fd.as_raw_fd()), rest.as_ptr(), len)
+            .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+            .build();
+        self.push(&entry.user_data(encode(Op::Send, id)))
+    }
+
+    /// Takes in one completion.
+    fn complete(
+        &mut self,
+        cqe: &cqueue::Entry,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) -> io::Result<()> {
+        let Some(Cookie { op, id }) = decode(cqe.user_data()) else { return Ok(()) };
+        match op {
+            Op::Receive => self.complete_receive(id, cqe, on_event),
+            Op::Send => return self.complete_send(id, cqe.result(), on_event),
+            Op::Accept => return self.complete_accept(cqe, on_event),
+            Op::Connect => self.complete_connect(id, cqe.result(), on_event),
+            Op::Cancel => {}
+            Op::Wake if cqe.result() == -libc::ECANCELED => self.wake_over = true,
+            Op::Wake => {
+                on_event(Event::Woken);
+                return self.arm_wake();
+            }
+        }
+        Ok(())
+    }
+
+    fn complete_receive(
+        &mut self,
+        id: ConnId,
+        cqe: &cqueue::Entry,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) {
+        let more = cqueue::more(cqe.flags());
+        let buffer = cqueue::buffer_select(cqe.flags());
+        if let Some(socket) = self.sockets.get_mut(id) {
+            let report = !socket.closing;
+            if !more {
+                socket.receiving = Receiving::Idle;
+            }
+            match (cqe.result(), buffer) {
+                (1.., Some(buffer)) => {
+                    let len = cqe.result() as usize;
+                    self.counters.received_bytes += len as u64;
+                    if report {
+                        on_event(Event::Received(id, self.buffers.bytes(buffer, len)));
+                    }
+                }
+                (result, _) => self.stop_receiving(id, result, report, on_event),
+            }
+        }
+        if let Some(buffer) = buffer {
+            self.buffers.give_back(buffer);
+        }
+        if !more {
+            self.unarmed.push(id);
+            self.free_if_over(id);
+        }
+    }
+
+    /// A receive ended with `result` instead of bytes: FIN, no buffer, cancelled, or broken.
+    fn stop_receiving(
+        &mut self,
+        id: ConnId,
+        result: i32,
+        report: bool,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        match -result {
+            0 => {
+                socket.receiving = Receiving::Over;
+                if report {
+                    on_event(Event::ReceivedEnd(id));
+                }
+            }
+            // The pool is empty for the moment, which says nothing of the peer. This turn gives
+            // buffers back, and the socket is armed again after it.
+            libc::ENOBUFS => self.counters.out_of_buffers += 1,
+            libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
+            libc::EINVAL if !self.one_shot => {
+                self.one_shot = true;
+                self.ring.note("multishot receive is missing (Linux 6.0): one receive per SQE");
+            }
+            code => {
+                socket.receiving = Receiving::Over;
+                if report {
+                    on_event(Event::Failed(id, io::Error::from_raw_os_error(code)));
+                }
+            }
+        }
+    }
+
+    fn complete_send(
+        &mut self,
+        id: ConnId,
+        result: i32,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) -> io::Result<()> {
+        let Some(socket) = self.sockets.get_mut(id) else { return Ok(()) };
+        let Some((bytes, gone)) = &mut socket.sending else { return Ok(()) };
+        let failed = match result {
+            0.. => {
+                *gone += result as usize;
+                self.counters.sent_bytes += result as u64;
+                None
+            }
+            _ if matches!(-result, libc::EINTR | libc::EAGAIN) => None,
+            _ => Some(io::Error::from_raw_os_error(-result)),
+        };
+        let whole = *gone == bytes.len();
+        if !whole && failed.is_none() && !socket.closing {
+            return self.queue_send(id);
+        }
+        let report = !socket.closing;
+        if let Some((bytes, _)) = socket.sending.take() {
+            self.spare.put_back(bytes);
+        }
+        match failed {
+            _ if !report => self.free_if_over(id),
+            None => on_event(Event::Sent(id)),
+            Some(error) => on_event(Event::Failed(id, error)),
+        }
+        Ok(())
+    }
+
+    fn complete_connect(&mut self, id: ConnId, result: i32, on_event: &mut impl FnMut(Event<'_>)) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        socket.connecting = None;
+        if socket.closing {
+            return self.free_if_over(id);
+        }
+        if result < 0 {
+            socket.receiving = Receiving::Over;
+            return on_event(Event::Failed(id, io::Error::from_raw_os_error(-result)));
+        }
+        self.unarmed.push(id);
+        on_event(Event::Connected(id));
+    }
+
+    fn complete_accept(
+        &mut self,
+        cqe: &cqueue::Entry,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) -> io::Result<()> {
+        let result = cqe.result();
+        if result >= 0 {
+            // SAFETY: the completion gives us this new descriptor, and nobody else owns it.
+            let fd = unsafe { OwnedFd::from_raw_fd(result) };
+            // One that comes after `stop_listening` is closed by being dropped here.
+            if !matches!(self.accepting, Accepting::Off) {
+                self.counters.accepted += 1;
+                let id = self.sockets.insert(Socket::new(fd));
+                self.unarmed.push(id);
+                on_event(Event::Accepted(id));
+            }
+        }
+        if cqueue::more(cqe.flags()) || matches!(self.accepting, Accepting::Off) {
+            return Ok(());
+        }
+        match io::Error::from_raw_os_error(-result.min(0)) {
+            error if net::is_out_of_resources(&error) => self.pause_accepting(),
+            error if error.raw_os_error() == Some(libc::EINVAL) => {
+                return Err(explain_accept(&error));
+            }
+            // The peer gave up while it waited, or the kernel ended the multishot for a reason of
+            // its own (a full completion queue).
+            _ => return self.arm_accept(),
+        }
+        Ok(())
+    }
+
+    fn pause_accepting(&mut self) {
+        if let Accepting::On(listener) = std::mem::replace(&mut self.accepting, Accepting::Off) {
+            self.counters.accept_pauses += 1;
+            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + ACCEPT_PAUSE);
+        }
+    }
+
+    fn resume_accepting(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.accepting, Accepting::Off) {
+            Accepting::Paused(listener, _) => {
+                self.accepting = Accepting::On(listener);
+                self.arm_accept()
+            }
+            other => {
+                self.accepting = other;
+                Ok(())
+            }
+        }
+    }
+
+    /// Frees the slot of a closed socket once the kernel holds nothing of it.
+    fn free_if_over(&mut self, id: ConnId) {
+        let over = self.sockets.get(id).is_some_and(|socket| {
+            let armed = matches!(socket.receiving, Receiving::Armed | Receiving::Cancelling);
+            socket.closing && !armed && socket.sending.is_none() && socket.connecting.is_none()
+        });
+        if over {
+            self.sockets.remove(id);
+            self.counters.syscalls += 1; // close(2)
+            // One more descriptor to be had; if arming fails, the pause's end tries again.
+            let _ = self.resume_accepting();
+        }
+    }
+
+    /// Submits, and sleeps as `wait` allows unless completions are there already.
+    fn enter(&mut self, wait: Wait) -> io::Result<()> {
+        let until = match wait {
+            Wait::Poll => Enter::Submit,
+            _ if self.ring.has_completions() => Enter::Submit,
+            Wait::Until(deadline) => Enter::Until(deadline),
+            Wait::Forever => Enter::Forever,
+        };
+        self.ring.enter(until, &mut self.counters)
+    }
+
+    fn arm_unarmed(&mut self) -> io::Result<()> {
+        while let Some(id) = self.unarmed.pop() {
+            self.arm_receive(id)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Uring {
+    /// Cancels what is armed and reaps it, so that the kernel has let go of all memory before it is
+    /// freed; closing a ring only begins to cancel. What does not end in time is leaked.
+    fn drop(&mut self) {
+        self.stop_listening();
+        let _ = self.cancel(Op::Wake, NO_CONN);
+        let open: Vec<ConnId> = self.sockets.keys().collect();
+        open.into_iter().for_each(|id| self.close(id));
+        let give_up = MonotonicClock.now() + DROP_PATIENCE;
+        while !(self.sockets.is_empty() && self.wake_over) && MonotonicClock.now() < give_up {
+            if self.turn(Wait::Until(give_up), |_| {}).is_err() {
+                break;
+            }
+        }
+        if !self.sockets.is_empty() || !self.wake_over {
+            std::mem::forget(std::mem::take(&mut self.sockets));
+            std::mem::forget(std::mem::take(&mut self.wake_count));
+            self.buffers.leak();
+        }
+    }
+}
+
+impl Socket {
+    fn new(fd: OwnedFd) -> Socket {
+        Socket {
+            fd,
+            receiving: Receiving::Idle,
+            sending: None,
+            connecting: None,
+            paused: false,
+            closing: false,
+        }
+    }
+}
+
+impl Driver for Uring {
+    fn listen(&mut self, listener: Listener) -> io::Result<()> {
+        self.accepting = Accepting::On(listener);
+        self.arm_accept()
+    }
+
+    fn stop_listening(&mut self) {
+        if let Accepting::On(_) = std::mem::replace(&mut self.accepting, Accepting::Off) {
+            // Submitted at once: until the cancel is through, the kernel holds the socket open and
+            // would let peers connect to nobody.
+            let cancelled = self.cancel(Op::Accept, NO_CONN);
+            let _ = cancelled.and_then(|()| self.ring.enter(Enter::Submit, &mut self.counters));
+        }
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> io::Result<ConnId> {
+        let socket = net::client_socket(to, false)?;
+        let id = self.sockets.insert(Socket::new(socket.into()));
+        let socket = self.sockets.get_mut(id).expect("just inserted");
+        let address = socket.connecting.insert(Box::new(to.into()));
+        let fd = types::Fd(socket.fd.as_raw_fd());
+        let entry = opcode::Connect::new(fd, address.as_ptr().cast(), address.len()).build();
+        self.push(&entry.user_data(encode(Op::Connect, id)))?;
+        Ok(id)
+    }
+
+    fn buffer(&mut self) -> Vec<u8> {
+        self.spare.take()
+    }
+
+    fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> Sending {
+        debug_assert!(!bytes.is_empty(), "an empty send would never complete");
+        let Some(socket) = self.sockets.get_mut(id) else { return Sending::Done };
+        assert!(socket.sending.is_none(), "one send per connection at a time");
+        let mut gone = 0;
+        if self.direct_send {
+            self.counters.syscalls += 1;
+            match net::send_now(socket.fd.as_fd(), &bytes) {
+                Ok(sent) => gone = sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Sending::Failed(error),
+            }
+            self.counters.sent_bytes += gone as u64;
+            if gone == bytes.len() {
+                self.spare.put_back(bytes);
+                return Sending::Done;
+            }
+        }
+        socket.sending = Some((bytes, gone));
+        match self.queue_send(id) {
+            Ok(()) => Sending::Pending,
+            Err(error) => {
+                // The SQE did not get into the queue, so the kernel never saw the bytes.
+                self.sockets.get_mut(id).map(|socket| socket.sending.take());
+                Sending::Failed(error)
+            }
+        }
+    }
+
+    fn pause_receiving(&mut self, id: ConnId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        socket.paused = true;
+        if socket.receiving == Receiving::Armed {
+            socket.receiving = Receiving::Cancelling;
+            if self.cancel(Op::Receive, id).is_err() {
+                // No SQE to be had: receiving goes on, which costs memory but loses nothing.
+                if let Some(socket) = self.sockets.get_mut(id) {
+                    socket.receiving = Receiving::Armed;
+                }
+            }
+        }
+    }
+
+    fn resume_receiving(&mut self, id: ConnId) {
+        if let Some(socket) = self.sockets.get_mut(id) {
+            socket.paused = false;
+            // While the cancel is under way its completion arms the receive again.
+            self.unarmed.push(id);
+        }
+    }
+
+    fn shutdown_write(&mut self, id: ConnId) {
+        if let Some(socket) = self.sockets.get(id) {
+            self.counters.syscalls += 1;
+            net::shutdown_write(socket.fd.as_fd());
+        }
+    }
+
+    fn close(&mut self, id: ConnId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.closing {
+            return;
+        }
+        socket.closing = true;
+        let receiving = socket.receiving == Receiving::Armed;
+        let (sending, connecting) = (socket.sending.is_some(), socket.connecting.is_some());
+        for (armed, op) in
+            [(receiving, Op::Receive), (sending, Op::Send), (connecting, Op::Connect)]
+        {
+            if armed && self.cancel(op, id).is_err() {
+                // No SQE to be had. Ending the connection completes what is armed just as well.
+                if let Some(socket) = self.sockets.get(id) {
+                    let _ = socket2::SockRef::from(&socket.fd).shutdown(std::net::Shutdown::Both);
+                }
+            }
+        }
+        self.free_if_over(id);
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
+        self.counters.turns += 1;
+        let mut wait = wait;
+        if let Accepting::Paused(_, until) = self.accepting {
+            match MonotonicClock.now() >= until {
+                true => self.resume_accepting()?,
+                false => wait = wait.no_later_than(until),
+            }
+        }
+        self.arm_unarmed()?;
+        self.enter(wait)?;
+        // At most one queue's worth, so that a storm of completions does not keep a turn going.
+        for _ in 0..self.ring.completions_max() {
+            let Some(cqe) = self.ring.next_completion() else { break };
+            self.complete(&cqe, &mut on_event)?;
+        }
+        Ok(())
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+}
+
+fn encode(op: Op, id: ConnId) -> u64 {
+    (op as u64) << 56 | u64::from(id.generation) << 32 | u64::from(id.slot)
+}
+
+fn decode(cookie: u64) -> Option<Cookie> {
+    let op = match (cookie >> 56) as u8 {
+        1 => Op::Accept,
+        2 => Op::Connect,
+        3 => Op::Receive,
+        4 => Op::Send,
+        5 => Op::Cancel,
+        6 => Op::Wake,
+        _ => return None,
+    };
+    let generation = (cookie >> 32) as u32 & ((1 << GENERATION_BITS) - 1);
+    Some(Cookie { op, id: Key { slot: cookie as u32, generation } })
+}
+
+fn explain_buffers(error: &io::Error) -> io::Error {
+    let advice = match error.raw_os_error() {
+        Some(libc::EINVAL) => {
+            "this kernel has no provided buffer rings (Linux 5.19); use `--backend epoll`"
+        }
+        Some(libc::ENOMEM) => {
+            "the buffers exceed locked memory; raise `ulimit -l`, or use `--backend epoll`"
+        }
+        _ => "use `--backend epoll`",
+    };
+    io::Error::new(error.kind(), format!("io_uring refused the receive buffers: {error}; {advice}"))
+}
+
+fn explain_accept(error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!(
+            "io_uring refused to accept: {error}; multishot accept needs Linux 5.19, or use `--backend epoll`"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;

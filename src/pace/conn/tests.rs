@@ -1,0 +1,128 @@
+use super::*;
+use crate::http::response::ResponseLimits;
+use crate::pace::outstanding::{Outstanding, Place, Request};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const CLOSING: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+const UNTIL_END: &[u8] = b"HTTP/1.1 200 OK\r\n\r\nok";
+const HEAD_ONLY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+
+/// When the connection was established, and requests that were due before and after.
+const ESTABLISHED: Mono = Mono(100);
+const BEFORE: Mono = Mono(50);
+const AFTER: Mono = Mono(150);
+
+fn ticket() -> Ticket {
+    Outstanding::default().push(Request {
+        kind: 0,
+        is_measured: true,
+        intended_at: AFTER,
+        sent_at: None,
+        is_retry: false,
+        place: Place::Waiting,
+    })
+}
+
+fn idle() -> Conn {
+    let mut conn = Conn::connecting(ResponseReader::new(ResponseLimits::default()));
+    assert_eq!(conn.standing(), Standing::Connecting);
+    conn.handle_connected(ESTABLISHED);
+    assert_eq!(conn.standing(), Standing::Idle);
+    conn
+}
+
+fn busy(intended_at: Mono) -> Conn {
+    let mut conn = idle();
+    conn.begin(ticket(), intended_at, false);
+    assert_eq!(conn.standing(), Standing::Busy);
+    conn
+}
+
+/// What a busy connection is told, what it makes of the last of it, and how it stands then.
+#[track_caller]
+fn check(told: &[Told], expected: Step, standing: Standing) {
+    let mut conn = busy(AFTER);
+    let mut step = Step::Continue;
+    for told in told {
+        assert_eq!(step, Step::Continue, "ended before {told:?}");
+        step = match told {
+            Told::Bytes(bytes) => conn.handle_bytes(bytes),
+            Told::End => conn.handle_end(),
+            Told::Failed => conn.handle_failed(),
+        };
+    }
+    assert_eq!((step, conn.standing()), (expected, standing));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    Bytes(&'static [u8]),
+    End,
+    Failed,
+}
+
+fn answered() -> Step {
+    Step::Answered { ticket: ticket(), status: 200, content_bytes: 2 }
+}
+
+fn lost(loss: Loss) -> Step {
+    Step::Lost(ticket(), loss)
+}
+
+#[test]
+fn a_request_is_answered_whole_or_lost() {
+    use Told::{Bytes, End, Failed};
+    check(&[Bytes(OK)], answered(), Standing::Idle);
+    check(&[Bytes(&OK[..9]), Bytes(&OK[9..])], answered(), Standing::Idle);
+    check(&[Bytes(CLOSING)], answered(), Standing::Broken);
+    check(&[Bytes(UNTIL_END)], Step::Continue, Standing::Busy);
+    check(&[Bytes(UNTIL_END), End], answered(), Standing::Broken);
+    check(&[Bytes(UNTIL_END), Failed], lost(Loss::Reset), Standing::Broken);
+    check(&[Bytes(HEAD_ONLY), End], lost(Loss::Reset), Standing::Broken);
+    check(&[Bytes(&OK[..9]), Failed], lost(Loss::Reset), Standing::Broken);
+    check(&[Bytes(b"\0")], lost(Loss::Malformed), Standing::Broken);
+    check(&[End], lost(Loss::IdleClose), Standing::Broken);
+    check(&[Failed], lost(Loss::IdleClose), Standing::Broken);
+}
+
+#[test]
+fn bytes_beyond_the_answer_spoil_it_and_the_connection() {
+    let mut conn = busy(AFTER);
+    assert_eq!(conn.handle_bytes(&[OK, b"x"].concat()), lost(Loss::Malformed));
+    assert_eq!(conn.standing(), Standing::Broken);
+}
+
+#[test]
+fn an_answer_to_head_has_no_content() {
+    let mut conn = idle();
+    conn.begin(ticket(), AFTER, true);
+    let step = conn.handle_bytes(HEAD_ONLY);
+    assert_eq!(step, Step::Answered { ticket: ticket(), status: 200, content_bytes: 0 });
+}
+
+#[test]
+fn a_connection_made_for_the_request_was_not_closed_while_idle() {
+    let mut conn = busy(BEFORE);
+    assert_eq!(conn.handle_end(), lost(Loss::Reset));
+}
+
+#[test]
+fn what_happens_to_an_idle_connection_concerns_no_request() {
+    assert_eq!(idle().handle_bytes(OK), Step::Unasked);
+    assert_eq!(idle().handle_end(), Step::ClosedIdle);
+    assert_eq!(idle().handle_failed(), Step::ClosedIdle);
+    let mut conn = Conn::connecting(ResponseReader::new(ResponseLimits::default()));
+    assert_eq!(conn.handle_failed(), Step::ConnectFailed);
+    assert_eq!(conn.handle_bytes(OK), Step::Continue);
+    assert_eq!(conn.standing(), Standing::Broken);
+}
+
+#[test]
+fn an_answer_before_the_request_is_sent_keeps_the_connection_busy() {
+    let mut conn = busy(AFTER);
+    conn.handle_pending();
+    assert_eq!(conn.handle_bytes(OK), answered());
+    assert_eq!(conn.standing(), Standing::Busy);
+    conn.handle_sent();
+    assert_eq!(conn.standing(), Standing::Idle);
+}

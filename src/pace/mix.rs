@@ -1,0 +1,303 @@
+//! What is requested: the kinds of a mix, how often each is picked, and what counts as a good
+//! answer.
+//!
+//! A mix is a TOML file of `[[request]]` tables, or one GET of a URL. It is checked whole before
+//! anything is sent; what is wrong is one sentence with file and line. [`Mix::pick`] depends on the
+//! seed and the request's number alone, so any number of threads sends the same sequence. Not
+//! here: when requests are due (see `schedule`), reading files. Start at [`Mix::parse`].
+
+use crate::rng::mix64;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// The request kinds of a run; at least one, and a total weight of at least 1.
+#[derive(Clone, Debug)]
+pub struct Mix {
+    kinds: Vec<Kind>,
+    weight_total: u64,
+}
+
+/// One request kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name in the results; unique in the mix.
+    pub name: String,
+    /// How often it is picked, relative to the others.
+    pub weight: u32,
+    /// What counts as a good answer.
+    pub expect: Expect,
+    /// Whether the server may take its time to answer: a long poll.
+    pub long_poll: bool,
+    /// Answers have no content whatever their Content-Length says (HEAD).
+    pub is_head: bool,
+    /// May be sent a second time when an idle connection turns out to have been closed: GET and
+    /// HEAD only (RFC 9110 section 9.2.2).
+    pub may_retry: bool,
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+/// What counts as a good answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// This status; any 2xx if none is given.
+    pub status: Option<u16>,
+    /// This many bytes of content; any number if none is given.
+    pub bytes: Option<u64>,
+}
+
+impl Expect {
+    /// Whether an answer of `status` with `content_bytes` is what was expected.
+    pub fn accepts(self, status: u16, content_bytes: u64) -> bool {
+        let status_fits = match self.status {
+            Some(expected) => status == expected,
+            None => (200..300).contains(&status),
+        };
+        status_fits && self.bytes.is_none_or(|expected| content_bytes == expected)
+    }
+}
+
+/// Keeps the draws of the mix apart from those of the arrivals, which have the same seed.
+const MIX_STREAM: u64 = 0x3137;
+
+impl Mix {
+    /// The mix of one kind, a GET of `path`, which is an origin-form target as `Url` checks it.
+    pub fn single(path: &str) -> Mix {
+        let kind = Kind {
+            name: String::from("get"),
+            weight: 1,
+            expect: Expect::default(),
+            long_poll: false,
+            is_head: false,
+            may_retry: true,
+            method: String::from("GET"),
+            path: String::from(path),
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        Mix { kinds: vec![kind], weight_total: 1 }
+    }
+
+    /// Reads a mix. `file` names it in messages, which have the form `FILE:LINE: sentence`.
+    pub fn parse(file: &str, text: &str) -> Result<Mix, String> {
+        parse(text).map_err(|fault| {
+            let line = 1 + text[..fault.at.min(text.len())].matches('\n').count();
+            format!("{file}:{line}: {}", fault.sentence)
+        })
+    }
+
+    /// The kinds, in the order of the file; [`Mix::pick`] gives an index into them.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// Which kind request `k` is of. Stateless: the same for any number of threads.
+    pub fn pick(&self, seed: u64, k: u64) -> usize {
+        if self.kinds.len() == 1 {
+            return 0;
+        }
+        let bits = mix64(mix64(seed, MIX_STREAM), k);
+        let mut drawn = ((u128::from(bits) * u128::from(self.weight_total)) >> 64) as u64;
+        for (index, kind) in self.kinds.iter().enumerate() {
+            match drawn.checked_sub(u64::from(kind.weight)) {
+                None => return index,
+                Some(rest) => drawn = rest,
+            }
+        }
+        unreachable!("what is drawn lies below the sum of the weights")
+    }
+}
+
+impl Kind {
+    /// The request's bytes. `host` is the authority of the URL; a `Host` of the mix goes before it.
+    pub fn render(&self, host: &str) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            text.push_str(&format!("Host: {host}\r\n"));
+        }
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if self.has_content() {
+            text.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+        }
+        text.push_str("\r\n");
+        text.push_str(&self.body);
+        text.into_bytes()
+    }
+
+    /// Stands for the request in the hash of the schedule: over its bytes, without the URL's
+    /// authority, so that two servers on two ports may get provably the same.
+    pub fn signature(&self) -> u64 {
+        self.render("").iter().fold(0, |hash, byte| mix64(hash, u64::from(*byte)))
+    }
+
+    /// Methods whose content is anticipated get a Content-Length even of zero (RFC 9110 section
+    /// 8.6).
+    fn has_content(&self) -> bool {
+        !self.body.is_empty() || ["POST", "PUT", "PATCH"].contains(&self.method.as_str())
+    }
+}
+
+/// What is wrong, and at which byte of the file.
+struct Fault {
+    at: usize,
+    sentence: String,
+}
+
+fn fault<T>(at: usize, sentence: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault { at, sentence: sentence.into() })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileTyped {
+    #[serde(default)]
+    request: Vec<Spanned<RequestTyped>>,
+}
+
+/// A `[[request]]` as typed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestTyped {
+    name: Spanned<String>,
+    weight: u32,
+    method: Option<Spanned<String>>,
+    path: Spanned<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, Spanned<String>>,
+    body: Option<Spanned<String>>,
+    expect_status: Option<Spanned<u16>>,
+    expect_bytes: Option<u64>,
+    #[serde(default)]
+    kind: KindTyped,
+}
+
+#[derive(Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum KindTyped {
+    #[default]
+    Plain,
+    LongPoll,
+}
+
+fn parse(text: &str) -> Result<Mix, Fault> {
+    let typed: FileTyped = toml::from_str(text).map_err(|error| Fault {
+        at: error.span().map_or(0, |span| span.start),
+        sentence: error.message().replace('\n', " "),
+    })?;
+    let mut kinds: Vec<Kind> = Vec::new();
+    for request in typed.request {
+        let name = request.get_ref().name.clone();
+        let kind = checked(request.into_inner())?;
+        if kinds.iter().any(|other| other.name == kind.name) {
+            return fault(
+                name.span().start,
+                format!("`{}` is the name of two requests", kind.name),
+            );
+        }
+        kinds.push(kind);
+    }
+    let weight_total = kinds.iter().map(|kind| u64::from(kind.weight)).sum();
+    if kinds.is_empty() {
+        return fault(0, "a mix needs at least one [[request]] table");
+    }
+    if weight_total == 0 {
+        return fault(0, "the weights add up to zero, so nothing would be sent");
+    }
+    Ok(Mix { kinds, weight_total })
+}
+
+fn checked(typed: RequestTyped) -> Result<Kind, Fault> {
+    let method = checked_method(typed.method)?;
+    let body = checked_body(&method, typed.body)?;
+    let path_at = typed.path.span().start;
+    let path = typed.path.into_inner();
+    if !is_origin_form(&path) {
+        return fault(
+            path_at,
+            format!(
+                "`{path}` is no path; it starts with `/` and holds printable ASCII without spaces and `#`"
+            ),
+        );
+    }
+    let mut headers = Vec::new();
+    for (name, value) in typed.headers {
+        headers.push(checked_header(name, value)?);
+    }
+    if let Some(status) = &typed.expect_status
+        && !(200..600).contains(status.get_ref())
+    {
+        return fault(status.span().start, "expect_status is a final status, 200 to 599");
+    }
+    Ok(Kind {
+        name: typed.name.into_inner(),
+        weight: typed.weight,
+        expect: Expect {
+            status: typed.expect_status.map(Spanned::into_inner),
+            bytes: typed.expect_bytes,
+        },
+        long_poll: typed.kind == KindTyped::LongPoll,
+        is_head: method == "HEAD",
+        may_retry: method == "GET" || method == "HEAD",
+        method,
+        path,
+        headers,
+        body,
+    })
+}
+
+fn checked_method(typed: Option<Spanned<String>>) -> Result<String, Fault> {
+    let Some(typed) = typed else { return Ok(String::from("GET")) };
+    let at = typed.span().start;
+    let method = typed.into_inner();
+    match method.as_str() {
+        "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => Ok(method),
+        _ => {
+            fault(at, format!("`{method}` is no method that can be paced; methods are upper case"))
+        }
+    }
+}
+
+fn checked_body(method: &str, typed: Option<Spanned<String>>) -> Result<String, Fault> {
+    let Some(typed) = typed else { return Ok(String::new()) };
+    if method == "GET" || method == "HEAD" {
+        return fault(typed.span().start, format!("a {method} has no body; did you mean POST?"));
+    }
+    Ok(typed.into_inner())
+}
+
+fn checked_header(name: String, value: Spanned<String>) -> Result<(String, String), Fault> {
+    let at = value.span().start;
+    let value = value.into_inner();
+    if name.is_empty() || !name.bytes().all(is_token_byte) {
+        return fault(at, format!("`{name}` is no header name"));
+    }
+    if ["content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str()) {
+        return fault(at, format!("`{name}` follows from the body; leave it out"));
+    }
+    if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        return fault(
+            at,
+            format!("the value of `{name}` holds a control character, such as CR or LF"),
+        );
+    }
+    Ok((name, value))
+}
+
+/// Whether `path` may stand in a request line: RFC 9112 section 3.2.1, with RFC 3986's characters.
+pub fn is_origin_form(path: &str) -> bool {
+    path.starts_with('/')
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte))
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests;

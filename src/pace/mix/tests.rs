@@ -1,0 +1,114 @@
+use super::*;
+
+const ARTICLE: &str = include_str!("../../../bench-configs/mixes/article.toml");
+
+fn article() -> Mix {
+    Mix::parse("article.toml", ARTICLE).unwrap()
+}
+
+#[test]
+fn the_article_mix_reads_as_written() {
+    let mix = article();
+    let seen: Vec<_> =
+        mix.kinds().iter().map(|kind| (kind.name.as_str(), kind.weight, kind.expect)).collect();
+    let expect = |bytes| Expect { status: Some(200), bytes: Some(bytes) };
+    assert_eq!(
+        seen,
+        [("status", 60, expect(120)), ("command", 30, expect(80)), ("events", 10, expect(60))]
+    );
+    assert!(mix.kinds()[2].long_poll && !mix.kinds()[0].long_poll);
+    assert!(mix.kinds()[0].may_retry && !mix.kinds()[1].may_retry);
+}
+
+#[test]
+fn requests_are_rendered_to_the_byte() {
+    let mix = article();
+    let rendered = |index: usize| String::from_utf8(mix.kinds()[index].render("h:8080")).unwrap();
+    assert_eq!(rendered(0), "GET /devices/status HTTP/1.1\r\nHost: h:8080\r\n\r\n");
+    assert_eq!(
+        rendered(1),
+        "POST /devices/light/command HTTP/1.1\r\nHost: h:8080\r\nContent-Type: application/json\r\n\
+         Content-Length: 40\r\n\r\n{\"action\":\"set\",\"value\":75,\"ref\":\"run1\"}"
+    );
+    let single = Mix::single("/x?y=1");
+    assert_eq!(
+        single.kinds()[0].render("[::1]:80"),
+        b"GET /x?y=1 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"
+    );
+}
+
+#[test]
+fn picks_follow_the_weights_and_the_seed() {
+    let mix = article();
+    let mut counts = [0u32; 3];
+    (0..100_000).for_each(|k| counts[mix.pick(1, k)] += 1);
+    for (count, share) in counts.iter().zip([60_000u32, 30_000, 10_000]) {
+        assert!(count.abs_diff(share) < 600, "{counts:?}");
+    }
+    let picks = |seed| (0..64).map(|k| mix.pick(seed, k)).collect::<Vec<_>>();
+    assert_eq!(picks(1), picks(1));
+    assert_ne!(picks(1), picks(2));
+}
+
+#[test]
+fn a_kind_of_weight_zero_is_never_picked() {
+    let text =
+        "[[request]]\nname='a'\nweight=0\npath='/'\n[[request]]\nname='b'\nweight=1\npath='/'";
+    let mix = Mix::parse("m", text).unwrap();
+    assert!((0..1_000).all(|k| mix.pick(3, k) == 1));
+}
+
+#[test]
+fn signatures_tell_requests_apart_but_not_hosts() {
+    let mix = article();
+    let signatures: Vec<u64> = mix.kinds().iter().map(Kind::signature).collect();
+    assert!(signatures[0] != signatures[1] && signatures[1] != signatures[2]);
+}
+
+#[test]
+fn an_answer_is_judged_by_status_and_size() {
+    let any = Expect::default();
+    assert!(any.accepts(204, 0) && !any.accepts(304, 0) && !any.accepts(503, 9));
+    let exact = Expect { status: Some(410), bytes: Some(5) };
+    assert!(exact.accepts(410, 5) && !exact.accepts(410, 6) && !exact.accepts(200, 5));
+}
+
+/// `lines` follow a good name and weight, from line 4 on.
+#[track_caller]
+fn check(lines: &str, expected: &str) {
+    let text = format!("[[request]]\nname = \"a\"\nweight = 1\n{lines}");
+    let error = Mix::parse("mix.toml", &text).unwrap_err();
+    assert!(error.starts_with("mix.toml:"), "{error}");
+    assert!(!error.contains('\n'), "one line: {error}");
+    assert!(error.contains(expected), "`{error}` does not say `{expected}`");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_file_and_line() {
+    check("path = 'x'", "mix.toml:4: `x` is no path");
+    check("path = '/a b'", "mix.toml:4: `/a b` is no path");
+    check("path = '/é'", "mix.toml:4: ");
+    check("path = '/'\nbody = 'x'", "mix.toml:5: a GET has no body; did you mean POST?");
+    check("path = '/'\nmethod = 'get'", "mix.toml:5: `get` is no method");
+    check("path = '/'\nmethod = 'CONNECT'", "mix.toml:5: `CONNECT` is no method");
+    check("path = '/'\nheaders = { a = \"x\\r\\ny: z\" }", "mix.toml:5: the value of `a`");
+    check("path = '/'\nheaders = { 'a b' = 'x' }", "mix.toml:5: `a b` is no header name");
+    check("path = '/'\nheaders = { Content-Length = '3' }", "mix.toml:5: `Content-Length` follows");
+    check("path = '/'\nexpect_status = 100", "mix.toml:5: expect_status");
+    check("path = '/'\nexpect_status = 70000", "mix.toml:5: ");
+    check("path = '/'\nkind = 'poll'", "mix.toml:5: ");
+    check("path = '/'\nwieght = 3", "mix.toml:5: unknown field `wieght`");
+    check(
+        "path = '/'\n[[request]]\nname='a'\nweight=1\npath='/'",
+        "mix.toml:6: `a` is the name of two",
+    );
+    check("path = ", "mix.toml:4: ");
+}
+
+#[test]
+fn a_mix_that_would_send_nothing_is_refused() {
+    let error = |text| Mix::parse("m", text).unwrap_err();
+    assert!(error("").contains("at least one [[request]]"));
+    assert!(error("[[request]]\nname='a'\nweight=0\npath='/'").contains("add up to zero"));
+    assert!(error("[[request]]\nname='a'\nweight=-1\npath='/'").starts_with("m:3: "));
+}

@@ -1,0 +1,126 @@
+//! What a run came to: the object of the results, and the full distributions behind it.
+//!
+//! Pure: turns a [`Recorder`] and the plan it followed into [`results::Run`]. Start at
+//! [`Outcome::new`].
+
+use super::plan::Plan;
+use super::recorder::{KindRecord, Recorder, quantiles};
+use super::stalls::{SPIN_GAP_MAX, SYSCALL_GAP_MAX};
+use super::verdict::{Evidence, judge};
+use crate::results;
+use crate::units::{Mono, Nanos};
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What `pace --json` writes.
+    pub run: results::Run,
+    /// The distributions in full.
+    pub recorder: Recorder,
+    /// For how long requests were measured; shorter than planned if the run was stopped.
+    pub duration: Nanos,
+}
+
+impl Outcome {
+    /// The outcome of a run that was measured from `measured_from` for `duration`. Panics if a
+    /// request was lost or counted twice: nothing else in the results could be believed.
+    pub fn new(plan: &Plan, recorder: Recorder, measured_from: Mono, duration: Nanos) -> Outcome {
+        recorder.assert_conservation();
+        let total = recorder.total();
+        let sending =
+            recorder.last_sent_at().map(|sent_at| sent_at.saturating_since(measured_from));
+        let lateness = quantiles(recorder.lateness());
+        let without_stalls = recorder.without_stalls();
+        let judgement = judge(&Evidence {
+            duration,
+            sending,
+            planned: total.planned,
+            ok: total.ok,
+            errors: total.errors,
+            unfinished: total.unfinished,
+            starved: recorder.starved_count(),
+            unasked: recorder.connections.unasked,
+            response: quantiles(&total.response),
+            lateness,
+            lateness_without_stalls: without_stalls.lateness_ns,
+            stalls: recorder.stall_totals(),
+            threads: plan.threads() as u64,
+        });
+        let kinds = plan.mix.kinds().iter().zip(recorder.kinds());
+        let run = results::Run {
+            schema: String::from(results::RUN_SCHEMA),
+            verdict: judgement.verdict,
+            reasons: judgement.reasons,
+            offered_rps: per_second(total.planned, duration),
+            achieved_rps: per_second(total.ok, duration.max(sending.unwrap_or(Nanos::ZERO))),
+            duration_s: duration.as_secs_f64(),
+            planned: total.planned,
+            ok: total.ok,
+            errors: total.errors,
+            unfinished: total.unfinished,
+            connections: results::Connections {
+                opened: recorder.connections.opened,
+                peak_in_flight: recorder.connections.peak_in_flight,
+                starved: recorder.starved_count(),
+            },
+            schedule: results::Schedule {
+                arrivals: plan.load.arrivals.to_string(),
+                seed: plan.load.seed,
+                hash: recorder.hash().to_string(),
+            },
+            response_ns: quantiles(&total.response),
+            service_ns: quantiles(&total.service),
+            lateness_ns: lateness,
+            stalls: recorder.stall_totals(),
+            without_stalls,
+            requests: kinds.map(|(kind, record)| request_kind(&kind.name, record)).collect(),
+            host: host(plan, &recorder),
+            version: String::from(env!("CARGO_PKG_VERSION")),
+        };
+        Outcome { run, recorder, duration }
+    }
+}
+
+fn request_kind(name: &str, record: &KindRecord) -> results::RequestKind {
+    results::RequestKind {
+        name: String::from(name),
+        planned: record.planned,
+        ok: record.ok,
+        errors: record.errors,
+        unfinished: record.unfinished,
+        response_ns: quantiles(&record.response),
+        service_ns: quantiles(&record.service),
+    }
+}
+
+/// Zero where no time has passed: a run stopped in its warm-up has no rate, but JSON has no NaN.
+fn per_second(count: u64, span: Nanos) -> f64 {
+    if span == Nanos::ZERO { 0.0 } else { count as f64 / span.as_secs_f64() }
+}
+
+/// What the plan says of the machine, and the pacer's settings on it under `pacer`.
+fn host(plan: &Plan, recorder: &Recorder) -> serde_json::Map<String, serde_json::Value> {
+    let connections = recorder.connections;
+    let mut host = plan.host.clone();
+    host.insert(
+        String::from("pacer"),
+        serde_json::json!({
+            "url": plan.url.to_string(),
+            "backend": plan.backend.name(),
+            "wait": plan.wait.name(),
+            "catch_up": plan.catch_up.name(),
+            "cpus": plan.cpus,
+            "connections": plan.connections,
+            "connections_max": plan.connections_max,
+            "warmup_s": plan.warmup.as_secs_f64(),
+            "timeout_s": plan.timeout.as_secs_f64(),
+            "spin_gap_max_ns": SPIN_GAP_MAX.0,
+            "syscall_gap_max_ns": SYSCALL_GAP_MAX.0,
+            "connects_refused": connections.refused,
+            "closed_idle": connections.closed_idle,
+            "retried": connections.retried,
+            "unasked": connections.unasked,
+        }),
+    );
+    host
+}

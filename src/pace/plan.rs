@@ -1,0 +1,231 @@
+//! What a run of the pacer is asked to do: flags and files turned into values that can run.
+//!
+//! Plain data, checked by [`Plan::check`] before anything is sent. Not here: reading flags (see
+//! `cli`).
+
+use super::mix::Mix;
+use super::schedule::Load;
+use super::url::Url;
+use crate::units::{Nanos, Rate};
+use std::path::PathBuf;
+
+/// A run that can start.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The server; its path counts only where the mix was made from it.
+    pub url: Url,
+    /// What is requested.
+    pub mix: Mix,
+    /// How much and when.
+    pub load: Load,
+    /// Measured time.
+    pub duration: Nanos,
+    /// How long the load is sent before it is measured; may be zero.
+    pub warmup: Nanos,
+    /// Connections to have before the start, over all threads.
+    pub connections: usize,
+    /// Connections at once, over all threads; at least `connections`.
+    pub connections_max: usize,
+    /// From when a request is due until it fails.
+    pub timeout: Nanos,
+    /// One pinned thread per CPU, in this order; empty for one thread that is not pinned.
+    pub cpus: Vec<usize>,
+    /// How the kernel is spoken to.
+    pub backend: Backend,
+    /// What threads do with slack.
+    pub wait: PaceWait,
+    /// What is done about overdue requests.
+    pub catch_up: CatchUp,
+    /// What `host` of the results says beside the pacer's own settings.
+    pub host: serde_json::Map<String, serde_json::Value>,
+    /// Where results go.
+    pub outputs: Outputs,
+}
+
+/// The driver behind a pacer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// epoll and send(2).
+    #[default]
+    Epoll,
+    /// io_uring for answers; requests still go out by send(2), at once.
+    Uring,
+}
+
+impl Backend {
+    /// As typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Epoll => "epoll",
+            Backend::Uring => "uring",
+        }
+    }
+}
+
+impl std::str::FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Backend, String> {
+        match text {
+            "epoll" => Ok(Backend::Epoll),
+            "uring" => Ok(Backend::Uring),
+            _ => Err(format!("`{text}` is no backend of the pacer; use `epoll` or `uring`")),
+        }
+    }
+}
+
+/// What a worker does with its slack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PaceWait {
+    /// Never sleeps: needs a CPU of its own, and is exact.
+    #[default]
+    Spin,
+    /// Sleeps until an answer comes or shortly before the next request is due: shares its CPU, and
+    /// sees answers a wake-up late.
+    Hybrid,
+}
+
+/// What is done about requests that are overdue after a stall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatchUp {
+    /// All are sent at once.
+    #[default]
+    All,
+}
+
+impl PaceWait {
+    /// As typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            PaceWait::Spin => "spin",
+            PaceWait::Hybrid => "hybrid",
+        }
+    }
+}
+
+impl std::str::FromStr for PaceWait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PaceWait, String> {
+        match text {
+            "spin" => Ok(PaceWait::Spin),
+            "hybrid" => Ok(PaceWait::Hybrid),
+            _ => Err(format!("`{text}` is no way for the pacer to wait; use `spin` or `hybrid`")),
+        }
+    }
+}
+
+impl CatchUp {
+    /// As it stands in the results.
+    pub fn name(self) -> &'static str {
+        match self {
+            CatchUp::All => "all",
+        }
+    }
+}
+
+/// Files that a run writes at its end; none by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// The run's object; `-` is standard output.
+    pub json: Option<PathBuf>,
+    /// A directory for one `.hgrm` per distribution.
+    pub hgrm: Option<PathBuf>,
+    /// An `.hlog`, tagged by request kind.
+    pub hlog: Option<PathBuf>,
+}
+
+/// Descriptors of the process beside its connections. Chosen: standard streams, drivers, files.
+const DESCRIPTORS_BESIDE: u64 = 64;
+
+impl Plan {
+    /// A run of `load` for `duration` against one URL, everything else by default.
+    pub fn new(url: Url, rate: Rate, duration: Nanos) -> Plan {
+        Plan {
+            mix: Mix::single(url.path()),
+            url,
+            load: Load { rate, arrivals: super::schedule::Arrivals::Constant, seed: 1 },
+            duration,
+            warmup: Nanos::ZERO,
+            connections: 64,
+            connections_max: 1_024,
+            timeout: Nanos::from_secs(2),
+            cpus: Vec::new(),
+            backend: Backend::default(),
+            wait: PaceWait::default(),
+            catch_up: CatchUp::default(),
+            host: serde_json::Map::new(),
+            outputs: Outputs::default(),
+        }
+    }
+
+    /// How many threads pace.
+    pub fn threads(&self) -> usize {
+        self.cpus.len().max(1)
+    }
+
+    /// A sentence that names the flag, if the plan cannot run. `descriptors_max` is how many the
+    /// process may have.
+    pub fn check(&self, descriptors_max: u64) -> Result<(), String> {
+        if self.duration == Nanos::ZERO {
+            return Err(String::from("-d is zero; there would be nothing to measure"));
+        }
+        if self.timeout == Nanos::ZERO {
+            return Err(String::from("--timeout is zero; every request would fail"));
+        }
+        let longest = [self.duration, self.warmup, self.timeout].into_iter().max();
+        if longest > Some(SPAN_MAX) {
+            return Err(String::from("-d, --warmup and --timeout are at most 1000h each"));
+        }
+        if self.connections < self.threads() {
+            return Err(format!(
+                "-c {} is fewer than one connection for each of {} threads",
+                self.connections,
+                self.threads()
+            ));
+        }
+        if self.connections_max < self.connections {
+            return Err(format!(
+                "--max-connections {} is below -c {}",
+                self.connections_max, self.connections
+            ));
+        }
+        let needed = self.connections_max as u64 + DESCRIPTORS_BESIDE;
+        if needed > descriptors_max {
+            return Err(format!(
+                "--max-connections {} needs {needed} descriptors, and this process may have {descriptors_max}; raise `ulimit -n` or lower the flag",
+                self.connections_max
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Chosen: any run is shorter, and sums of such spans are far from overflowing.
+const SPAN_MAX: Nanos = Nanos::from_secs(3_600_000);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Plan), says: &str) {
+        let url = "http://h/".parse().unwrap();
+        let mut plan = Plan::new(url, Rate::per_second(1).unwrap(), Nanos::from_secs(1));
+        plan.check(2_000).unwrap();
+        change(&mut plan);
+        let error = plan.check(2_000).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn a_plan_that_cannot_run_is_refused_by_flag() {
+        check(|plan| plan.duration = Nanos::ZERO, "-d is zero");
+        check(|plan| plan.timeout = Nanos::ZERO, "--timeout is zero");
+        check(|plan| plan.warmup = Nanos(u64::MAX), "at most 1000h");
+        check(|plan| plan.connections = 0, "-c 0 is fewer");
+        check(|plan| (plan.cpus, plan.connections) = (vec![0, 1], 1), "each of 2 threads");
+        check(|plan| plan.connections_max = 63, "--max-connections 63 is below -c 64");
+        check(|plan| plan.connections_max = 2_000, "2064 descriptors");
+    }
+}

@@ -1,0 +1,464 @@
+//! Brings the requests that are due onto connections, and sees each to its one end.
+//!
+//! A request that is due never waits for a busy connection: it takes the connection that has been
+//! idle longest, else a new one is asked for, else, with every connection allowed in use, it
+//! queues with its intended time kept. Whichever connection is free first takes the head of the
+//! queue. One total deadline per request, from when it was due, so an answer that drips dies too.
+//! Sans-IO: the worker connects, sends and closes as told. Not here: the schedule, the loop (see
+//! `worker`).
+//!
+//! Inputs are [`Pool::handle_due`] and what the driver reports; after any of them poll
+//! [`Pool::poll_send`], [`Pool::poll_close`] and [`Pool::poll_connect`]. Start at
+//! [`Pool::poll_send`].
+
+use super::conn::{Conn, Loss, Standing, Step};
+use super::mix::{Expect, Mix};
+use super::outstanding::{Outstanding, Place, Request, Ticket};
+use super::recorder::{Ending, Failure, Recorder};
+use crate::http::response::{ResponseLimits, ResponseReader};
+use crate::slab::Key;
+use crate::units::{Mono, Nanos};
+use std::collections::VecDeque;
+
+/// Bounds of a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once, those being made included; at least 1.
+    pub connections_max: usize,
+    /// From when a request is due until it fails; also the longest an attempt to connect may take.
+    pub timeout: Nanos,
+}
+
+/// A request and the idle connection it is to be sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The connection.
+    pub id: Key,
+    /// The kind, whose bytes are to be sent.
+    pub kind: usize,
+    ticket: Ticket,
+}
+
+/// How many connections may be in the making at once. Chosen: half of the smallest listen backlog
+/// in use (128); what overflows one is retried by TCP only after a second.
+const CONNECTING_MAX: usize = 64;
+
+/// The first pause after a failed attempt to connect; it doubles with every further one.
+/// Chosen: a server that restarts is back at once, and a dead one costs 1 % of the loop or less.
+const BACKOFF_FIRST: Nanos = Nanos::from_millis(1);
+
+/// The longest pause between attempts. Chosen: how late the pacer may notice that a server is back.
+const BACKOFF_MAX: Nanos = Nanos::from_millis(100);
+
+/// The connections and outstanding requests of one worker.
+#[derive(Debug)]
+pub struct Pool {
+    limits: Limits,
+    kinds: Vec<Treatment>,
+    /// By slot; the key tells which life of the slot it is.
+    conns: Vec<Option<(Key, Conn)>>,
+    counts: Counts,
+    /// Attempts to connect, oldest first; some may have ended.
+    attempts: VecDeque<(Key, Mono)>,
+    /// Longest idle first; some may have broken meanwhile.
+    idle: VecDeque<Key>,
+    outstanding: Outstanding,
+    /// Requests without a connection, by when they were due.
+    waiting: VecDeque<Ticket>,
+    closing: Vec<Key>,
+    backoff: Backoff,
+    /// What has happened so far.
+    pub recorder: Recorder,
+}
+
+/// What the pool needs to know of a request kind.
+#[derive(Clone, Copy, Debug)]
+struct Treatment {
+    expect: Expect,
+    is_head: bool,
+    may_retry: bool,
+    signature: u64,
+}
+
+/// Connections by standing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    connecting: usize,
+    idle: usize,
+    busy: usize,
+}
+
+impl Counts {
+    fn live(self) -> usize {
+        self.connecting + self.idle + self.busy
+    }
+
+    fn of(&mut self, standing: Standing) -> Option<&mut usize> {
+        match standing {
+            Standing::Connecting => Some(&mut self.connecting),
+            Standing::Idle => Some(&mut self.idle),
+            Standing::Busy => Some(&mut self.busy),
+            Standing::Broken => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Backoff {
+    next_attempt_at: Mono,
+    pause: Nanos,
+}
+
+impl Backoff {
+    const NONE: Backoff = Backoff { next_attempt_at: Mono(0), pause: BACKOFF_FIRST };
+
+    /// Attempts that were under way together and fail together count once.
+    fn grow(&mut self, now: Mono) {
+        if now >= self.next_attempt_at {
+            self.next_attempt_at = now + self.pause;
+            self.pause = Nanos(self.pause.0 * 2).min(BACKOFF_MAX);
+        }
+    }
+}
+
+impl Pool {
+    /// An empty pool for the kinds of `mix`.
+    pub fn new(mix: &Mix, limits: Limits, recorder: Recorder) -> Pool {
+        assert!(limits.connections_max > 0, "nothing can be sent without a connection");
+        let kinds = mix.kinds().iter().map(|kind| Treatment {
+            expect: kind.expect,
+            is_head: kind.is_head,
+            may_retry: kind.may_retry,
+            signature: kind.signature(),
+        });
+        Pool {
+            limits,
+            kinds: kinds.collect(),
+            conns: Vec::new(),
+            counts: Counts::default(),
+            attempts: VecDeque::new(),
+            idle: VecDeque::new(),
+            outstanding: Outstanding::default(),
+            waiting: VecDeque::new(),
+            closing: Vec::new(),
+            backoff: Backoff::NONE,
+            recorder,
+        }
+    }
+
+    /// Connections that stand.
+    pub fn established(&self) -> usize {
+        self.counts.idle + self.counts.busy
+    }
+
+    /// Whether every request that was due has ended.
+    pub fn is_quiet(&self) -> bool {
+        self.outstanding.is_empty()
+    }
+
+    /// A request of `kind` is due, `offset` from the start. Poll for a send at once.
+    pub fn handle_due(&mut self, kind: usize, intended_at: Mono, offset: Nanos, is_measured: bool) {
+        let request = Request {
+            kind,
+            is_measured,
+            intended_at,
+            sent_at: None,
+            is_retry: false,
+            place: Place::Waiting,
+        };
+        self.recorder.planned(&request, offset, self.kinds[kind].signature);
+        let coming = self.counts.idle + self.counts.connecting;
+        if coming <= self.waiting.len() && self.counts.live() >= self.limits.connections_max {
+            self.recorder.starved(&request);
+        }
+        let ticket = self.outstanding.push(request);
+        self.waiting.push_back(ticket);
+    }
+
+    /// The next request that can be sent now, and the connection to send it on. The worker calls
+    /// [`Pool::handle_sending`] with it immediately before it sends.
+    pub fn poll_send(&mut self) -> Option<Assignment> {
+        let ticket = *self.waiting.front()?;
+        let is_retry = self.outstanding.get_mut(ticket)?.is_retry;
+        let id = self.take_idle(is_retry)?;
+        self.waiting.pop_front();
+        let request = self.outstanding.get_mut(ticket)?;
+        request.place = Place::On(id);
+        Some(Assignment { id, kind: request.kind, ticket })
+    }
+
+    /// The connection that has been idle longest: all get used, and evenly. For a second try the
+    /// one that was made or answered last, which the server is least likely to have closed.
+    fn take_idle(&mut self, is_retry: bool) -> Option<Key> {
+        loop {
+            let id = if is_retry { self.idle.pop_back() } else { self.idle.pop_front() }?;
+            if self.conn(id).is_some_and(|conn| conn.standing() == Standing::Idle) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// The request is being sent, at `now`.
+    pub fn handle_sending(&mut self, now: Mono, assignment: Assignment) {
+        let Assignment { id, kind, ticket } = assignment;
+        let request = self.outstanding.get_mut(ticket).expect("it was assigned just now");
+        if request.sent_at.is_none() {
+            request.sent_at = Some(now);
+            self.recorder.sent(request, now);
+        }
+        let intended_at = request.intended_at;
+        let is_head = self.kinds[kind].is_head;
+        self.step(now, id, |conn| {
+            conn.begin(ticket, intended_at, is_head);
+            Step::Continue
+        });
+        let peak = &mut self.recorder.connections.peak_in_flight;
+        *peak = (*peak).max(self.counts.busy as u64);
+    }
+
+    /// The kernel did not take the whole request at once.
+    pub fn handle_pending(&mut self, now: Mono, id: Key) {
+        self.step(now, id, |conn| {
+            conn.handle_pending();
+            Step::Continue
+        });
+    }
+
+    /// The kernel has the whole request now.
+    pub fn handle_sent(&mut self, now: Mono, id: Key) {
+        self.step(now, id, |conn| {
+            conn.handle_sent();
+            Step::Continue
+        });
+    }
+
+    /// Whether the worker is to begin one more connection now: for a request that waits, or to have
+    /// `at_least` so many.
+    pub fn poll_connect(&self, now: Mono, at_least: usize) -> bool {
+        let live = self.counts.live();
+        let is_wanted = self.waiting.len() > self.counts.connecting || live < at_least;
+        is_wanted
+            && live < self.limits.connections_max
+            && self.counts.connecting < CONNECTING_MAX
+            && now >= self.backoff.next_attempt_at
+    }
+
+    /// The worker has begun to connect.
+    pub fn handle_connecting(&mut self, now: Mono, id: Key) {
+        let slot = id.slot as usize;
+        if self.conns.len() <= slot {
+            self.conns.resize_with(slot + 1, || None);
+        }
+        debug_assert!(self.conns[slot].is_none(), "the driver reused a slot that is in use");
+        self.conns[slot] =
+            Some((id, Conn::connecting(ResponseReader::new(ResponseLimits::default()))));
+        self.counts.connecting += 1;
+        self.attempts.push_back((id, now));
+    }
+
+    /// The worker could not even begin to connect.
+    pub fn handle_connect_failed(&mut self, now: Mono) {
+        self.recorder.connections.refused += 1;
+        self.backoff.grow(now);
+    }
+
+    /// The connection stands.
+    pub fn handle_connected(&mut self, now: Mono, id: Key) {
+        self.recorder.connections.opened += 1;
+        self.step(now, id, |conn| {
+            conn.handle_connected(now);
+            Step::Continue
+        });
+    }
+
+    /// Bytes came.
+    pub fn handle_bytes(&mut self, now: Mono, id: Key, bytes: &[u8]) {
+        self.step(now, id, |conn| conn.handle_bytes(bytes));
+    }
+
+    /// The server will send nothing more.
+    pub fn handle_end(&mut self, now: Mono, id: Key) {
+        self.step(now, id, Conn::handle_end);
+    }
+
+    /// The connection broke, or could not be made.
+    pub fn handle_failed(&mut self, now: Mono, id: Key) {
+        self.step(now, id, Conn::handle_failed);
+    }
+
+    /// The next connection that the worker is to close; its key means nothing to the pool any more.
+    pub fn poll_close(&mut self) -> Option<Key> {
+        self.closing.pop()
+    }
+
+    /// Whether the attempt to make this connection goes on.
+    pub fn is_connecting(&mut self, id: Key) -> bool {
+        self.conn(id).is_some_and(|conn| conn.standing() == Standing::Connecting)
+    }
+
+    /// Whether the worker has something to do before it may sleep.
+    pub fn has_chores(&self, now: Mono) -> bool {
+        !self.closing.is_empty() || self.poll_connect(now, 0)
+    }
+
+    /// When [`Pool::handle_timeouts`] has something to do, or a connection may be tried again.
+    pub fn poll_timeout(&self, now: Mono) -> Option<Mono> {
+        let timeout = self.limits.timeout;
+        let request = self.outstanding.oldest().map(|(_, request)| request.intended_at + timeout);
+        let attempt = self.attempts.front().map(|(_, begun_at)| *begun_at + timeout);
+        let again = Some(self.backoff.next_attempt_at).filter(|at| *at > now);
+        [request, attempt, again].into_iter().flatten().min()
+    }
+
+    /// Fails the requests and ends the attempts to connect whose time is up.
+    pub fn handle_timeouts(&mut self, now: Mono) {
+        let timeout = self.limits.timeout;
+        while let Some((ticket, request)) = self.outstanding.oldest()
+            && request.intended_at + timeout <= now
+        {
+            let failure = match request.place {
+                Place::Waiting => self.time_out_waiting(ticket),
+                Place::On(id) => {
+                    self.abandon(now, id);
+                    Failure::Timeout
+                }
+            };
+            self.end(ticket, Ending::Failed(failure));
+        }
+        while let Some((id, begun_at)) = self.attempts.front().copied()
+            && begun_at + timeout <= now
+        {
+            self.attempts.pop_front();
+            if self.is_connecting(id) {
+                self.handle_connect_failed(now);
+                self.abandon(now, id);
+            }
+        }
+    }
+
+    /// With every connection allowed in use the server was slow; with fewer, none could be made.
+    fn time_out_waiting(&mut self, ticket: Ticket) -> Failure {
+        let first = self.waiting.pop_front();
+        debug_assert_eq!(first, Some(ticket), "the queue is in the order of the deadlines");
+        match self.established() >= self.limits.connections_max {
+            true => Failure::Timeout,
+            false => Failure::Connect,
+        }
+    }
+
+    /// The run is over: whatever has not ended is unfinished.
+    pub fn handle_finish(&mut self) {
+        while let Some((ticket, _)) = self.outstanding.oldest() {
+            self.end(ticket, Ending::Unfinished);
+        }
+        self.waiting.clear();
+    }
+
+    fn conn(&mut self, id: Key) -> Option<&mut Conn> {
+        let (key, conn) = self.conns.get_mut(id.slot as usize)?.as_mut()?;
+        (*key == id).then_some(conn)
+    }
+
+    fn abandon(&mut self, now: Mono, id: Key) {
+        self.step(now, id, |conn| {
+            conn.abandon();
+            Step::Continue
+        });
+    }
+
+    /// Lets one thing happen to a connection, keeps the books on its standing, and settles what it
+    /// means for its request.
+    fn step(&mut self, now: Mono, id: Key, happen: impl FnOnce(&mut Conn) -> Step) {
+        let Some(conn) = self.conn(id) else { return };
+        let before = conn.standing();
+        let step = happen(conn);
+        let (after, answers) = (conn.standing(), conn.answers());
+        if before != after {
+            self.moved(id, before, after);
+        }
+        match step {
+            Step::Continue => {}
+            Step::Answered { ticket, status, content_bytes } => {
+                self.backoff = Backoff::NONE;
+                self.answered(now, ticket, status, content_bytes);
+            }
+            Step::Lost(ticket, loss) => self.lost(ticket, loss),
+            Step::ConnectFailed => self.handle_connect_failed(now),
+            Step::ClosedIdle => {
+                self.recorder.connections.closed_idle += 1;
+                // A server that drops what it has just accepted is not to be stormed.
+                if answers == 0 {
+                    self.backoff.grow(now);
+                }
+            }
+            Step::Unasked => self.recorder.connections.unasked += 1,
+        }
+    }
+
+    fn moved(&mut self, id: Key, before: Standing, after: Standing) {
+        *self.counts.of(before).expect("a broken connection is forgotten at once") -= 1;
+        match self.counts.of(after) {
+            Some(count) => *count += 1,
+            None => {
+                self.conns[id.slot as usize] = None;
+                self.closing.push(id);
+            }
+        }
+        if after == Standing::Idle {
+            self.idle.push_back(id);
+        }
+        if before == Standing::Connecting {
+            self.forget_ended_attempts();
+        }
+    }
+
+    fn forget_ended_attempts(&mut self) {
+        while let Some((id, _)) = self.attempts.front().copied()
+            && !self.is_connecting(id)
+        {
+            self.attempts.pop_front();
+        }
+    }
+
+    fn answered(&mut self, now: Mono, ticket: Ticket, status: u16, content_bytes: u64) {
+        let Some(request) = self.outstanding.get_mut(ticket) else { return };
+        let ending = if now > request.intended_at + self.limits.timeout {
+            Ending::Failed(Failure::Timeout)
+        } else if self.kinds[request.kind].expect.accepts(status, content_bytes) {
+            Ending::Ok(now)
+        } else {
+            Ending::Failed(Failure::Status)
+        };
+        self.end(ticket, ending);
+    }
+
+    fn lost(&mut self, ticket: Ticket, loss: Loss) {
+        let failure = match loss {
+            Loss::IdleClose if self.requeue(ticket) => return,
+            Loss::IdleClose | Loss::Reset => Failure::Reset,
+            Loss::Malformed => Failure::Malformed,
+        };
+        self.end(ticket, Ending::Failed(failure));
+    }
+
+    /// Gives a request that may be sent again its second try, at its place in the queue.
+    fn requeue(&mut self, ticket: Ticket) -> bool {
+        let Some(request) = self.outstanding.get_mut(ticket) else { return false };
+        if request.is_retry || !self.kinds[request.kind].may_retry {
+            return false;
+        }
+        request.is_retry = true;
+        request.place = Place::Waiting;
+        let index = self.waiting.partition_point(|other| *other < ticket);
+        self.waiting.insert(index, ticket);
+        self.recorder.connections.closed_idle += 1;
+        self.recorder.connections.retried += 1;
+        true
+    }
+
+    fn end(&mut self, ticket: Ticket, ending: Ending) {
+        if let Some(request) = self.outstanding.remove(ticket) {
+            self.recorder.ended(&request, ending);
+        }
+    }
+}

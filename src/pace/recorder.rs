@@ -1,0 +1,320 @@
+//! Counts and distributions of a run: every planned request ends in exactly one count.
+//!
+//! Failed and unfinished requests take part in the percentiles at +infinity, so a server cannot
+//! look fast by dropping its slow answers. Requests of the warm-up are in no count and no
+//! distribution. Memory does not depend on the length of the run. Recorders of several threads
+//! merge; nothing is ever averaged. Not here: what the figures are worth (see `verdict`). Start at
+//! [`Recorder::ended`].
+
+use super::outstanding::Request;
+use super::schedule::ScheduleHash;
+use super::stalls::StallMeter;
+use crate::results::{self, Errors};
+use crate::stats::{Histogram, Summary};
+use crate::units::{Mono, Nanos};
+
+/// Why a request failed. The variants are the keys of [`Errors`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Answered whole, but not with the status or size that was expected.
+    Status,
+    /// Answered with something that is not HTTP/1.1.
+    Malformed,
+    /// The connection was reset or closed before the answer was whole.
+    Reset,
+    /// No whole answer within the timeout.
+    Timeout,
+    /// No connection could be made to send it on.
+    Connect,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Answered as expected, whole at this time.
+    Ok(Mono),
+    /// Failed.
+    Failed(Failure),
+    /// The run was over first.
+    Unfinished,
+}
+
+/// What is recorded of one request kind.
+#[derive(Clone, Debug)]
+pub struct KindRecord {
+    /// Requests the schedule held.
+    pub planned: u64,
+    /// Requests answered as expected.
+    pub ok: u64,
+    /// Requests that failed.
+    pub errors: Errors,
+    /// Requests that had not ended when the run did.
+    pub unfinished: u64,
+    /// done - intended.
+    pub response: Histogram,
+    /// done - sent.
+    pub service: Histogram,
+}
+
+/// Counts of connections and of what happened on them outside a request; warm-up included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionCounts {
+    /// Established.
+    pub opened: u64,
+    /// Attempts that failed.
+    pub refused: u64,
+    /// The most requests in flight at once; of several threads, the sum of theirs.
+    pub peak_in_flight: u64,
+    /// Closed by the server while no request was outstanding on them.
+    pub closed_idle: u64,
+    /// Dropped because bytes came that nobody had asked for.
+    pub unasked: u64,
+    /// Requests sent a second time after an idle connection turned out to have been closed.
+    pub retried: u64,
+}
+
+/// Everything that is recorded during a run.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    kinds: Vec<KindRecord>,
+    lateness: Histogram,
+    response_without_stalls: Histogram,
+    lateness_without_stalls: Histogram,
+    overlapping: u64,
+    starved: u64,
+    hash: ScheduleHash,
+    last_sent_at: Option<Mono>,
+    /// Gaps in the loop.
+    pub stalls: StallMeter,
+    /// What the connections did.
+    pub connections: ConnectionCounts,
+}
+
+impl Recorder {
+    /// An empty record of so many request kinds.
+    pub fn new(kinds: usize, stalls: StallMeter) -> Recorder {
+        let kind = KindRecord {
+            planned: 0,
+            ok: 0,
+            errors: Errors::default(),
+            unfinished: 0,
+            response: Histogram::new(),
+            service: Histogram::new(),
+        };
+        Recorder {
+            kinds: vec![kind; kinds],
+            lateness: Histogram::new(),
+            response_without_stalls: Histogram::new(),
+            lateness_without_stalls: Histogram::new(),
+            overlapping: 0,
+            starved: 0,
+            hash: ScheduleHash::default(),
+            last_sent_at: None,
+            stalls,
+            connections: ConnectionCounts::default(),
+        }
+    }
+
+    /// `request` is due, `offset` from the start; `signature` is its kind's.
+    pub fn planned(&mut self, request: &Request, offset: Nanos, signature: u64) {
+        if request.is_measured {
+            self.kinds[request.kind].planned += 1;
+            self.hash.add(offset, signature);
+        }
+    }
+
+    /// `request` found every connection allowed busy.
+    pub fn starved(&mut self, request: &Request) {
+        self.starved += u64::from(request.is_measured);
+    }
+
+    /// `request` is about to be handed to the kernel, for the first time.
+    pub fn sent(&mut self, request: &Request, sent_at: Mono) {
+        if request.is_measured {
+            self.lateness.record(sent_at.saturating_since(request.intended_at));
+            self.last_sent_at = self.last_sent_at.max(Some(sent_at));
+        }
+    }
+
+    /// `request` has ended. Stalls up to now must have been marked.
+    pub fn ended(&mut self, request: &Request, ending: Ending) {
+        if !request.is_measured {
+            return;
+        }
+        let (response, service) = self.kinds[request.kind].ended(request, ending);
+        debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
+        if self.stalls.overlaps(request.intended_at) {
+            self.overlapping += 1;
+            return;
+        }
+        record(&mut self.response_without_stalls, response);
+        if let Some(sent_at) = request.sent_at {
+            self.lateness_without_stalls.record(sent_at.saturating_since(request.intended_at));
+        }
+    }
+
+    /// Adds what another thread recorded in the same run.
+    pub fn merge(&mut self, other: &Recorder) {
+        assert_eq!(self.kinds.len(), other.kinds.len(), "threads of one run share a mix");
+        for (kind, other) in self.kinds.iter_mut().zip(&other.kinds) {
+            kind.merge(other);
+        }
+        self.lateness.merge(&other.lateness);
+        self.response_without_stalls.merge(&other.response_without_stalls);
+        self.lateness_without_stalls.merge(&other.lateness_without_stalls);
+        self.overlapping += other.overlapping;
+        self.starved += other.starved;
+        self.hash.merge(other.hash);
+        self.last_sent_at = self.last_sent_at.max(other.last_sent_at);
+        self.stalls.merge(&other.stalls);
+        self.connections.merge(other.connections);
+    }
+
+    /// Of each kind, in the order of the mix.
+    pub fn kinds(&self) -> &[KindRecord] {
+        &self.kinds
+    }
+
+    /// All kinds together.
+    pub fn total(&self) -> KindRecord {
+        let (first, rest) = self.kinds.split_first().expect("a mix has at least one kind");
+        let mut total = first.clone();
+        rest.iter().for_each(|kind| total.merge(kind));
+        total
+    }
+
+    /// sent - intended, over everything that was sent.
+    pub fn lateness(&self) -> &Histogram {
+        &self.lateness
+    }
+
+    /// Response time and lateness of the requests whose life overlaps no stall.
+    pub fn without_stalls(&self) -> results::WithoutStalls {
+        results::WithoutStalls {
+            response_ns: quantiles(&self.response_without_stalls),
+            lateness_ns: quantiles(&self.lateness_without_stalls),
+        }
+    }
+
+    /// Gaps in the loop, and how many requests overlap one.
+    pub fn stall_totals(&self) -> results::Stalls {
+        self.stalls.totals(self.overlapping)
+    }
+
+    /// Requests that were due while every connection allowed was busy.
+    pub fn starved_count(&self) -> u64 {
+        self.starved
+    }
+
+    /// Over every planned request.
+    pub fn hash(&self) -> ScheduleHash {
+        self.hash
+    }
+
+    /// When the last request was sent.
+    pub fn last_sent_at(&self) -> Option<Mono> {
+        self.last_sent_at
+    }
+
+    /// Panics unless every planned request is in exactly one count and both distributions.
+    pub fn assert_conservation(&self) {
+        for (index, kind) in self.kinds.iter().enumerate() {
+            let ended = kind.ok + kind.errors.total() + kind.unfinished;
+            assert_eq!(kind.planned, ended, "kind {index} lost or doubled a request");
+            for histogram in [&kind.response, &kind.service] {
+                assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
+            }
+        }
+    }
+}
+
+impl KindRecord {
+    /// Counts the ending; the response and service time, where there are.
+    fn ended(&mut self, request: &Request, ending: Ending) -> (Option<Nanos>, Option<Nanos>) {
+        let done_at = match ending {
+            Ending::Ok(done_at) => {
+                self.ok += 1;
+                Some(done_at)
+            }
+            Ending::Failed(failure) => {
+                *failure.count_in(&mut self.errors) += 1;
+                None
+            }
+            Ending::Unfinished => {
+                self.unfinished += 1;
+                None
+            }
+        };
+        let response = done_at.map(|done_at| done_at.saturating_since(request.intended_at));
+        let service = done_at.zip(request.sent_at).map(|(done, sent)| done.saturating_since(sent));
+        record(&mut self.response, response);
+        record(&mut self.service, service);
+        (response, service)
+    }
+
+    fn merge(&mut self, other: &KindRecord) {
+        self.planned += other.planned;
+        self.ok += other.ok;
+        self.unfinished += other.unfinished;
+        self.errors.status += other.errors.status;
+        self.errors.malformed += other.errors.malformed;
+        self.errors.reset += other.errors.reset;
+        self.errors.timeout += other.errors.timeout;
+        self.errors.connect += other.errors.connect;
+        self.response.merge(&other.response);
+        self.service.merge(&other.service);
+    }
+}
+
+impl Failure {
+    fn count_in(self, errors: &mut Errors) -> &mut u64 {
+        match self {
+            Failure::Status => &mut errors.status,
+            Failure::Malformed => &mut errors.malformed,
+            Failure::Reset => &mut errors.reset,
+            Failure::Timeout => &mut errors.timeout,
+            Failure::Connect => &mut errors.connect,
+        }
+    }
+}
+
+impl ConnectionCounts {
+    fn merge(&mut self, other: ConnectionCounts) {
+        self.opened += other.opened;
+        self.refused += other.refused;
+        self.peak_in_flight += other.peak_in_flight;
+        self.closed_idle += other.closed_idle;
+        self.unasked += other.unasked;
+        self.retried += other.retried;
+    }
+}
+
+/// Records a span, or +infinity where there is none.
+fn record(histogram: &mut Histogram, span: Option<Nanos>) {
+    match span {
+        Some(span) => histogram.record(span),
+        None => histogram.record_infinite(),
+    }
+}
+
+/// The figures of `histogram` as the results have them.
+pub fn quantiles(histogram: &Histogram) -> results::Quantiles {
+    let Summary { min, mean, p50, p90, p95, p99, p99_9, p99_99, max, .. } = histogram.summary();
+    results::Quantiles {
+        min,
+        mean,
+        p50,
+        p90,
+        p95,
+        p99,
+        p99_9,
+        p99_99,
+        max,
+        count: histogram.count(),
+        infinite: histogram.infinite(),
+        longest_observed: histogram.longest_observed().map(|longest| longest.0),
+    }
+}
+
+#[cfg(test)]
+mod tests;

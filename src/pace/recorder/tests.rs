@@ -1,0 +1,124 @@
+use super::*;
+use crate::pace::outstanding::Place;
+use crate::pace::stalls::Activity;
+use crate::rng::Rng;
+
+fn recorder() -> Recorder {
+    Recorder::new(2, StallMeter::new(Mono(0), Mono(0)))
+}
+
+fn request(kind: usize, intended_at: u64, sent_at: Option<u64>) -> Request {
+    Request {
+        kind,
+        is_measured: true,
+        intended_at: Mono(intended_at),
+        sent_at: sent_at.map(Mono),
+        is_retry: false,
+        place: Place::Waiting,
+    }
+}
+
+fn record_whole(recorder: &mut Recorder, request: &Request, ending: Ending) {
+    recorder.planned(request, Nanos(request.intended_at.0), 1);
+    if let Some(sent_at) = request.sent_at {
+        recorder.sent(request, sent_at);
+    }
+    recorder.ended(request, ending);
+}
+
+#[test]
+fn the_three_times_become_three_distributions() {
+    let mut recorder = recorder();
+    record_whole(&mut recorder, &request(1, 1_000, Some(1_200)), Ending::Ok(Mono(1_900)));
+    let total = recorder.total();
+    assert_eq!(quantiles(&total.response).max, Some(900));
+    assert_eq!(quantiles(&total.service).max, Some(700));
+    assert_eq!(quantiles(recorder.lateness()).max, Some(200));
+    assert_eq!((recorder.kinds()[0].planned, recorder.kinds()[1].ok), (0, 1));
+    recorder.assert_conservation();
+}
+
+#[test]
+fn what_failed_or_never_finished_is_longer_than_anything() {
+    let mut recorder = recorder();
+    let endings = [
+        Ending::Failed(Failure::Status),
+        Ending::Failed(Failure::Malformed),
+        Ending::Failed(Failure::Reset),
+        Ending::Failed(Failure::Timeout),
+        Ending::Failed(Failure::Connect),
+        Ending::Unfinished,
+    ];
+    for ending in endings {
+        record_whole(&mut recorder, &request(0, 1_000, Some(1_100)), ending);
+    }
+    record_whole(&mut recorder, &request(0, 1_000, Some(1_100)), Ending::Ok(Mono(2_000)));
+    let total = recorder.total();
+    let errors = Errors { status: 1, malformed: 1, reset: 1, timeout: 1, connect: 1 };
+    assert_eq!((total.errors, total.unfinished, total.ok), (errors, 1, 1));
+    for histogram in [&total.response, &total.service] {
+        let figures = quantiles(histogram);
+        assert_eq!((figures.count, figures.infinite, figures.p50), (7, 6, None));
+    }
+    assert_eq!(quantiles(&total.response).longest_observed, Some(1_000));
+    assert_eq!(recorder.lateness().count(), 7);
+    recorder.assert_conservation();
+}
+
+#[test]
+fn requests_that_overlap_a_stall_are_counted_and_left_out_of_one_view() {
+    let mut recorder = recorder();
+    recorder.stalls.mark(Mono(5_000_000), Activity::Spinning);
+    let during = request(0, 4_000_000, Some(5_000_000));
+    record_whole(&mut recorder, &during, Ending::Ok(Mono(5_001_000)));
+    let after = request(0, 6_000_000, Some(6_000_100));
+    record_whole(&mut recorder, &after, Ending::Ok(Mono(6_001_000)));
+    assert_eq!(recorder.stall_totals().requests_overlapping, 1);
+    let without = recorder.without_stalls();
+    assert_eq!((without.response_ns.count, without.response_ns.max), (1, Some(1_000)));
+    assert_eq!((without.lateness_ns.count, without.lateness_ns.max), (1, Some(100)));
+    assert_eq!(recorder.total().response.count(), 2);
+}
+
+#[test]
+fn the_warm_up_leaves_no_trace() {
+    let mut recorder = recorder();
+    let warm = Request { is_measured: false, ..request(0, 1_000, Some(1_100)) };
+    recorder.starved(&warm);
+    record_whole(&mut recorder, &warm, Ending::Failed(Failure::Reset));
+    assert_eq!((recorder.total().planned, recorder.lateness().count()), (0, 0));
+    assert_eq!((recorder.starved_count(), recorder.last_sent_at()), (0, None));
+    assert_eq!(recorder.hash(), ScheduleHash::default());
+}
+
+#[test]
+fn two_recorders_merged_are_one_that_saw_everything() {
+    let mut rng = Rng::new(9);
+    let (mut one, mut other, mut both) = (recorder(), recorder(), recorder());
+    for k in 0..2_000 {
+        let due_at = 1_000 * k;
+        let request = request(rng.below(2) as usize, due_at, Some(due_at + rng.below(500)));
+        let ending = match rng.below(20) {
+            0 => Ending::Failed(Failure::Timeout),
+            1 => Ending::Unfinished,
+            _ => Ending::Ok(Mono(due_at + 500 + rng.below(1_000_000))),
+        };
+        let part = if k % 2 == 0 { &mut one } else { &mut other };
+        record_whole(part, &request, ending);
+        record_whole(&mut both, &request, ending);
+    }
+    one.merge(&other);
+    assert_eq!(quantiles(&one.total().response), quantiles(&both.total().response));
+    assert_eq!(quantiles(&one.total().service), quantiles(&both.total().service));
+    assert_eq!(quantiles(one.lateness()), quantiles(both.lateness()));
+    assert_eq!((one.hash(), one.last_sent_at()), (both.hash(), both.last_sent_at()));
+    one.assert_conservation();
+}
+
+#[test]
+#[should_panic(expected = "kind 0 lost or doubled a request")]
+fn a_lost_request_does_not_go_unnoticed() {
+    let mut recorder = recorder();
+    recorder.planned(&request(0, 1, None), Nanos(1), 1);
+    recorder.assert_conservation();
+}

@@ -1,0 +1,195 @@
+//! Gaps in the pacer's own loop: preemption, steal by the hypervisor, interrupts, SIGSTOP.
+//!
+//! The loop hands over every reading it takes of the clock and says what lay between it and the
+//! one before. A gap that is longer than that can explain is a stall: for so long the pacer could
+//! neither send nor see an answer. A gap just below the threshold goes unnoticed here, but still
+//! shows in the lateness. Memory is constant. Not here: what a stall means for the run (see
+//! `verdict`). Start at [`StallMeter::mark`].
+
+use crate::results;
+use crate::units::{Mono, Nanos};
+use std::collections::VecDeque;
+
+/// What the loop did between two readings of the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// Arithmetic only.
+    Spinning,
+    /// A system call, or the handling of one event that it brought.
+    Syscall,
+}
+
+/// From what length a gap without a system call is a stall. Chosen: hundreds of times what a turn
+/// of the loop takes, and above a timer interrupt (2-5 us), which no tuning removes on a stock
+/// kernel.
+pub const SPIN_GAP_MAX: Nanos = Nanos::from_micros(20);
+
+/// The same around a system call. Chosen: on loopback a send runs the receiver's side of TCP too
+/// (5-15 us) and a connect the whole handshake (20-60 us); those are work, not stalls.
+pub const SYSCALL_GAP_MAX: Nanos = Nanos::from_micros(100);
+
+const _: () = assert!(SPIN_GAP_MAX.0 < SYSCALL_GAP_MAX.0);
+
+/// How many of the latest stalls are kept one by one. Chosen: 16 KiB.
+pub const RECENT_MAX: usize = 1_024;
+
+/// One gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// The last reading before it.
+    pub begin: Mono,
+    /// How long it took.
+    pub length: Nanos,
+}
+
+/// Finds the stalls of one loop.
+#[derive(Clone, Debug)]
+pub struct StallMeter {
+    counted_from: Mono,
+    last_reading: Mono,
+    last_end: Mono,
+    count: u64,
+    total: Nanos,
+    longest: Nanos,
+    recent: VecDeque<Stall>,
+}
+
+impl StallMeter {
+    /// A meter whose first reading is `now`. Stalls that end before `counted_from`, the end of the
+    /// warm-up, are in no count; requests may overlap them all the same.
+    pub fn new(now: Mono, counted_from: Mono) -> StallMeter {
+        StallMeter {
+            counted_from,
+            last_reading: now,
+            last_end: Mono(0),
+            count: 0,
+            total: Nanos::ZERO,
+            longest: Nanos::ZERO,
+            recent: VecDeque::with_capacity(RECENT_MAX),
+        }
+    }
+
+    /// Takes the reading `now`; `activity` is what happened since the reading before.
+    pub fn mark(&mut self, now: Mono, activity: Activity) {
+        let gap = now.saturating_since(self.last_reading);
+        let gap_max = match activity {
+            Activity::Spinning => SPIN_GAP_MAX,
+            Activity::Syscall => SYSCALL_GAP_MAX,
+        };
+        if gap > gap_max {
+            self.record(Stall { begin: self.last_reading, length: gap });
+        }
+        self.last_reading = now;
+    }
+
+    /// The loop goes to sleep until then: only what the next reading is late by is a gap.
+    pub fn sleep_until(&mut self, wake_at: Mono) {
+        self.last_reading = self.last_reading.max(wake_at);
+    }
+
+    fn record(&mut self, stall: Stall) {
+        self.last_end = stall.begin + stall.length;
+        if self.last_end <= self.counted_from {
+            return;
+        }
+        self.count += 1;
+        self.total += stall.length;
+        self.longest = self.longest.max(stall.length);
+        if self.recent.len() == RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(stall);
+    }
+
+    /// Whether a request that was due at `intended_at` and has ended by the last reading overlaps
+    /// a stall.
+    pub fn overlaps(&self, intended_at: Mono) -> bool {
+        self.last_end > intended_at
+    }
+
+    /// The latest stalls, oldest first; at most [`RECENT_MAX`].
+    pub fn recent(&self) -> impl Iterator<Item = Stall> + '_ {
+        self.recent.iter().copied()
+    }
+
+    /// Adds what another thread's loop found.
+    pub fn merge(&mut self, other: &StallMeter) {
+        self.count += other.count;
+        self.total += other.total;
+        self.longest = self.longest.max(other.longest);
+        self.recent.extend(other.recent.iter().copied());
+        self.recent.make_contiguous().sort_by_key(|stall| stall.begin);
+        let surplus = self.recent.len().saturating_sub(RECENT_MAX);
+        self.recent.drain(..surplus);
+    }
+
+    /// The figures for the results, where the recorder adds the overlapping requests.
+    pub fn totals(&self, requests_overlapping: u64) -> results::Stalls {
+        results::Stalls {
+            count: self.count,
+            total_ns: self.total.0,
+            max_ns: self.longest.0,
+            threshold_ns: SPIN_GAP_MAX.0,
+            requests_overlapping,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter() -> StallMeter {
+        StallMeter::new(Mono(1_000_000), Mono(1_000_000))
+    }
+
+    #[test]
+    fn a_gap_counts_only_if_its_activity_does_not_explain_it() {
+        let mut meter = meter();
+        meter.mark(Mono(1_020_000), Activity::Spinning);
+        meter.mark(Mono(1_120_000), Activity::Syscall);
+        assert_eq!(meter.totals(0).count, 0);
+        meter.mark(Mono(1_140_001), Activity::Spinning);
+        meter.mark(Mono(1_240_002), Activity::Syscall);
+        let totals = meter.totals(0);
+        assert_eq!((totals.count, totals.total_ns, totals.max_ns), (2, 120_002, 100_001));
+    }
+
+    #[test]
+    fn a_request_overlaps_a_stall_unless_it_was_due_after_its_end() {
+        let mut meter = meter();
+        meter.mark(Mono(2_000_000), Activity::Spinning);
+        assert!(meter.overlaps(Mono(900_000)));
+        assert!(meter.overlaps(Mono(1_999_999)));
+        assert!(!meter.overlaps(Mono(2_000_000)));
+    }
+
+    #[test]
+    fn a_sleep_is_no_stall_but_waking_late_is() {
+        let mut meter = meter();
+        meter.sleep_until(Mono(5_000_000));
+        meter.mark(Mono(3_000_000), Activity::Syscall); // an event ended the sleep
+        meter.sleep_until(Mono(5_000_000));
+        meter.mark(Mono(5_050_000), Activity::Syscall);
+        assert_eq!(meter.totals(0).count, 0);
+        meter.sleep_until(Mono(6_000_000));
+        meter.mark(Mono(9_000_000), Activity::Syscall);
+        assert_eq!(meter.totals(0).total_ns, 3_000_000);
+    }
+
+    #[test]
+    fn the_warm_up_is_in_no_count_and_memory_is_bounded() {
+        let mut meter = StallMeter::new(Mono(0), Mono(1_000_000));
+        meter.mark(Mono(1_000_000), Activity::Syscall);
+        assert_eq!(meter.totals(0).count, 0);
+        assert!(meter.overlaps(Mono(500_000)));
+        for k in 2..3_000 {
+            meter.mark(Mono(k * 1_000_000), Activity::Syscall);
+        }
+        assert_eq!(meter.totals(0).count, 2_998);
+        assert_eq!(meter.recent().count(), RECENT_MAX);
+        let other = meter.clone();
+        meter.merge(&other);
+        assert_eq!((meter.totals(0).count, meter.recent().count()), (5_996, RECENT_MAX));
+    }
+}

@@ -1,0 +1,224 @@
+//! May the figures of a run be believed: VALID, SUSPECT or INVALID, with the reasons in words.
+//!
+//! The pacer is held to its own standard: its lateness against the latency it reports, what it
+//! achieved against what it offered, how long its loop stood still. Errors of the server are no
+//! fault of the measurement unless they are so many that there is little left to measure. Pure:
+//! evidence in, judgement out. Start at [`judge`]; the thresholds are the constants below.
+
+use crate::results::{Errors, Quantiles, Stalls, Verdict};
+use crate::units::Nanos;
+
+/// What a judgement rests on. Counts and distributions are over the measured time.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// Measured time.
+    pub duration: Nanos,
+    /// From the start of the measured time until the last request was sent, if any was.
+    pub sending: Option<Nanos>,
+    /// Requests planned.
+    pub planned: u64,
+    /// Requests answered as expected.
+    pub ok: u64,
+    /// Failed requests.
+    pub errors: Errors,
+    /// Requests that had not ended when the run did.
+    pub unfinished: u64,
+    /// Requests that were due while every connection allowed was busy.
+    pub starved: u64,
+    /// Connections dropped because bytes came that nobody had asked for.
+    pub unasked: u64,
+    /// done - intended.
+    pub response: Quantiles,
+    /// sent - intended.
+    pub lateness: Quantiles,
+    /// The same over requests that overlap no stall.
+    pub lateness_without_stalls: Quantiles,
+    /// Gaps in the pacer's loop, of all its threads.
+    pub stalls: Stalls,
+    /// How many threads paced.
+    pub threads: u64,
+}
+
+/// What became of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The worst of all findings.
+    pub verdict: Verdict,
+    /// Why it is not VALID; one sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// Lateness at this share of the reported p50 is no longer small against it. Chosen; the field's
+/// rule of thumb is that an instrument be ten times finer than what it measures.
+pub const LATENESS_SHARE_MAX: f64 = 0.10;
+/// Lateness below this is never held against a run. Chosen: one send(2) on loopback takes as long,
+/// so requests that fall due together cannot be closer.
+pub const LATENESS_FLOOR: Nanos = Nanos::from_micros(5);
+/// A p99 of lateness above this is suspect whatever the server's latency. Source: HTTP.md section
+/// 3.
+pub const LATENESS_P99_MAX: Nanos = Nanos::from_micros(100);
+/// Below this share of the offered rate another load was measured than was asked for. Chosen.
+pub const ACHIEVED_SHARE_MIN: f64 = 0.99;
+/// Above this share of requests that waited for a connection, the limit on connections was
+/// measured. Chosen: p99 is theirs.
+pub const STARVED_SHARE_MAX: f64 = 0.01;
+/// Above this share of time in stalls a run is suspect. Chosen: p99.9 is theirs.
+pub const STALL_SHARE_SUSPECT: f64 = 0.001;
+/// Above this it is invalid. Chosen: a machine that is shared by the quarter measures its sharing.
+pub const STALL_SHARE_INVALID: f64 = 0.25;
+/// One stall of this length is suspect by itself. Chosen: what a hypervisor steals at a time is
+/// 1-5 ms; this is somebody's doing.
+pub const STALL_LONGEST_MAX: Nanos = Nanos::from_millis(10);
+/// A p99 from fewer requests rests on fewer than ten above it. Source: FIELD.md, 10 / (1 - p).
+pub const SAMPLES_MIN: u64 = 1_000;
+
+/// Judges a run.
+pub fn judge(evidence: &Evidence) -> Judgement {
+    let mut judgement = Judgement { verdict: Verdict::Valid, reasons: Vec::new() };
+    if evidence.planned == 0 {
+        judgement.add(
+            Verdict::Invalid,
+            "No request was due in the measured time, so there is nothing to report.",
+        );
+        return judgement;
+    }
+    if evidence.ok == 0 {
+        judgement.add(
+            Verdict::Invalid,
+            "No request was answered as expected, so there is no latency to report.",
+        );
+    }
+    judge_samples(evidence, &mut judgement);
+    judge_lateness(evidence, &mut judgement);
+    judge_rate(evidence, &mut judgement);
+    judge_starved(evidence, &mut judgement);
+    judge_stalls(evidence, &mut judgement);
+    judge_answers(evidence, &mut judgement);
+    judgement
+}
+
+impl Judgement {
+    fn add(&mut self, verdict: Verdict, reason: impl Into<String>) {
+        self.verdict = self.verdict.max(verdict);
+        self.reasons.push(reason.into());
+    }
+}
+
+fn judge_samples(evidence: &Evidence, judgement: &mut Judgement) {
+    if evidence.planned < SAMPLES_MIN {
+        judgement.add(
+            Verdict::Suspect,
+            format!(
+                "Only {} requests were measured; a p99 needs {SAMPLES_MIN}, a p99.9 ten times as many.",
+                evidence.planned
+            ),
+        );
+    }
+}
+
+fn judge_lateness(evidence: &Evidence, judgement: &mut Judgement) {
+    // Without a finite p50 more than half have failed, and `judge_answers` says so.
+    let response = evidence.response.p50.map_or(Nanos(u64::MAX), Nanos);
+    let bound = Nanos((response.0 as f64 * LATENESS_SHARE_MAX) as u64).max(LATENESS_FLOOR);
+    let p50 = Nanos(evidence.lateness.p50.unwrap_or(0));
+    if p50 > bound {
+        judgement.add(
+            Verdict::Invalid,
+            format!("Half of the requests were sent {p50} late or more, which is not small against the p50 of {response}: the pacer was measured, not the server."),
+        );
+        return;
+    }
+    let bound = bound.min(LATENESS_P99_MAX);
+    let p99 = Nanos(evidence.lateness.p99.unwrap_or(0));
+    if p99 > bound {
+        let without = match evidence.lateness_without_stalls.p99 {
+            Some(p99) => format!("{} without those that overlap a stall", Nanos(p99)),
+            None => String::from("and every request overlaps a stall"),
+        };
+        judgement.add(
+            Verdict::Suspect,
+            format!("One request in a hundred was sent {p99} late or more ({without}); {bound} would do."),
+        );
+    }
+}
+
+fn judge_rate(evidence: &Evidence, judgement: &mut Judgement) {
+    let Some(sending) = evidence.sending else { return };
+    if sending.0 as f64 * ACHIEVED_SHARE_MIN > evidence.duration.0 as f64 {
+        judgement.add(
+            Verdict::Invalid,
+            format!(
+                "It took {sending} to send what was planned for {}: the offered rate was not kept.",
+                evidence.duration
+            ),
+        );
+    }
+}
+
+fn judge_starved(evidence: &Evidence, judgement: &mut Judgement) {
+    if evidence.starved == 0 {
+        return;
+    }
+    let verdict = if share(evidence.starved, evidence.planned) > STARVED_SHARE_MAX {
+        Verdict::Invalid
+    } else {
+        Verdict::Suspect
+    };
+    judgement.add(
+        verdict,
+        format!(
+            "{} of {} requests were due while every connection allowed was busy; raise --max-connections.",
+            evidence.starved, evidence.planned
+        ),
+    );
+}
+
+fn judge_stalls(evidence: &Evidence, judgement: &mut Judgement) {
+    let stalls = evidence.stalls;
+    let time = evidence.duration.0.saturating_mul(evidence.threads.max(1));
+    let share = share(stalls.total_ns, time);
+    let longest = Nanos(stalls.max_ns);
+    if share <= STALL_SHARE_SUSPECT && longest < STALL_LONGEST_MAX {
+        return;
+    }
+    let verdict = if share > STALL_SHARE_INVALID { Verdict::Invalid } else { Verdict::Suspect };
+    judgement.add(
+        verdict,
+        format!(
+            "The pacer stood still {} times for {:.2} % of the time, at most {longest}; {} of {} requests overlap that.",
+            stalls.count,
+            share * 100.0,
+            stalls.requests_overlapping,
+            evidence.planned
+        ),
+    );
+}
+
+fn judge_answers(evidence: &Evidence, judgement: &mut Judgement) {
+    let missing = evidence.errors.total() + evidence.unfinished;
+    if share(evidence.ok, evidence.planned) < ACHIEVED_SHARE_MIN {
+        judgement.add(
+            Verdict::Suspect,
+            format!(
+                "{missing} of {} requests failed or never finished; they count as longer than anything observed.",
+                evidence.planned
+            ),
+        );
+    }
+    if evidence.unasked > 0 {
+        judgement.add(
+            Verdict::Suspect,
+            format!(
+                "The server sent bytes that nobody had asked for, on {} connections.",
+                evidence.unasked
+            ),
+        );
+    }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests;

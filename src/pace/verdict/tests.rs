@@ -1,0 +1,161 @@
+use super::*;
+
+/// All requests took `response_us` and were `lateness_us` late.
+fn quantiles(p50_us: u64, p99_us: u64) -> Quantiles {
+    Quantiles {
+        p50: Some(p50_us * 1_000),
+        p99: Some(p99_us * 1_000),
+        count: 30_000,
+        ..Quantiles::default()
+    }
+}
+
+/// A quiet run of 30 s at 1,000/s against a server that answers in 50 us.
+fn quiet() -> Evidence {
+    Evidence {
+        duration: Nanos::from_secs(30),
+        sending: Some(Nanos::from_millis(29_999)),
+        planned: 30_000,
+        ok: 30_000,
+        errors: Errors::default(),
+        unfinished: 0,
+        starved: 0,
+        unasked: 0,
+        response: quantiles(50, 90),
+        lateness: quantiles(1, 4),
+        lateness_without_stalls: quantiles(1, 3),
+        stalls: Stalls { count: 3, total_ns: 6_000_000, max_ns: 4_000_000, ..Stalls::default() },
+        threads: 1,
+    }
+}
+
+#[track_caller]
+fn check(change: impl FnOnce(&mut Evidence), expected: Verdict, says: &str) {
+    let mut evidence = quiet();
+    change(&mut evidence);
+    let judgement = judge(&evidence);
+    assert_eq!(judgement.verdict, expected, "{:?}", judgement.reasons);
+    let reasons = judgement.reasons.join(" ");
+    assert!(reasons.contains(says), "`{reasons}` does not say `{says}`");
+    assert!(!reasons.contains("NaN") && !reasons.contains("inf"), "{reasons}");
+    assert_eq!(judgement.reasons.is_empty(), expected == Verdict::Valid);
+}
+
+#[test]
+fn a_quiet_run_with_a_few_short_stalls_is_valid() {
+    check(|_| (), Verdict::Valid, "");
+}
+
+#[test]
+fn a_noisy_machine_is_suspect_at_worst() {
+    check(
+        |evidence| {
+            evidence.lateness = quantiles(2, 900);
+            evidence.stalls.total_ns = 900_000_000;
+            evidence.stalls.max_ns = 5_000_000;
+        },
+        Verdict::Suspect,
+        "without those that overlap a stall",
+    );
+}
+
+#[test]
+fn a_pacer_that_was_stopped_for_100_ms_is_not_valid() {
+    check(
+        |evidence| {
+            evidence.stalls.total_ns = 100_000_000;
+            evidence.stalls.max_ns = 100_000_000;
+        },
+        Verdict::Suspect,
+        "stood still",
+    );
+    // In an hour it is no share of the time any more, yet it is somebody's doing.
+    check(
+        |evidence| {
+            evidence.duration = Nanos::from_secs(3_600);
+            evidence.stalls.total_ns = 100_000_000;
+            evidence.stalls.max_ns = 100_000_000;
+        },
+        Verdict::Suspect,
+        "100 ms",
+    );
+}
+
+#[test]
+fn a_pacer_that_shares_its_cpu_is_invalid() {
+    check(
+        |evidence| {
+            evidence.response = quantiles(2_000, 9_000);
+            evidence.lateness = quantiles(1_500, 4_000);
+            evidence.stalls.total_ns = 15_000_000_000;
+        },
+        Verdict::Invalid,
+        "the pacer was measured",
+    );
+}
+
+#[test]
+fn lateness_is_held_against_the_p50_but_not_below_a_floor() {
+    check(|evidence| evidence.lateness = quantiles(6, 6), Verdict::Invalid, "6.00 us late");
+    check(|evidence| evidence.lateness = quantiles(5, 5), Verdict::Valid, "");
+    check(|evidence| evidence.lateness = quantiles(1, 6), Verdict::Suspect, "5.00 us would do");
+    check(
+        |evidence| {
+            evidence.response = quantiles(10_000, 11_000);
+            evidence.lateness = quantiles(90, 101);
+        },
+        Verdict::Suspect,
+        "100 us would do",
+    );
+}
+
+#[test]
+fn a_rate_that_was_not_kept_is_invalid() {
+    check(
+        |evidence| evidence.sending = Some(Nanos::from_secs(31)),
+        Verdict::Invalid,
+        "It took 31.0 s",
+    );
+}
+
+#[test]
+fn starved_requests_are_suspect_and_many_are_invalid() {
+    check(|evidence| evidence.starved = 300, Verdict::Suspect, "--max-connections");
+    check(|evidence| evidence.starved = 301, Verdict::Invalid, "--max-connections");
+}
+
+#[test]
+fn failures_are_suspect_only_when_they_are_many() {
+    let fail = |evidence: &mut Evidence, count| {
+        evidence.ok -= count;
+        evidence.errors.status = count;
+    };
+    check(|evidence| fail(evidence, 300), Verdict::Valid, "");
+    check(|evidence| fail(evidence, 301), Verdict::Suspect, "301 of 30000 requests failed");
+    check(|evidence| evidence.unasked = 1, Verdict::Suspect, "nobody had asked");
+}
+
+#[test]
+fn nothing_to_report_is_said_in_words() {
+    check(
+        |evidence| *evidence = Evidence { planned: 0, ok: 0, sending: None, ..quiet() },
+        Verdict::Invalid,
+        "nothing to report",
+    );
+    check(
+        |evidence| {
+            evidence.ok = 0;
+            evidence.errors.connect = evidence.planned;
+            evidence.response = Quantiles::default();
+            evidence.lateness = Quantiles::default();
+            evidence.lateness_without_stalls = Quantiles::default();
+        },
+        Verdict::Invalid,
+        "no latency to report",
+    );
+    check(
+        |evidence| (evidence.planned, evidence.ok) = (999, 999),
+        Verdict::Suspect,
+        "Only 999 requests",
+    );
+}

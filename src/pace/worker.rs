@@ -1,0 +1,313 @@
+//! One spinning core: sends what is due when it is due, and reaps answers in the slack.
+//!
+//! The loop never sleeps (unless `PaceWait::Hybrid` says so) and never waits for an answer. Close
+//! to the next due time it touches nothing but the clock; otherwise it turns the driver over and
+//! over, so an answer is seen within a turn of the kernel having it. A request's three times are
+//! read here: intended comes from the schedule, sent immediately before the send, done at the
+//! event that completes the answer. Generic over driver and clock, so a simulation runs the very
+//! same loop. Not here: what happens to a request (see `pool`), threads and pinning (see
+//! `pace::run`).
+//!
+//! Order of use: [`Worker::establish`], [`Worker::pace`], [`Worker::into_recorder`].
+
+use super::mix::Mix;
+use super::plan::{CatchUp, PaceWait};
+use super::pool::{Assignment, Limits, Pool};
+use super::recorder::Recorder;
+use super::schedule::{Lane, Load, Schedule};
+use super::stalls::{Activity, StallMeter};
+use crate::clock::Clock;
+use crate::io::{ConnId, Driver, Event, Sending, Wait};
+use crate::units::{Mono, Nanos};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What one worker is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// The server.
+    pub to: SocketAddr,
+    /// The load of the whole run.
+    pub load: Load,
+    /// This worker's share of it.
+    pub lane: Lane,
+    /// How long it is sent before it counts.
+    pub warmup: Nanos,
+    /// How long it counts.
+    pub duration: Nanos,
+    /// Connections to have before the start; this worker's share.
+    pub connections: usize,
+    /// Bounds; this worker's share.
+    pub limits: Limits,
+    /// What to do with slack.
+    pub wait: PaceWait,
+    /// What to do about overdue requests.
+    pub catch_up: CatchUp,
+}
+
+/// Why the connections could not be had before the start.
+#[derive(Debug)]
+pub enum EstablishError {
+    /// An attempt failed.
+    Refused(io::Error),
+    /// Only so many stood when the time was up.
+    Unresponsive(usize),
+    /// The run was stopped first.
+    Stopped,
+    /// The driver failed.
+    Driver(io::Error),
+}
+
+/// Closest to the next due time that the driver is still turned. Chosen: about twice what a turn
+/// takes that brings one answer; at high rates an eighth of the gap between requests, else no turn
+/// would fit.
+const GUARD_MAX: Nanos = Nanos::from_micros(2);
+const GUARD_SHARE: u64 = 8;
+
+/// How long before the next due time a hybrid worker is awake. Chosen: wake-ups take 5-60 us.
+const SLEEP_GUARD: Nanos = Nanos::from_micros(100);
+
+/// Overdue requests that are sent between two turns of the driver. Chosen: a pacer that is behind
+/// must still see answers, or no connection would ever become free.
+const SENDS_PER_TURN: usize = 32;
+
+/// Connections closed between two turns. Chosen: a close takes some 10 us, and no request waits
+/// for it.
+const CLOSES_PER_TURN: usize = 4;
+
+/// The longest sleep without a look at the stop flag. Chosen: nobody notices it on Ctrl-C.
+const NAP_MAX: Nanos = Nanos::from_millis(10);
+
+/// How long answers are awaited after a stop. Chosen: who stops a run does not want to wait.
+const STOP_DRAIN_MAX: Nanos = Nanos::from_millis(500);
+
+/// One worker: pool, driver and clock.
+#[derive(Debug)]
+pub struct Worker<'m, D, C> {
+    task: Task,
+    mix: &'m Mix,
+    /// The bytes of each kind.
+    requests: Vec<Vec<u8>>,
+    driver: D,
+    clock: C,
+    pool: Pool,
+    connect_error: Option<io::Error>,
+    /// The driver holds a send back until its next turn.
+    owes_turn: bool,
+}
+
+impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
+    /// A worker without connections. `authority` is what its requests say in Host.
+    pub fn new(task: Task, mix: &'m Mix, authority: &str, driver: D, clock: C) -> Self {
+        let now = clock.now();
+        let recorder = Recorder::new(mix.kinds().len(), StallMeter::new(now, now));
+        Worker {
+            requests: mix.kinds().iter().map(|kind| kind.render(authority)).collect(),
+            pool: Pool::new(mix, task.limits, recorder),
+            task,
+            mix,
+            driver,
+            clock,
+            connect_error: None,
+            owes_turn: false,
+        }
+    }
+
+    /// Makes the connections that are to stand before the start; takes no longer than the timeout.
+    ///
+    /// # Errors
+    /// The first failed attempt ends it: a server that is not there should be said at once.
+    pub fn establish(&mut self, stop: &AtomicBool) -> Result<(), EstablishError> {
+        let give_up_at = self.clock.now() + self.task.limits.timeout;
+        loop {
+            let now = self.clock.now();
+            if self.pool.established() >= self.task.connections {
+                return Ok(());
+            }
+            if let Some(error) = self.connect_error.take() {
+                return Err(EstablishError::Refused(error));
+            }
+            if now >= give_up_at {
+                return Err(EstablishError::Unresponsive(self.pool.established()));
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Err(EstablishError::Stopped);
+            }
+            while self.connect_error.is_none() && self.pool.poll_connect(now, self.task.connections)
+            {
+                self.connect();
+            }
+            let nap = Wait::Until(give_up_at.min(now + NAP_MAX));
+            self.turn(nap).map_err(EstablishError::Driver)?;
+            self.close_broken(usize::MAX);
+        }
+    }
+
+    /// Sends the schedule, whose offsets count from `start`, and drains. Returns for how long
+    /// requests were measured: the planned duration, unless `stop` ended it.
+    pub fn pace(&mut self, start: Mono, stop: &AtomicBool) -> io::Result<Nanos> {
+        let Task { load, lane, warmup, duration, .. } = self.task;
+        self.pool.recorder.stalls = StallMeter::new(self.clock.now(), start + warmup);
+        let guard = GUARD_MAX.min(Nanos(load.rate.span_of(lane.of).0 / GUARD_SHARE));
+        let mut until = start + warmup + duration;
+        let mut schedule = Schedule::new(load, lane, warmup + duration);
+        let mut over_at = until + self.task.limits.timeout;
+        loop {
+            let sent = self.send_due(&mut schedule, start);
+            let now = self.mark(Activity::Spinning);
+            let due_at = schedule.peek().map(|arrival| start + arrival.offset);
+            if is_close(due_at, now, guard) && sent < SENDS_PER_TURN && !self.owes_turn {
+                std::hint::spin_loop();
+                continue;
+            }
+            if now >= over_at || (due_at.is_none() && self.pool.is_quiet()) {
+                break;
+            }
+            if stop.load(Ordering::Relaxed) && now < until {
+                until = now;
+                over_at = now + STOP_DRAIN_MAX.min(self.task.limits.timeout);
+                schedule.stop_at(now.saturating_since(start));
+            }
+            self.use_slack(now, due_at.unwrap_or(over_at).min(over_at))?;
+        }
+        self.pool.handle_finish();
+        Ok(until.saturating_since(start + warmup))
+    }
+
+    /// What was recorded. Closes all connections.
+    pub fn into_recorder(self) -> Recorder {
+        self.pool.recorder
+    }
+
+    /// Sends the requests that are due, up to a bound; how many there were.
+    fn send_due(&mut self, schedule: &mut Schedule, start: Mono) -> usize {
+        let CatchUp::All = self.task.catch_up;
+        for sent in 0..SENDS_PER_TURN {
+            let Some(arrival) = schedule.peek() else { return sent };
+            let due_at = start + arrival.offset;
+            if self.mark(Activity::Spinning) < due_at {
+                return sent;
+            }
+            let kind = self.mix.pick(self.task.load.seed, arrival.k);
+            let is_measured = arrival.offset >= self.task.warmup;
+            self.pool.handle_due(kind, due_at, arrival.offset, is_measured);
+            self.send_assigned();
+            // Works out the arrival after this one, now that this one is under way.
+            schedule.next();
+        }
+        SENDS_PER_TURN
+    }
+
+    fn send_assigned(&mut self) {
+        while let Some(assignment) = self.pool.poll_send() {
+            self.send(assignment);
+        }
+    }
+
+    fn send(&mut self, assignment: Assignment) {
+        let id = assignment.id;
+        let mut bytes = self.driver.buffer();
+        bytes.extend_from_slice(&self.requests[assignment.kind]);
+        let sent_at = self.mark(Activity::Spinning);
+        let sending = self.driver.send(id, bytes);
+        self.pool.handle_sending(sent_at, assignment);
+        let now = self.mark(Activity::Syscall);
+        match sending {
+            Sending::Done => {}
+            Sending::Pending => {
+                self.owes_turn = true;
+                self.pool.handle_pending(now, id);
+            }
+            Sending::Failed(_) => self.pool.handle_failed(now, id),
+        }
+    }
+
+    /// Everything that can wait until no request is due for a while; `next_at` is when one is.
+    fn use_slack(&mut self, now: Mono, next_at: Mono) -> io::Result<()> {
+        let wait = self.wait_until(now, next_at);
+        self.turn(wait)?;
+        let now = self.mark(Activity::Spinning);
+        self.pool.handle_timeouts(now);
+        self.send_assigned();
+        self.close_broken(CLOSES_PER_TURN);
+        // One at a time: a connect takes tens of microseconds, and a request may fall due
+        // meanwhile.
+        if self.pool.poll_connect(now, 0) {
+            self.connect();
+        }
+        Ok(())
+    }
+
+    fn wait_until(&self, now: Mono, next_at: Mono) -> Wait {
+        if self.task.wait == PaceWait::Spin || self.owes_turn || self.pool.has_chores(now) {
+            return Wait::Poll;
+        }
+        let awake_at = Mono(next_at.0.saturating_sub(SLEEP_GUARD.0)).min(now + NAP_MAX);
+        let wake_at = self.pool.poll_timeout(now).map_or(awake_at, |at| at.min(awake_at));
+        if wake_at > now { Wait::Until(wake_at) } else { Wait::Poll }
+    }
+
+    /// Lets the driver report; the pool hears everything at the time it is reported.
+    fn turn(&mut self, wait: Wait) -> io::Result<()> {
+        if let Wait::Until(wake_at) = wait {
+            self.pool.recorder.stalls.sleep_until(wake_at);
+        }
+        self.owes_turn = false;
+        let Worker { driver, clock, pool, connect_error, .. } = self;
+        driver.turn(wait, |event| {
+            let now = clock.now();
+            pool.recorder.stalls.mark(now, Activity::Syscall);
+            match event {
+                Event::Received(id, bytes) => pool.handle_bytes(now, id, bytes),
+                Event::Connected(id) => pool.handle_connected(now, id),
+                Event::Sent(id) => pool.handle_sent(now, id),
+                Event::ReceivedEnd(id) => pool.handle_end(now, id),
+                Event::Failed(id, error) => {
+                    if pool.is_connecting(id) {
+                        *connect_error = Some(error);
+                    }
+                    pool.handle_failed(now, id);
+                }
+                Event::Accepted(_) | Event::Woken => {}
+            }
+        })?;
+        self.mark(Activity::Syscall);
+        Ok(())
+    }
+
+    fn connect(&mut self) {
+        let connecting: io::Result<ConnId> = self.driver.connect(self.task.to);
+        let now = self.mark(Activity::Syscall);
+        match connecting {
+            Ok(id) => self.pool.handle_connecting(now, id),
+            Err(error) => {
+                self.connect_error = Some(error);
+                self.pool.handle_connect_failed(now);
+            }
+        }
+    }
+
+    fn close_broken(&mut self, count_max: usize) {
+        for _ in 0..count_max {
+            let Some(id) = self.pool.poll_close() else { return };
+            self.driver.close(id);
+            self.mark(Activity::Syscall);
+        }
+    }
+
+    /// Reads the clock and accounts for what happened since it was read last.
+    fn mark(&mut self, activity: Activity) -> Mono {
+        let now = self.clock.now();
+        self.pool.recorder.stalls.mark(now, activity);
+        now
+    }
+}
+
+/// Whether a request is due within `guard`.
+fn is_close(due_at: Option<Mono>, now: Mono, guard: Nanos) -> bool {
+    due_at.is_some_and(|due_at| due_at.saturating_since(now) <= guard)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,527 @@
+#[path = "sim.rs"]
+mod sim;
+
+use super::*;
+use crate::pace::outcome::Outcome;
+use crate::pace::plan::Plan;
+use crate::results::{Run, Verdict};
+use crate::rng::Rng;
+use crate::units::Rate;
+use sim::{Act, Acts, Log, SendMode, SimClock, SimDriver, Told, World, answer, steady};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+const SECOND: Nanos = Nanos::from_secs(1);
+const MS: Nanos = Nanos::from_millis(1);
+
+/// The start of a simulation's time; the load starts soon after.
+const DAWN: Mono = Mono(1_000_000_000);
+
+/// When the load starts, so that tests can place events in it: connecting takes less.
+const START: Mono = Mono(1_100_000_000);
+
+/// One simulated run.
+struct Sim {
+    plan: Plan,
+    world: Rc<World>,
+    mode: SendMode,
+}
+
+/// What came of it.
+struct Ran {
+    run: Run,
+    outcome: Outcome,
+    ended_at: Mono,
+    log: Rc<RefCell<Log>>,
+}
+
+impl Sim {
+    fn new(rate: &str, duration: Nanos) -> Sim {
+        let rate: Rate = rate.parse().unwrap();
+        let mut plan = Plan::new("http://127.0.0.1:80/".parse().unwrap(), rate, duration);
+        plan.wait = PaceWait::Hybrid;
+        Sim { plan, world: World::at(DAWN), mode: SendMode::Direct }
+    }
+
+    fn task(&self) -> Task {
+        Task {
+            to: "127.0.0.1:80".parse().unwrap(),
+            load: self.plan.load,
+            lane: Lane::WHOLE,
+            warmup: self.plan.warmup,
+            duration: self.plan.duration,
+            connections: self.plan.connections,
+            limits: Limits {
+                connections_max: self.plan.connections_max,
+                timeout: self.plan.timeout,
+            },
+            wait: self.plan.wait,
+            catch_up: self.plan.catch_up,
+        }
+    }
+
+    fn run(&self, server: impl FnMut(Mono, Told<'_>) -> Acts + 'static) -> Ran {
+        let driver = SimDriver::new(&self.world, self.mode, server);
+        let log = Rc::clone(&driver.log);
+        let clock = SimClock(Rc::clone(&self.world));
+        let mut worker = Worker::new(self.task(), &self.plan.mix, "h:80", driver, clock);
+        worker.establish(&self.world.stop).unwrap();
+        assert!(worker.clock.now() < START, "establishing took too long for the test");
+        let measured = worker.pace(START, &self.world.stop).unwrap();
+        let ended_at = worker.clock.now();
+        let recorder = worker.into_recorder();
+        let outcome = Outcome::new(&self.plan, recorder, START + self.plan.warmup, measured);
+        let run = outcome.run.clone();
+        assert_no_hang(&self.plan, ended_at);
+        Ran { run, outcome, ended_at, log }
+    }
+
+    fn establish(&self, server: impl FnMut(Mono, Told<'_>) -> Acts + 'static) -> EstablishError {
+        let driver = SimDriver::new(&self.world, self.mode, server);
+        let clock = SimClock(Rc::clone(&self.world));
+        let mut worker = Worker::new(self.task(), &self.plan.mix, "h:80", driver, clock);
+        let error = worker.establish(&self.world.stop).unwrap_err();
+        let took = worker.clock.now() - DAWN;
+        assert!(took <= self.plan.timeout + NAP_MAX, "took {took}");
+        error
+    }
+}
+
+fn assert_no_hang(plan: &Plan, ended_at: Mono) {
+    let deadline = START + plan.warmup + plan.duration + plan.timeout + SECOND;
+    assert!(ended_at <= deadline, "still running at {ended_at:?}");
+}
+
+#[track_caller]
+fn assert_near(what: &str, actual: Option<u64>, expected: Nanos) {
+    let actual = actual.unwrap_or(u64::MAX);
+    let difference = actual.abs_diff(expected.0);
+    assert!(difference <= expected.0 / 100, "{what} is {}, not {expected}", Nanos(actual));
+}
+
+#[test]
+fn a_server_that_freezes_shows_the_percentiles_of_arithmetic() {
+    let freeze = (START + Nanos::from_secs(20), START + Nanos::from_secs(21));
+    let server = steady(move |now| {
+        let wait = if now >= freeze.0 { freeze.1.saturating_since(now) } else { Nanos::ZERO };
+        wait + Nanos::from_millis(10)
+    });
+    let mut sim = Sim::new("1000", Nanos::from_secs(60));
+    sim.plan.connections_max = 2_000;
+    let run = sim.run(server).run;
+    assert_eq!((run.planned, run.ok, run.connections.starved), (60_000, 60_000, 0));
+    assert_near("p50", run.response_ns.p50, Nanos::from_millis(10));
+    assert_near("p99", run.response_ns.p99, Nanos::from_millis(410));
+    assert_near("p99.9", run.response_ns.p99_9, Nanos::from_millis(950));
+    assert_near("service p50", run.service_ns.p50, Nanos::from_millis(10));
+}
+
+#[test]
+fn latency_does_not_depend_on_rate_or_connections() {
+    for rate in ["10", "1000", "20k"] {
+        for connections in [1, 8, 64, 512] {
+            let mut sim = Sim::new(rate, Nanos::from_millis(300));
+            sim.plan.connections = connections;
+            let run = sim.run(steady(|_| Nanos::from_millis(5))).run;
+            assert_eq!(run.ok, run.planned, "{rate}/s over {connections}");
+            assert_near("p50", run.response_ns.p50, Nanos::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn awkward_rates_are_sent_to_the_request() {
+    for (rate, connections, millis, expected) in [
+        ("7", 64, 3_000, 21),
+        ("333333", 64, 30, 10_000),
+        ("1e6/7", 64, 70, 10_000),
+        ("1000", 300, 1_000, 1_000),
+    ] {
+        let mut sim = Sim::new(rate, Nanos::from_millis(millis));
+        sim.plan.connections = connections;
+        let ran = sim.run(steady(|_| Nanos::from_micros(50)));
+        assert_eq!((ran.run.planned, ran.run.ok), (expected, expected), "{rate}");
+        assert_eq!(ran.log.borrow().arrivals.len() as u64, expected, "{rate}");
+    }
+}
+
+#[test]
+fn a_spinning_pacer_is_late_by_less_than_a_call() {
+    let mut sim = Sim::new("10k", Nanos::from_millis(200));
+    sim.plan.wait = PaceWait::Spin;
+    let run = sim.run(steady(|_| Nanos::from_micros(50))).run;
+    assert_eq!(run.ok, 2_000);
+    // Now and then an answer is being handled when a request falls due.
+    assert!(run.lateness_ns.p50 < Some(500), "{:?}", run.lateness_ns);
+    assert!(run.lateness_ns.max < Some(7_000), "{:?}", run.lateness_ns);
+    // Sending, reaping and handling cost a call each in the simulation.
+    assert!((50_000..58_000).contains(&run.response_ns.p50.unwrap()), "{:?}", run.response_ns);
+    assert_eq!((run.verdict, run.reasons.as_slice()), (Verdict::Valid, [].as_slice()));
+}
+
+#[test]
+fn a_driver_that_batches_loses_no_send() {
+    let mut sim = Sim::new("10k", Nanos::from_millis(200));
+    sim.plan.wait = PaceWait::Spin;
+    sim.mode = SendMode::Batched;
+    let run = sim.run(steady(|_| Nanos::from_micros(50))).run;
+    assert_eq!(run.ok, 2_000);
+    assert!(run.response_ns.max < Some(70_000), "{:?}", run.response_ns);
+}
+
+#[test]
+fn a_stopped_pacer_says_so_and_then_sends_all_it_owes() {
+    let sim = Sim::new("1000", Nanos::from_secs(5));
+    let thaw = START + SECOND + Nanos::from_millis(100);
+    sim.world.freeze(START + SECOND, Nanos::from_millis(100));
+    let ran = sim.run(steady(|_| MS));
+    let Ran { run, outcome, log, .. } = &ran;
+    assert_eq!(run.ok, 5_000);
+    assert_ne!(run.verdict, Verdict::Valid);
+    assert!(run.lateness_ns.max > Some(95_000_000), "{:?}", run.lateness_ns);
+    assert!(run.stalls.max_ns > 95_000_000, "{:?}", run.stalls);
+    // 100 were due while it stood still, the one before was in flight; what follows waits for them
+    // to be sent, a few milliseconds in all.
+    assert!((95..=110).contains(&run.stalls.requests_overlapping), "{:?}", run.stalls);
+    assert!(run.without_stalls.lateness_ns.max < Some(3_000_000), "{:?}", run.without_stalls);
+    assert!(outcome.recorder.stalls.recent().any(|stall| stall.length > Nanos::from_millis(95)));
+    let owed = log.borrow().arrivals.iter().filter(|at| **at >= thaw && **at < thaw + MS).count();
+    assert!(owed >= 64, "{owed} sent in the millisecond after the stall");
+}
+
+#[test]
+fn a_server_that_never_answers_the_end_is_in_the_percentiles() {
+    let silent_from = START + Nanos::from_secs(8);
+    let mut server = steady(|_| MS);
+    let run = Sim::new("1000", Nanos::from_secs(10))
+        .run(move |now, told| match told {
+            Told::Request(_) if now >= silent_from => Vec::new(),
+            told => server(now, told),
+        })
+        .run;
+    assert_eq!((run.planned, run.ok), (10_000, 8_000));
+    assert_eq!(run.errors.timeout + run.unfinished + run.errors.connect, 2_000);
+    assert_eq!((run.response_ns.count, run.response_ns.infinite), (10_000, 2_000));
+    assert_eq!(run.response_ns.p90, None);
+    assert_near("p50", run.response_ns.p50, MS);
+    assert_ne!(run.verdict, Verdict::Valid);
+}
+
+#[test]
+fn a_run_without_a_request_says_so_without_a_nan() {
+    let mut sim = Sim::new("0.1", SECOND);
+    sim.plan.warmup = Nanos::from_secs(5);
+    let run = sim.run(steady(|_| MS)).run;
+    assert_eq!((run.planned, run.verdict), (0, Verdict::Invalid));
+    assert!(run.reasons[0].contains("nothing to report"), "{:?}", run.reasons);
+    let json = serde_json::to_string(&run).unwrap();
+    assert!(!json.contains("NaN") && json.contains("\"p50\":null"), "{json}");
+}
+
+#[test]
+fn the_warm_up_is_sent_but_not_counted() {
+    let warm_at = START + SECOND;
+    let mut sim = Sim::new("1000", SECOND);
+    sim.plan.warmup = SECOND;
+    let ran = sim.run(steady(move |now| if now < warm_at { Nanos(9 * MS.0) } else { MS }));
+    assert_eq!((ran.run.planned, ran.run.ok), (1_000, 1_000));
+    assert_eq!(ran.log.borrow().arrivals.len(), 2_000);
+    assert_near("max", ran.run.response_ns.max, MS);
+}
+
+#[test]
+fn no_request_waits_for_a_busy_connection_while_more_are_allowed() {
+    let mut sim = Sim::new("1000", SECOND);
+    sim.plan.connections = 1;
+    let ran = sim.run(steady(|_| Nanos::from_millis(200)));
+    assert_eq!((ran.run.ok, ran.run.connections.starved), (1_000, 0));
+    // What a late request waited for is a connect of some 50 us.
+    assert!(ran.run.lateness_ns.max < Some(1_000_000), "{:?}", ran.run.lateness_ns);
+    assert!((200..=203).contains(&ran.run.connections.opened), "{:?}", ran.run.connections);
+    assert_eq!(ran.run.connections.opened as usize, ran.log.borrow().open_max);
+}
+
+#[test]
+fn starved_requests_queue_with_their_intended_time_kept() {
+    let mut sim = Sim::new("1000", Nanos::from_millis(100));
+    (sim.plan.connections, sim.plan.connections_max) = (4, 4);
+    let ran = sim.run(steady(|_| Nanos::from_millis(8)));
+    // Four connections serve 500/s: the last of 100 requests is due at 99 ms and sent at 192 ms.
+    assert_eq!(ran.run.ok, 100);
+    assert_near("max", ran.run.response_ns.max, Nanos::from_millis(104));
+    assert_near("service max", ran.run.service_ns.max, Nanos::from_millis(8));
+    assert!(ran.run.connections.starved > 80, "{:?}", ran.run.connections);
+    assert_eq!((ran.run.verdict, ran.log.borrow().open_max), (Verdict::Invalid, 4));
+}
+
+#[test]
+fn a_server_that_dies_is_outlived() {
+    let dies_at = START + SECOND;
+    let mut sim = Sim::new("1000", Nanos::from_secs(3));
+    sim.plan.timeout = Nanos::from_millis(500);
+    let ran = sim.run(move |now, told| match told {
+        Told::Connect if now >= dies_at => vec![(Nanos::from_micros(20), Act::Refuse)],
+        Told::Connect => {
+            let life = dies_at.saturating_since(now);
+            vec![(Nanos::from_micros(30), Act::Connected), (life, Act::Reset)]
+        }
+        Told::Request(_) => vec![(MS, Act::Bytes(answer(2)))],
+    });
+    let run = ran.run;
+    assert!((998..=1_001).contains(&run.ok), "{}", run.ok);
+    assert!(run.errors.connect > 1_900, "{:?}", run.errors);
+    // Refused attempts back off: the schedule is not starved by a storm of them.
+    let refused = ran.outcome.recorder.connections.refused;
+    assert!((5..200).contains(&refused), "{refused}");
+}
+
+#[test]
+fn a_drip_dies_at_the_deadline_of_the_whole_request() {
+    let mut sim = Sim::new("100", SECOND);
+    sim.plan.timeout = Nanos::from_millis(50);
+    let ran = sim.run(move |_, told| match told {
+        Told::Connect => vec![(Nanos::from_micros(30), Act::Connected)],
+        Told::Request(_) => {
+            let drip = |(i, byte)| (Nanos(5 * MS.0 * i as u64), Act::Bytes(vec![byte]));
+            answer(100).into_iter().enumerate().map(drip).collect()
+        }
+    });
+    assert_eq!((ran.run.ok, ran.run.errors.timeout), (0, 100));
+    assert_eq!(ran.run.verdict, Verdict::Invalid);
+    // Each timed-out connection is dropped; those that are left are the idle ones.
+    assert!(ran.run.connections.peak_in_flight <= 6, "{:?}", ran.run.connections);
+}
+
+#[test]
+fn bytes_beyond_an_answer_are_malformed_and_matched_to_nothing() {
+    let mut sim = Sim::new("1000", SECOND);
+    sim.plan.connections = 4;
+    let ran = sim.run(move |_, told| match told {
+        Told::Connect => vec![(Nanos::from_micros(30), Act::Connected)],
+        Told::Request(_) => vec![(MS, Act::Bytes([answer(2), answer(2)].concat()))],
+    });
+    assert_eq!((ran.run.ok, ran.run.errors.malformed), (0, 1_000));
+    // The same, but the second answer comes a moment later: its connection is dropped.
+    let ran = sim.run_again().run(move |_, told| match told {
+        Told::Connect => vec![(Nanos::from_micros(30), Act::Connected)],
+        Told::Request(_) => {
+            vec![(MS, Act::Bytes(answer(2))), (MS + Nanos(50_000), Act::Bytes(answer(2)))]
+        }
+    });
+    // The run ends with the last answers, before what comes behind them.
+    assert_eq!(ran.run.ok, 1_000);
+    assert!(ran.outcome.recorder.connections.unasked > 990);
+    assert_eq!(ran.run.verdict, Verdict::Suspect);
+}
+
+impl Sim {
+    /// The same plan in a new world.
+    fn run_again(&self) -> Sim {
+        Sim { plan: self.plan.clone(), world: World::at(DAWN), mode: self.mode }
+    }
+}
+
+#[test]
+fn connection_close_counts_and_is_replaced() {
+    let closing = || b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let ran = Sim::new("1000", SECOND).run(move |_, told| match told {
+        Told::Connect => vec![(Nanos::from_micros(30), Act::Connected)],
+        Told::Request(_) => vec![(MS, Act::Bytes(closing())), (MS, Act::Fin)],
+    });
+    assert_eq!(ran.run.ok, 1_000);
+    assert!(ran.run.connections.opened >= 1_000, "{:?}", ran.run.connections);
+}
+
+#[test]
+fn an_idle_close_is_retried_once_for_a_get_and_not_for_a_post() {
+    for (method, ok, reset) in [("GET", 100, 0), ("POST", 0, 100)] {
+        let mut sim = Sim::new("100", SECOND);
+        sim.plan.mix = one_request(method);
+        // Two for each request, all established before it is due.
+        (sim.plan.connections, sim.plan.connections_max) = (200, 300);
+        let ran = sim.run(idle_closer());
+        assert_eq!((ran.run.ok, ran.run.errors.reset), (ok, reset), "{method}");
+        let connections = ran.outcome.recorder.connections;
+        assert_eq!(connections.retried, ok, "{method}");
+    }
+}
+
+fn one_request(method: &str) -> Mix {
+    let text = format!("[[request]]\nname='a'\nweight=1\npath='/'\nmethod='{method}'");
+    Mix::parse("m", &text).unwrap()
+}
+
+/// Every other request is answered by a FIN alone: as if its connection had just been closed.
+fn idle_closer() -> impl FnMut(Mono, Told<'_>) -> Acts {
+    let mut requests = 0;
+    move |_, told| match told {
+        Told::Connect => vec![(Nanos::from_micros(30), Act::Connected)],
+        Told::Request(bytes) => {
+            requests += 1;
+            if requests % 2 == 1 || bytes.starts_with(b"POST") {
+                vec![(Nanos::from_micros(20), Act::Fin)]
+            } else {
+                let closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+                vec![(MS, Act::Bytes(closing.to_vec()))]
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stop_ends_the_schedule_and_keeps_what_was_measured() {
+    let sim = Sim::new("1000", Nanos::from_secs(60));
+    sim.world.stop_at.set(Some(START + Nanos::from_secs(2)));
+    let ran = sim.run(steady(|_| MS));
+    assert!((2_000..=2_001).contains(&ran.run.planned), "{}", ran.run.planned);
+    assert_eq!(ran.run.ok, ran.run.planned);
+    assert!(ran.ended_at < START + Nanos::from_secs(3));
+    assert!((ran.run.duration_s - 2.0).abs() < 0.02, "{}", ran.run.duration_s);
+    assert!((ran.run.offered_rps - 1_000.0).abs() < 10.0, "{}", ran.run.offered_rps);
+}
+
+#[test]
+fn what_a_stop_cuts_off_is_unfinished() {
+    let sim = Sim::new("1000", Nanos::from_secs(60));
+    sim.world.stop_at.set(Some(START + SECOND));
+    let ran = sim.run(|_, told| match told {
+        Told::Connect => vec![(Nanos::from_micros(30), Act::Connected)],
+        Told::Request(_) => Vec::new(),
+    });
+    assert_eq!((ran.run.ok, ran.run.unfinished), (0, ran.run.planned));
+    assert!(ran.ended_at < START + Nanos::from_secs(2));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_said_before_the_start() {
+    let refuse = |_: Mono, _: Told<'_>| vec![(Nanos::from_micros(20), Act::Refuse)];
+    assert!(matches!(Sim::new("1", SECOND).establish(refuse), EstablishError::Refused(_)));
+    let ignore = |_: Mono, _: Told<'_>| Vec::new();
+    let error = Sim::new("1", SECOND).establish(ignore);
+    assert!(matches!(error, EstablishError::Unresponsive(0)), "{error:?}");
+    let drop_at_once = |_: Mono, _: Told<'_>| {
+        vec![(Nanos::from_micros(20), Act::Connected), (Nanos::from_micros(20), Act::Reset)]
+    };
+    let error = Sim::new("1", SECOND).establish(drop_at_once);
+    assert!(matches!(error, EstablishError::Unresponsive(_)), "{error:?}");
+    let sim = Sim::new("1", SECOND);
+    sim.world.stop_at.set(Some(DAWN));
+    assert!(matches!(sim.establish(ignore), EstablishError::Stopped));
+}
+
+#[test]
+fn every_planned_request_ends_in_one_count_whatever_the_server_does() {
+    for seed in 0..200 {
+        let mut sim = Sim::new("500", Nanos::from_millis(400));
+        sim.plan.load.seed = seed;
+        sim.plan.load.arrivals =
+            ["constant", "poisson", "burst:20"][(seed % 3) as usize].parse().unwrap();
+        sim.plan.mix = Mix::parse("article", ARTICLE).unwrap();
+        sim.plan.timeout = Nanos::from_millis(100);
+        (sim.plan.connections, sim.plan.connections_max) = (4, 4 + (seed % 40) as usize);
+        sim.mode = if seed % 2 == 0 { SendMode::Direct } else { SendMode::Batched };
+        let good = Rc::new(RefCell::new(0));
+        let ran = sim.run(faulty(seed, Rc::clone(&good)));
+        let run = ran.run;
+        let ended = run.ok + run.errors.total() + run.unfinished;
+        assert_eq!(run.planned, ended, "seed {seed}");
+        assert!(run.ok <= *good.borrow(), "seed {seed}: more answers than the server gave");
+        assert!(run.ok > 0 && run.errors.total() > 0, "seed {seed}: {:?}", run.errors);
+        assert_eq!(run.response_ns.infinite, run.planned - run.ok, "seed {seed}");
+        assert!(run.response_ns.longest_observed <= Some(100_000_000), "seed {seed}");
+        let log = ran.log.borrow();
+        // A connection that is broken no longer counts, but stays open until there is slack to
+        // close it.
+        assert!(log.open_max <= sim.plan.connections_max + CONNECTIONS_CLOSING, "seed {seed}");
+    }
+}
+
+const CONNECTIONS_CLOSING: usize = 44;
+
+const ARTICLE: &str = include_str!("../../../bench-configs/mixes/article.toml");
+
+/// A server that misbehaves in every way there is; `good` counts the answers that are right.
+fn faulty(seed: u64, good: Rc<RefCell<u64>>) -> impl FnMut(Mono, Told<'_>) -> Acts {
+    let mut rng = Rng::new(seed ^ 0xFA17);
+    let mut connects = 0;
+    move |_, told| {
+        let soon = Nanos(rng.below(3 * MS.0));
+        let Told::Request(bytes) = told else {
+            connects += 1;
+            let fate = rng.below(10);
+            return match fate {
+                _ if connects <= 4 => vec![(Nanos(30_000), Act::Connected)],
+                0 => vec![(soon, Act::Refuse)],
+                1 => Vec::new(),
+                2 => vec![(soon, Act::Connected), (soon, Act::Reset)],
+                3 => vec![(soon, Act::Connected), (soon + soon, Act::Fin)],
+                _ => vec![(soon, Act::Connected)],
+            };
+        };
+        let content_bytes = match bytes {
+            [b'P', ..] => 80,
+            _ if bytes.starts_with(b"GET /devices") => 120,
+            _ => 60,
+        };
+        let whole = answer(content_bytes);
+        let half = whole[..whole.len() / 2].to_vec();
+        match rng.below(30) {
+            0 => Vec::new(),
+            1 => vec![(soon, Act::Reset)],
+            2 => vec![(soon, Act::Fin)],
+            3 => vec![(soon, Act::Bytes(half)), (soon, Act::Fin)],
+            4 => vec![(soon, Act::Bytes(half)), (soon, Act::Reset)],
+            5 => vec![(soon, Act::Bytes(half))],
+            6 => vec![(soon, Act::Bytes(b"\x16\x03\x01 what?\r\n\r\n".to_vec()))],
+            7 => vec![(soon, Act::Bytes([whole.as_slice(), b"x"].concat()))],
+            8 => vec![(soon, Act::Bytes(answer(content_bytes + 1)))],
+            9 => vec![(soon, Act::Bytes(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec()))],
+            10 => {
+                let drip = |(i, byte)| (Nanos(3 * MS.0 * i as u64), Act::Bytes(vec![byte]));
+                whole.into_iter().enumerate().map(drip).collect()
+            }
+            11 => vec![(Nanos::from_millis(150), Act::Bytes(whole))],
+            choice => {
+                *good.borrow_mut() += 1;
+                let mut acts = vec![(soon, Act::Bytes(whole))];
+                match choice {
+                    12 => acts.push((soon, Act::Fin)),
+                    13 => acts.push((soon + MS, Act::Reset)),
+                    14 => acts.push((soon + MS, Act::Bytes(b"more".to_vec()))),
+                    _ => {}
+                }
+                acts
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_send_the_same_schedule_between_them() {
+    let mut hashes = Vec::new();
+    for threads in [1, 2, 3] {
+        let mut sim = Sim::new("1e6/7", Nanos::from_millis(50));
+        sim.plan.mix = Mix::parse("article", ARTICLE).unwrap();
+        let mut merged: Option<Recorder> = None;
+        for index in 0..threads {
+            let world = World::at(DAWN);
+            let driver = SimDriver::new(&world, SendMode::Direct, steady(|_| MS));
+            let task = Task { lane: Lane { index, of: threads }, ..sim.task() };
+            let clock = SimClock(Rc::clone(&world));
+            let mut worker = Worker::new(task, &sim.plan.mix, "h", driver, clock);
+            worker.establish(&world.stop).unwrap();
+            worker.pace(START, &world.stop).unwrap();
+            let recorder = worker.into_recorder();
+            match &mut merged {
+                None => merged = Some(recorder),
+                Some(all) => all.merge(&recorder),
+            }
+        }
+        let recorder = merged.unwrap();
+        let outcome = Outcome::new(&sim.plan, recorder, START, sim.plan.duration);
+        let planned: Vec<u64> = outcome.run.requests.iter().map(|kind| kind.planned).collect();
+        hashes.push((outcome.run.schedule.hash, planned));
+    }
+    assert_eq!(hashes[0], hashes[1]);
+    assert_eq!(hashes[0], hashes[2]);
+}

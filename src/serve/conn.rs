@@ -1,0 +1,458 @@
+//! One HTTP/1.1 connection of the server, sans-IO; the worker owns the socket.
+//!
+//! Feed it with `handle_bytes`, `handle_end` (FIN), `handle_sent`, `handle_timeout`, `handle_event` (the
+//! event log has grown) and `handle_drain`. After any of them ask, in this order: `take_output` for
+//! bytes to send, `close_wish` for what to do once they are sent, `wants_bytes` for whether to go on
+//! receiving, and `timeout` for when to call back.
+//!
+//! Requests are answered in order, one at a time: while an answer is owed (a device at work, a poll
+//! parked) nothing behind it is parsed (RFC 9112 section 9.3.2). What waits is bounded: unparsed input,
+//! unsent output, and time for heads, contents, idleness and readers that do not read.
+//!
+//! Start at `consume`. Not here: sockets, clocks, which core this is.
+
+use super::api::{self, Answer};
+use super::metrics::{Metrics, Path, Tally};
+use super::reply::Reply;
+use super::router::{self, Call};
+use super::settings::Settings;
+use crate::home::{Change, Home, Seq};
+use crate::http::body::{self, Decoded};
+use crate::http::{
+    BodyDecoder, Connection, HeadParser, HttpDate, Method, Parsed, Reject, RequestHead,
+    ResponseHead, Version, encode,
+};
+use crate::units::{Mono, Nanos};
+
+/// What a connection needs of its worker while it handles something.
+pub struct Surroundings<'a> {
+    /// Devices and events.
+    pub home: &'a Home,
+    /// The present Date line.
+    pub date: &'a HttpDate,
+    /// Limits and latencies.
+    pub settings: &'a Settings,
+    /// What this core counts.
+    pub tally: &'a Tally,
+    /// What all cores count, for `/metrics`.
+    pub metrics: &'a Metrics,
+    /// The server is shutting down: every answer says `Connection: close`.
+    pub draining: bool,
+}
+
+/// What to do with the socket once all output is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseWish {
+    /// Nothing.
+    KeepOpen,
+    /// Send FIN and go on receiving, so that a reset does not eat the answer (RFC 9112 section 9.6).
+    ShutdownWrite,
+    /// Close it.
+    Close,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Conn {
+    phase: Phase,
+    parser: HeadParser,
+    /// Received and not yet parsed: part of a head, or what stands behind an answer still owed.
+    inbox: Vec<u8>,
+    /// Encoded and not yet taken by the worker.
+    outbox: Vec<u8>,
+    /// Bytes taken by the worker that are not yet with the kernel.
+    unsent: usize,
+    /// When the phase must be over; see `timeout`.
+    deadline: Mono,
+    /// When a reader that does not read is given up on; meaningful while `unsent > 0`.
+    write_deadline: Mono,
+    peer_ended: bool,
+    shutdown_sent: bool,
+}
+
+#[derive(Debug, Default)]
+enum Phase {
+    /// Between requests, or within a head.
+    Head,
+    /// Within the content of a request whose head is decided.
+    Content { request: Request, call: Call, decoder: BodyDecoder, content: Vec<u8> },
+    /// An answer is owed.
+    Owing { request: Request, debt: Debt },
+    /// The last answer is given; whatever still comes is dropped, until the deadline.
+    Draining,
+    /// Nothing more is to be said. Also what `mem::take` leaves behind.
+    #[default]
+    Closed,
+}
+
+/// What of a request matters once its head has been parsed.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    path: Path,
+    head_only: bool,
+    version: Version,
+    keep_alive: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Debt {
+    Command(Change),
+    Poll(Seq),
+}
+
+/// Chosen: several pipelined requests behind a parked poll; more stays in the kernel's buffer.
+pub const INBOX_BYTES_MAX: usize = 64 * 1024;
+/// Chosen: a deep pipeline's answers; beyond it nothing is parsed until the peer reads.
+pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
+impl Conn {
+    /// A connection accepted at `now`.
+    pub fn new(now: Mono, settings: &Settings) -> Conn {
+        Conn {
+            phase: Phase::Head,
+            parser: HeadParser::default(),
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            unsent: 0,
+            deadline: now + settings.idle_timeout,
+            write_deadline: now,
+            peer_ended: false,
+            shutdown_sent: false,
+        }
+    }
+
+    /// Takes in bytes of the peer.
+    pub fn handle_bytes(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) {
+        if !self.inbox.is_empty() {
+            self.inbox.extend_from_slice(bytes);
+            return self.consume_inbox(now, around);
+        }
+        let used = self.consume(now, bytes, around);
+        self.inbox.extend_from_slice(&bytes[used..]);
+    }
+
+    /// Takes in the peer's FIN: no more requests will come, but what was asked is still answered.
+    pub fn handle_end(&mut self, now: Mono) {
+        self.peer_ended = true;
+        match self.phase {
+            // A request cut short is never processed (RFC 9112 section 8).
+            Phase::Head | Phase::Content { .. } | Phase::Draining if !self.has_backlog() => {
+                self.phase = Phase::Draining;
+                self.deadline = now;
+            }
+            _ => {}
+        }
+    }
+
+    /// The connection is broken; a command that is owed is not carried out any more.
+    pub fn handle_failure(&mut self) {
+        self.phase = Phase::Closed;
+    }
+
+    /// The kernel has taken all that `take_output` gave.
+    pub fn handle_sent(&mut self, now: Mono, around: &Surroundings<'_>) {
+        let was_full = self.output_bytes() >= OUTPUT_BYTES_MAX;
+        self.unsent = 0;
+        if was_full {
+            self.consume_inbox(now, around);
+        }
+    }
+
+    /// The point that `timeout` named has come.
+    pub fn handle_timeout(&mut self, now: Mono, around: &Surroundings<'_>) {
+        if self.unsent > 0 && self.write_deadline <= now {
+            self.phase = Phase::Closed;
+        }
+        if self.deadline > now {
+            return;
+        }
+        match std::mem::take(&mut self.phase) {
+            Phase::Owing { request, debt } => {
+                self.pay(now, request, debt, around);
+                self.consume_inbox(now, around);
+            }
+            // A peer that has sent nothing is let go without a word (RFC 9110 section 15.5.9).
+            Phase::Head if self.parser.is_idle() => {}
+            Phase::Head | Phase::Content { .. } => {
+                let reply = Reply::error(408, "the request took too long to arrive");
+                self.reply_and_close(now, &reply, around);
+            }
+            Phase::Draining | Phase::Closed => {}
+        }
+    }
+
+    /// The event log may have grown: answers a parked poll if it has.
+    pub fn handle_event(&mut self, now: Mono, around: &Surroundings<'_>) {
+        let Phase::Owing { debt: Debt::Poll(since), .. } = self.phase else { return };
+        let Some(reply) = api::try_event(since, around.home) else { return };
+        if let Phase::Owing { request, .. } = std::mem::take(&mut self.phase) {
+            self.settle(now, request, &reply, around);
+            self.consume_inbox(now, around);
+        }
+    }
+
+    /// The server shuts down: a parked poll is answered now, a command in its own time, and whoever
+    /// asks within the grace is answered with `Connection: close`.
+    pub fn handle_drain(&mut self, now: Mono, around: &Surroundings<'_>) {
+        match std::mem::take(&mut self.phase) {
+            Phase::Owing { request, debt: debt @ Debt::Poll(_) } => {
+                self.pay(now, request, debt, around);
+            }
+            Phase::Head if self.parser.is_idle() => {
+                self.phase = Phase::Head;
+                self.deadline = self.deadline.min(now + around.settings.drain_grace);
+            }
+            phase => self.phase = phase,
+        }
+    }
+
+    /// The bytes to send; `handle_sent` is due once the kernel has them all, and until then there are
+    /// no others.
+    pub fn take_output(&mut self, now: Mono, settings: &Settings) -> Option<Vec<u8>> {
+        if self.unsent > 0 || self.outbox.is_empty() || matches!(self.phase, Phase::Closed) {
+            return None;
+        }
+        self.unsent = self.outbox.len();
+        self.write_deadline = now + settings.write_timeout;
+        Some(std::mem::take(&mut self.outbox))
+    }
+
+    /// Gives the connection an outbox to encode into, or takes an unused one away, so that idle
+    /// connections hold none.
+    pub fn outbox(&mut self) -> &mut Vec<u8> {
+        &mut self.outbox
+    }
+
+    /// What to do with the socket. Asked after all output is taken; says `KeepOpen` until it is sent.
+    pub fn close_wish(&mut self) -> CloseWish {
+        match self.phase {
+            Phase::Closed => CloseWish::Close,
+            _ if self.output_bytes() > 0 => CloseWish::KeepOpen,
+            Phase::Draining if self.peer_ended => CloseWish::Close,
+            Phase::Draining if !self.shutdown_sent => {
+                self.shutdown_sent = true;
+                CloseWish::ShutdownWrite
+            }
+            _ => CloseWish::KeepOpen,
+        }
+    }
+
+    /// Whether bytes of the peer are welcome; if not, they should wait in the kernel.
+    pub fn wants_bytes(&self) -> bool {
+        match self.phase {
+            Phase::Draining => true,
+            Phase::Closed => false,
+            _ => self.inbox.len() < INBOX_BYTES_MAX && self.output_bytes() < OUTPUT_BYTES_MAX,
+        }
+    }
+
+    /// When `handle_timeout` is due.
+    pub fn timeout(&self) -> Mono {
+        if self.unsent > 0 { self.deadline.min(self.write_deadline) } else { self.deadline }
+    }
+
+    /// The seq after which a poll parked here waits for an event, if one is parked.
+    pub fn parked_since(&self) -> Option<Seq> {
+        match self.phase {
+            Phase::Owing { debt: Debt::Poll(since), .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    fn output_bytes(&self) -> usize {
+        self.outbox.len() + self.unsent
+    }
+
+    /// Whether whole requests may still wait in the inbox, held up by unsent output.
+    fn has_backlog(&self) -> bool {
+        !self.inbox.is_empty() && self.output_bytes() >= OUTPUT_BYTES_MAX
+    }
+
+    fn consume_inbox(&mut self, now: Mono, around: &Surroundings<'_>) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let used = self.consume(now, &inbox, around);
+        inbox.drain(..used);
+        // An emptied inbox gives its memory back: idle connections hold none.
+        if !inbox.is_empty() {
+            self.inbox = inbox;
+        }
+        if self.peer_ended {
+            self.handle_end(now);
+        }
+    }
+
+    /// Parses and answers as much of `bytes` as can be; how many it used. The rest has to be offered
+    /// again, with more behind it.
+    fn consume(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
+        let mut used = 0;
+        while used < bytes.len() && self.output_bytes() < OUTPUT_BYTES_MAX {
+            let rest = &bytes[used..];
+            used += match self.phase {
+                Phase::Head => match self.consume_head(now, rest, around) {
+                    0 => break,
+                    n => n,
+                },
+                Phase::Content { .. } => self.consume_content(now, rest, around),
+                Phase::Owing { .. } => break,
+                Phase::Draining | Phase::Closed => rest.len(),
+            };
+        }
+        used
+    }
+
+    /// One head, and its content where that is all there; 0 if the head is not whole yet.
+    fn consume_head(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
+        let was_idle = self.parser.is_idle();
+        let head = match self.parser.parse(bytes, &around.settings.head) {
+            Ok(Parsed::Complete(head)) => head,
+            Ok(Parsed::Partial) => {
+                if was_idle && !self.parser.is_idle() {
+                    // Absolute: a peer that trickles does not earn more time with each byte.
+                    self.deadline = now + around.settings.head_timeout;
+                }
+                return 0;
+            }
+            Err(reject) => {
+                self.reject(now, reject, around);
+                return bytes.len();
+            }
+        };
+        self.parser = HeadParser::default();
+        let call = router::route(&head, around.settings.echo);
+        let request = Request::of(&head, &call);
+        let after = &bytes[head.len..];
+        if let Some(content) = body::whole(head.framing, after) {
+            let len = head.len + content.len();
+            self.act(now, request, call, content, around);
+            return len;
+        }
+        if head.expect_continue && after.is_empty() {
+            // A final answer instead of 100; then close, for the content may or may not come.
+            if let Call::Answered(reply) = &call {
+                self.settle(now, Request { keep_alive: false, ..request }, reply, around);
+                return head.len;
+            }
+            self.outbox.extend_from_slice(encode::CONTINUE);
+        }
+        self.deadline = now + around.settings.content_timeout;
+        let decoder = BodyDecoder::new(head.framing, around.settings.head.body_bytes_max);
+        self.phase = Phase::Content { request, call, decoder, content: Vec::new() };
+        head.len
+    }
+
+    fn consume_content(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
+        let Phase::Content { decoder, content, .. } = &mut self.phase else { return 0 };
+        match decoder.decode(bytes, content) {
+            Ok(Decoded { consumed, done: false }) => consumed,
+            Ok(Decoded { consumed, done: true }) => {
+                if let Phase::Content { request, call, content, .. } =
+                    std::mem::take(&mut self.phase)
+                {
+                    self.act(now, request, call, &content, around);
+                }
+                consumed
+            }
+            Err(reject) => {
+                self.reject(now, reject, around);
+                bytes.len()
+            }
+        }
+    }
+
+    /// A request is here whole: answers it, or notes what is owed.
+    fn act(
+        &mut self,
+        now: Mono,
+        request: Request,
+        call: Call,
+        content: &[u8],
+        around: &Surroundings<'_>,
+    ) {
+        let metrics = || around.metrics.render();
+        let (debt, wait) = match api::answer(call, content, around.home, metrics) {
+            Answer::Now(reply) => return self.settle(now, request, &reply, around),
+            Answer::Command(change) => (Debt::Command(change), around.settings.device_latency),
+            Answer::Poll(since) => (Debt::Poll(since), around.settings.poll_timeout),
+        };
+        if wait == Nanos::ZERO || (around.draining && matches!(debt, Debt::Poll(_))) {
+            return self.pay(now, request, debt, around);
+        }
+        self.deadline = now + wait;
+        self.phase = Phase::Owing { request, debt };
+    }
+
+    /// Time is up for what is owed: the device is done, or the poll waited in vain.
+    fn pay(&mut self, now: Mono, request: Request, debt: Debt, around: &Surroundings<'_>) {
+        let reply = match debt {
+            Debt::Command(change) => api::finish_command(change, around.home),
+            Debt::Poll(_) => api::no_event(around.home),
+        };
+        self.settle(now, request, &reply, around);
+    }
+
+    /// Answers `request`, and goes on to the next or closes.
+    fn settle(&mut self, now: Mono, request: Request, reply: &Reply, around: &Surroundings<'_>) {
+        let keep_alive = request.keep_alive && !around.draining;
+        let connection = match (keep_alive, request.version) {
+            (false, _) => Some(Connection::Close),
+            (true, Version::Http10) => Some(Connection::KeepAlive),
+            (true, Version::Http11) => None,
+        };
+        around.tally.answered(request.path, reply.status);
+        self.encode(reply, connection, !request.head_only, around);
+        if keep_alive {
+            self.phase = Phase::Head;
+            self.deadline = now + around.settings.idle_timeout;
+        } else {
+            self.drain(now, around);
+        }
+    }
+
+    fn reject(&mut self, now: Mono, reject: Reject, around: &Surroundings<'_>) {
+        self.reply_and_close(now, &Reply::error(reject.status(), reject.reason()), around);
+    }
+
+    fn reply_and_close(&mut self, now: Mono, reply: &Reply, around: &Surroundings<'_>) {
+        around.tally.answered(Path::Other, reply.status);
+        self.encode(reply, Some(Connection::Close), true, around);
+        self.drain(now, around);
+    }
+
+    fn drain(&mut self, now: Mono, around: &Surroundings<'_>) {
+        self.phase = Phase::Draining;
+        self.deadline = now + around.settings.linger_timeout;
+    }
+
+    fn encode(
+        &mut self,
+        reply: &Reply,
+        connection: Option<Connection>,
+        include_content: bool,
+        around: &Surroundings<'_>,
+    ) {
+        let content = reply.content.bytes();
+        let head = ResponseHead {
+            status: reply.status,
+            content_type: reply.content.media_type(),
+            date: around.date,
+            allow: reply.allow,
+            connection,
+            extra: &[],
+        };
+        head.encode(content, include_content, &mut self.outbox);
+    }
+}
+
+impl Request {
+    fn of(head: &RequestHead<'_>, call: &Call) -> Request {
+        Request {
+            path: Path::of(call),
+            head_only: head.method == Method::Head,
+            version: head.version,
+            keep_alive: head.keep_alive,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

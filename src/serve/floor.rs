@@ -1,0 +1,355 @@
+//! All connections of one core, their timers and parked polls: everything of a worker but its driver.
+//!
+//! The worker hands driver events in (first pass), then walks `dirty` (second pass). Sans-IO like the
+//! connections themselves, so the tests run it under a simulated driver.
+//!
+//! Timers are lazy: a deadline that moves later leaves the armed timer alone, and when that fires too
+//! early it is armed again. So a keep-alive connection costs no timer work per request.
+
+use super::conn::{CloseWish, Conn, Surroundings};
+use super::metrics::Metrics;
+use super::settings::Settings;
+use crate::home::{FirstAfter, Home, Seq};
+use crate::http::HttpDate;
+use crate::slab::Key;
+use crate::timer::wheel::{TimerKey, Wheel};
+use crate::units::Mono;
+use std::sync::Arc;
+
+/// What all cores share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Devices and events.
+    pub home: Arc<Home>,
+    /// Limits and latencies.
+    pub settings: Arc<Settings>,
+    /// Counts of all cores.
+    pub metrics: Metrics,
+}
+
+/// The connections of one core.
+pub struct Floor {
+    shared: Shared,
+    /// Index of this core among the workers.
+    core: usize,
+    /// By slot of the driver's connection id.
+    entries: Vec<Option<Entry>>,
+    open: usize,
+    wheel: Wheel<Key>,
+    /// Connections whose timers have just fired; empty between calls, kept for its capacity.
+    fired: Vec<Key>,
+    parked: Vec<Key>,
+    /// `parked` while events are offered; empty between calls.
+    offering: Vec<Key>,
+    /// Every event up to here has been offered to the parked polls.
+    offered: Seq,
+    /// Connections to look at in the second pass.
+    dirty: Vec<Key>,
+    /// Empty buffers with capacity, for connections that have something to say.
+    spare: Vec<Vec<u8>>,
+    date: HttpDate,
+    date_secs: u64,
+    draining: bool,
+}
+
+/// A connection and the notes on it.
+struct Entry {
+    conn: Conn,
+    /// Receiving is paused at the driver.
+    paused: bool,
+    generation: u32,
+    timer: Option<(TimerKey, Mono)>,
+    /// Its place in `parked`.
+    parked_at: Option<usize>,
+    dirty: bool,
+}
+
+impl Floor {
+    /// No connections yet, at `now`, on the core of index `core`.
+    pub fn new(now: Mono, wall_secs: u64, core: usize, shared: Shared) -> Floor {
+        Floor {
+            shared,
+            core,
+            entries: Vec::new(),
+            open: 0,
+            wheel: Wheel::new(now),
+            fired: Vec::new(),
+            parked: Vec::new(),
+            offering: Vec::new(),
+            offered: Seq(0),
+            dirty: Vec::new(),
+            spare: Vec::new(),
+            date: HttpDate::from_unix_secs(wall_secs),
+            date_secs: wall_secs,
+            draining: false,
+        }
+    }
+
+    /// Brings the Date line up to date.
+    pub fn set_wall_secs(&mut self, wall_secs: u64) {
+        if wall_secs != self.date_secs {
+            self.date_secs = wall_secs;
+            self.date = HttpDate::from_unix_secs(wall_secs);
+        }
+    }
+
+    /// Takes in a connection that the driver accepted.
+    pub fn accept(&mut self, now: Mono, id: Key) {
+        let slot = id.slot as usize;
+        if slot >= self.entries.len() {
+            self.entries.resize_with(slot + 1, || None);
+        }
+        self.entries[slot] = Some(Entry {
+            conn: Conn::new(now, &self.shared.settings),
+            paused: false,
+            generation: id.generation,
+            timer: None,
+            parked_at: None,
+            dirty: false,
+        });
+        self.open += 1;
+        let draining = self.draining;
+        self.with(id, |conn, around| {
+            if draining {
+                conn.handle_drain(now, around);
+            }
+        });
+    }
+
+    /// Bytes of the peer.
+    pub fn receive(&mut self, now: Mono, id: Key, bytes: &[u8]) {
+        self.with(id, |conn, around| conn.handle_bytes(now, bytes, around));
+    }
+
+    /// The peer's FIN.
+    pub fn end(&mut self, now: Mono, id: Key) {
+        self.with(id, |conn, _| conn.handle_end(now));
+    }
+
+    /// The kernel took all that was sent.
+    pub fn sent(&mut self, now: Mono, id: Key) {
+        self.with(id, |conn, around| conn.handle_sent(now, around));
+    }
+
+    /// The connection is broken: nothing more is said on it.
+    pub fn fail(&mut self, id: Key) {
+        self.with(id, |conn, _| conn.handle_failure());
+    }
+
+    /// Fires the timers that are due at `now`.
+    pub fn advance(&mut self, now: Mono) {
+        let mut fired = std::mem::take(&mut self.fired);
+        self.wheel.advance(now, |id| fired.push(id));
+        for id in fired.drain(..) {
+            if let Some(entry) = self.entry_mut(id) {
+                entry.timer = None;
+                self.with(id, |conn, around| conn.handle_timeout(now, around));
+            }
+        }
+        self.fired = fired;
+    }
+
+    /// Offers events that were published since the last time to the parked polls; whether there
+    /// were any.
+    pub fn offer_events(&mut self, now: Mono) -> bool {
+        let mut any = false;
+        while !self.parked.is_empty() && self.news() {
+            any = true;
+            let mut waiting = std::mem::take(&mut self.offering);
+            waiting.extend_from_slice(&self.parked);
+            for id in waiting.drain(..) {
+                self.with(id, |conn, around| conn.handle_event(now, around));
+            }
+            self.offering = waiting;
+        }
+        any
+    }
+
+    /// Moves `offered` past what is published without a hole; whether that is anything.
+    fn news(&mut self) -> bool {
+        let before = self.offered;
+        loop {
+            match self.shared.home.first_after(self.offered) {
+                FirstAfter::Event(event) => self.offered = event.seq,
+                FirstAfter::Gone { oldest } => self.offered = Seq(oldest.0.saturating_sub(1)),
+                FirstAfter::NotYet => return self.offered != before,
+            }
+        }
+    }
+
+    /// The server shuts down: see [`Conn::handle_drain`].
+    pub fn drain(&mut self, now: Mono) {
+        self.draining = true;
+        let open: Vec<Key> = self.open_ids().collect();
+        for id in open {
+            self.with(id, |conn, around| conn.handle_drain(now, around));
+        }
+    }
+
+    /// Forgets a connection, whose socket the worker closes.
+    pub fn remove(&mut self, id: Key) {
+        self.unpark(id);
+        if self.entry_mut(id).is_none() {
+            return;
+        }
+        if let Some(entry) = self.entries[id.slot as usize].take() {
+            if let Some((timer, _)) = entry.timer {
+                self.wheel.cancel(timer);
+            }
+            self.open -= 1;
+        }
+    }
+
+    /// The next connection that changed in the first pass, and what the second pass has to do for it.
+    pub fn next_dirty(&mut self) -> Option<Key> {
+        while let Some(id) = self.dirty.pop() {
+            if let Some(entry) = self.entry_mut(id) {
+                entry.dirty = false;
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// The bytes to send on a connection; [`Floor::sent`] is due once the kernel has them.
+    pub fn take_output(&mut self, now: Mono, id: Key) -> Option<Vec<u8>> {
+        let settings = Arc::clone(&self.shared.settings);
+        self.entry_mut(id)?.conn.take_output(now, &settings)
+    }
+
+    /// What to do with the connection's socket.
+    pub fn close_wish(&mut self, id: Key) -> CloseWish {
+        self.entry_mut(id).map_or(CloseWish::KeepOpen, |entry| entry.conn.close_wish())
+    }
+
+    /// Whether receiving has to be paused or resumed; `None` if it stays as it is.
+    pub fn pause_change(&mut self, id: Key) -> Option<Pause> {
+        let entry = self.entry_mut(id)?;
+        let paused = !entry.conn.wants_bytes();
+        if std::mem::replace(&mut entry.paused, paused) == paused {
+            return None;
+        }
+        Some(if paused { Pause::Begin } else { Pause::End })
+    }
+
+    /// Sees to it that the connection's deadline is armed.
+    pub fn arm(&mut self, id: Key) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        let deadline = entry.conn.timeout();
+        let old = match entry.timer {
+            // Lazy: one that fires too early is armed again then.
+            Some((_, armed)) if armed <= deadline => return,
+            old => old,
+        };
+        if let Some((timer, _)) = old {
+            self.wheel.cancel(timer);
+        }
+        let timer = self.wheel.arm(deadline, id);
+        if let Some(entry) = self.entry_mut(id) {
+            entry.timer = Some((timer, deadline));
+        }
+    }
+
+    /// A spare buffer for connections to come.
+    pub fn give_buffer(&mut self, buffer: Vec<u8>) {
+        self.spare.push(buffer);
+    }
+
+    /// When [`Floor::advance`] is due.
+    pub fn next_wake(&self) -> Option<Mono> {
+        self.wheel.next_wake()
+    }
+
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// How many polls are parked.
+    pub fn parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// How many timers are armed.
+    pub fn timers(&self) -> usize {
+        self.wheel.len()
+    }
+
+    /// The ids of all connections.
+    pub fn open_ids(&self) -> impl Iterator<Item = Key> + '_ {
+        self.entries.iter().enumerate().filter_map(|(slot, entry)| {
+            entry.as_ref().map(|entry| Key { slot: slot as u32, generation: entry.generation })
+        })
+    }
+
+    fn entry_mut(&mut self, id: Key) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(id.slot as usize)?.as_mut()?;
+        (entry.generation == id.generation).then_some(entry)
+    }
+
+    /// Lets the connection handle something, then notes what that changed.
+    fn with(&mut self, id: Key, act: impl FnOnce(&mut Conn, &Surroundings<'_>)) {
+        let Some(entry) = self.entries.get_mut(id.slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if entry.generation != id.generation {
+            return;
+        }
+        let around = Surroundings {
+            home: &self.shared.home,
+            date: &self.date,
+            settings: &self.shared.settings,
+            tally: self.shared.metrics.tally(self.core),
+            metrics: &self.shared.metrics,
+            draining: self.draining,
+        };
+        // Idle connections hold no outbox: one is lent for the while, and taken back if unused.
+        let outbox = entry.conn.outbox();
+        if outbox.capacity() == 0 {
+            *outbox = self.spare.pop().unwrap_or_default();
+        }
+        act(&mut entry.conn, &around);
+        let outbox = entry.conn.outbox();
+        if outbox.is_empty() && outbox.capacity() > 0 {
+            self.spare.push(std::mem::take(outbox));
+        }
+        if !std::mem::replace(&mut entry.dirty, true) {
+            self.dirty.push(id);
+        }
+        match entry.conn.parked_since() {
+            Some(since) => self.park(id, since),
+            None => self.unpark(id),
+        }
+    }
+
+    fn park(&mut self, id: Key, since: Seq) {
+        self.offered = if self.parked.is_empty() { since } else { self.offered.min(since) };
+        let place = self.parked.len();
+        let Some(entry) = self.entry_mut(id) else { return };
+        if entry.parked_at.is_none() {
+            entry.parked_at = Some(place);
+            self.parked.push(id);
+        }
+    }
+
+    fn unpark(&mut self, id: Key) {
+        let Some(place) = self.entry_mut(id).and_then(|entry| entry.parked_at.take()) else {
+            return;
+        };
+        self.parked.swap_remove(place);
+        if let Some(moved) = self.parked.get(place).copied()
+            && let Some(entry) = self.entry_mut(moved)
+        {
+            entry.parked_at = Some(place);
+        }
+    }
+}
+
+/// A change of whether bytes are received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// Leave what comes in the kernel.
+    Begin,
+    /// Take it again.
+    End,
+}

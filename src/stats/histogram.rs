@@ -1,0 +1,216 @@
+//! Latencies in nanoseconds as a histogram in which a request that never came counts as +infinity.
+//!
+//! A thin type over HdrHistogram: 1 ns to 1 h to three significant digits. What HdrHistogram
+//! rounds though it need not, this type keeps exactly beside it: the least, the greatest, the mean.
+//! A server cannot look fast by dropping its slow answers: [`Histogram::record_infinite`] counts
+//! them above every finite rank. Histograms are merged, exactly; quantiles are never averaged.
+//!
+//! Not here: confidence intervals and comparisons. Start at [`Histogram::quantile`].
+
+use crate::units::Nanos;
+
+/// The longest latency that quantiles tell apart. Chosen: a run's timeout is seconds; with three
+/// digits the counts up to here take 264 KiB.
+pub const LONGEST: Nanos = Nanos::from_secs(3_600);
+
+/// Significant digits of a quantile. Chosen: an error of at most 0.1 %, below any noise floor.
+const DIGITS: u8 = 3;
+
+/// A distribution of latencies.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    counts: hdrhistogram::Histogram<u64>,
+    /// Exact, and meaningless while `counts` is empty.
+    least: u64,
+    greatest: u64,
+    /// Of all finite samples. 128 bits hold 2^64 of the longest.
+    sum: u128,
+    infinite: u64,
+    saturated: u64,
+}
+
+/// The value at a rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantile {
+    /// It was measured.
+    Finite(Nanos),
+    /// It belongs to a request that failed or never finished: longer than the longest observed.
+    Infinite,
+    /// There are no samples.
+    Empty,
+}
+
+impl Quantile {
+    /// The value, if there is a finite one.
+    pub fn finite(self) -> Option<Nanos> {
+        match self {
+            Quantile::Finite(value) => Some(value),
+            Quantile::Infinite | Quantile::Empty => None,
+        }
+    }
+}
+
+/// The figures of a distribution that a run reports, in nanoseconds; `None` where the value is
+/// +infinity or there are no samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it: quantiles in ns
+pub struct Summary {
+    pub min: Option<u64>,
+    pub mean: Option<u64>,
+    pub p50: Option<u64>,
+    pub p90: Option<u64>,
+    pub p95: Option<u64>,
+    pub p99: Option<u64>,
+    pub p99_9: Option<u64>,
+    pub p99_99: Option<u64>,
+    pub max: Option<u64>,
+    /// Samples, those at +infinity included.
+    pub count: u64,
+    /// How many of them are at +infinity.
+    pub infinite: u64,
+    /// The longest finite sample.
+    pub longest_observed: Option<u64>,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram::new()
+    }
+}
+
+impl Histogram {
+    /// A histogram without samples. Allocates all its counts now, so that recording never does.
+    pub fn new() -> Histogram {
+        let counts = hdrhistogram::Histogram::new_with_bounds(1, LONGEST.0, DIGITS)
+            .expect("the bounds are constants that HdrHistogram allows");
+        Histogram { counts, least: 0, greatest: 0, sum: 0, infinite: 0, saturated: 0 }
+    }
+
+    /// Counts one latency. One above [`LONGEST`] counts as that in quantiles, and in
+    /// [`Histogram::saturated`].
+    pub fn record(&mut self, latency: Nanos) {
+        if self.counts.is_empty() || latency.0 < self.least {
+            self.least = latency.0;
+        }
+        self.greatest = self.greatest.max(latency.0);
+        self.sum += u128::from(latency.0);
+        self.saturated += u64::from(latency > LONGEST);
+        self.counts.saturating_record(latency.0.min(LONGEST.0));
+    }
+
+    /// Counts one request that failed or never finished.
+    pub fn record_infinite(&mut self) {
+        self.infinite += 1;
+    }
+
+    /// Adds all samples of `other`, as if they had been recorded here.
+    pub fn merge(&mut self, other: &Histogram) {
+        if !other.counts.is_empty() {
+            let least = other.least;
+            self.least = if self.counts.is_empty() { least } else { self.least.min(least) };
+            self.greatest = self.greatest.max(other.greatest);
+        }
+        self.sum += other.sum;
+        self.infinite += other.infinite;
+        self.saturated += other.saturated;
+        self.counts.add(&other.counts).expect("all histograms have the same bounds");
+    }
+
+    /// Samples, those at +infinity included.
+    pub fn count(&self) -> u64 {
+        self.counts.len() + self.infinite
+    }
+
+    /// Samples at +infinity.
+    pub fn infinite(&self) -> u64 {
+        self.infinite
+    }
+
+    /// Samples above [`LONGEST`]; quantiles that fall on them are too low.
+    pub fn saturated(&self) -> u64 {
+        self.saturated
+    }
+
+    /// The sample of rank `ceil(q * count)`, at least 1, where those at +infinity rank last. `q` is
+    /// in 0..=1, else the nearer end is meant.
+    ///
+    /// As HdrHistogram reports it: the highest value that it does not tell apart from the sample,
+    /// which is at most 0.1 % above; but the first and the last finite rank are exact.
+    pub fn quantile(&self, q: f64) -> Quantile {
+        let (count, finite) = (self.count(), self.counts.len());
+        if count == 0 {
+            return Quantile::Empty;
+        }
+        // The double below q: 0.07 * 100 is a little over 7 in doubles, and rank 7 is meant.
+        let rank = (q.clamp(0.0, 1.0).next_down() * count as f64).ceil().max(1.0) as u64;
+        if rank > finite {
+            return Quantile::Infinite;
+        }
+        let value = match rank {
+            1 => self.least,
+            _ if rank == finite => self.greatest,
+            _ => {
+                // Half a rank lower, so that no rounding can reach the next one.
+                let q_of_finite = (rank as f64 - 0.5) / finite as f64;
+                let value = self.counts.value_at_quantile(q_of_finite);
+                value.clamp(self.least, self.greatest)
+            }
+        };
+        Quantile::Finite(Nanos(value))
+    }
+
+    /// The least sample, exactly.
+    pub fn min(&self) -> Quantile {
+        self.quantile(0.0)
+    }
+
+    /// The greatest sample, exactly; infinite as soon as one is.
+    pub fn max(&self) -> Quantile {
+        self.quantile(1.0)
+    }
+
+    /// The mean, exactly but for the fraction of a nanosecond; infinite as soon as one sample is.
+    pub fn mean(&self) -> Quantile {
+        if self.infinite > 0 {
+            return Quantile::Infinite;
+        }
+        match self.sum.checked_div(u128::from(self.counts.len())) {
+            // A mean of 64-bit samples has 64 bits.
+            Some(mean) => Quantile::Finite(Nanos(mean as u64)),
+            None => Quantile::Empty,
+        }
+    }
+
+    /// The longest finite sample, exactly: what an infinite quantile is longer than.
+    pub fn longest_observed(&self) -> Option<Nanos> {
+        if self.counts.is_empty() { None } else { Some(Nanos(self.greatest)) }
+    }
+
+    /// All figures that a run reports.
+    pub fn summary(&self) -> Summary {
+        let ns = |quantile: Quantile| quantile.finite().map(|value| value.0);
+        let at = |q: f64| ns(self.quantile(q));
+        Summary {
+            min: ns(self.min()),
+            mean: ns(self.mean()),
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            p99_99: at(0.9999),
+            max: ns(self.max()),
+            count: self.count(),
+            infinite: self.infinite,
+            longest_observed: self.longest_observed().map(|value| value.0),
+        }
+    }
+
+    /// The finite samples, for writers of HdrHistogram's own formats.
+    pub fn hdr(&self) -> &hdrhistogram::Histogram<u64> {
+        &self.counts
+    }
+}
+
+#[cfg(test)]
+mod tests;
