@@ -385,7 +385,7 @@ impl Conn {
     fn pay(&mut self, now: Mono, request: Request, debt: Debt, around: &Surroundings<'_>) {
         let reply = match debt {
             Debt::Command(change) => api::finish_command(change, around.home),
-            Debt::Poll(_) => api::no_event(around.home),
+            Debt::Poll(since) => api::end_poll(since, around.home),
         };
         self.settle(now, request, &reply, around);
     }
