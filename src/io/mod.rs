@@ -15,6 +15,7 @@ pub mod epoll;
 pub mod host;
 pub mod limits;
 pub mod net;
+pub mod probe;
 mod ring;
 pub mod signal;
 pub mod topology;
