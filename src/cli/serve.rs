@@ -2,6 +2,7 @@
 
 use super::{Failure, print};
 use crate::http::HeadLimits;
+use crate::io::net::SocketSettings;
 use crate::io::signal;
 use crate::io::topology::CpuList;
 use crate::io::uring;
@@ -118,7 +119,7 @@ impl ServeArgs {
             cpus: self.cpus.clone(),
             wait: self.wait,
             ring: uring::Settings::default(),
-            backlog: self.backlog,
+            sockets: SocketSettings { backlog: self.backlog, ..SocketSettings::default() },
             settings,
         })
     }

@@ -54,7 +54,7 @@ fn refused(machine: &Machine, error: &io::Error) -> Finding {
 }
 
 fn complete(features: &[Feature]) -> Finding {
-    let why = "What is missing is replaced by something slower, with a note in the results: figures of \
+    let why = "What is missing is left out or replaced by something slower, with a note in the results: figures of \
                this kernel are not those of a newer one.";
     let (there, missing): (Vec<&Feature>, Vec<&Feature>) = features.iter().partition(|f| f.works);
     let names: Vec<&str> = there.iter().map(|feature| feature.name).collect();

@@ -16,6 +16,7 @@ pub mod host;
 pub mod limits;
 pub mod net;
 pub mod probe;
+pub mod process;
 mod ring;
 pub mod signal;
 pub mod topology;

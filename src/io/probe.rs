@@ -23,7 +23,7 @@ pub struct Feature {
     pub works: bool,
 }
 
-/// Every feature that the `uring` driver uses, oldest first.
+/// Every feature that the `uring` driver uses, or can be told to use, each probed once.
 ///
 /// # Errors
 /// The kernel's own error where no ring can be made at all: EPERM (sysctl or seccomp), ENOSYS, ENOMEM,
@@ -43,6 +43,12 @@ pub fn ring_features() -> io::Result<Vec<Feature>> {
         Feature { name: "provided buffer ring", since: "5.19", works: lends_buffers(&ring)? },
         Feature { name: "multishot accept", since: "5.19", works: accepts_many()? },
         Feature { name: "multishot recv", since: "6.0", works: receives_many()? },
+        Feature {
+            name: "fixed files",
+            since: "5.19",
+            works: known(ring.submitter().register_files_sparse(1))?,
+        },
+        Feature { name: "NAPI busy poll", since: "6.9", works: polls_devices(&ring) },
         // The bit is MIN_TIMEOUT's; absolute deadlines came with it and have none of their own.
         Feature { name: "ABS_TIMER", since: "6.12", works: bits.is_feature_min_timeout() },
         Feature { name: "NO_IOWAIT", since: "6.15", works: bits.is_feature_no_iowait() },
@@ -96,6 +102,11 @@ fn known(outcome: io::Result<()>) -> io::Result<bool> {
 fn registers_itself(ring: &mut IoUring) -> bool {
     let mut submitter = ring.submitter();
     submitter.register_ring_fd().and_then(|()| submitter.unregister_ring_fd()).is_ok()
+}
+
+/// A kernel built without NET_RX_BUSY_POLL lacks it too, with another error.
+fn polls_devices(ring: &IoUring) -> bool {
+    ring.submitter().register_napi(&mut types::Napi::new()).is_ok()
 }
 
 fn lends_buffers(ring: &IoUring) -> io::Result<bool> {

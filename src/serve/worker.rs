@@ -33,6 +33,8 @@ pub struct Worker<D, C> {
     stop: Arc<AtomicBool>,
     /// The newest event whose sleepers have been woken.
     announced: Seq,
+    /// When the last turn read the clock.
+    turned_at: Mono,
     /// Set once the server shuts down: when to stop waiting for what is still open.
     drain_until: Option<Mono>,
 }
@@ -48,7 +50,8 @@ impl<D: Driver, C: Clock> Worker<D, C> {
         wakers: Arc<[Waker]>,
         stop: Arc<AtomicBool>,
     ) -> Worker<D, C> {
-        let floor = Floor::new(clock.now(), wall_secs(), core, shared.clone());
+        let turned_at = clock.now();
+        let floor = Floor::new(turned_at, wall_secs(), core, shared.clone());
         let announced = shared.home.newest();
         Worker {
             driver,
@@ -60,6 +63,7 @@ impl<D: Driver, C: Clock> Worker<D, C> {
             wakers,
             stop,
             announced,
+            turned_at,
             drain_until: None,
         }
     }
@@ -91,6 +95,7 @@ impl<D: Driver, C: Clock> Worker<D, C> {
         self.floor.advance(now);
         self.floor.offer_events(now);
         self.wake_others();
+        self.turned_at = now;
         let busy = self.second_pass(now)? || busy;
         if busy {
             self.waiting.note_work(now);
@@ -102,8 +107,8 @@ impl<D: Driver, C: Clock> Worker<D, C> {
     /// How long this turn may sleep. A core that will sleep with parked polls says so first, and
     /// then looks once more, so that no event falls between.
     fn choose_wait(&mut self) -> Wait {
-        let now = self.clock.now();
-        let mut wait = self.waiting.choose(now, self.floor.next_wake());
+        let now = self.turned_at;
+        let mut wait = self.waiting.choose(now, || self.floor.next_wake());
         if let Some(until) = self.drain_until {
             wait = wait.no_later_than(until);
         }

@@ -255,6 +255,16 @@ fn starved_requests_queue_with_their_intended_time_kept() {
 }
 
 #[test]
+fn requests_that_starve_until_their_deadline_time_out() {
+    let mut sim = Sim::new("1000", SECOND);
+    sim.plan.timeout = Nanos::from_millis(100);
+    (sim.plan.connections, sim.plan.connections_max) = (1, 1);
+    let ran = sim.run(steady(|_| Nanos::from_millis(10)));
+    assert_eq!(ran.run.planned, 1_000);
+    assert_eq!(ran.run.errors.timeout, 1_000 - ran.run.ok, "{:?}", ran.run.errors);
+}
+
+#[test]
 fn a_server_that_dies_is_outlived() {
     let dies_at = START + SECOND;
     let mut sim = Sim::new("1000", Nanos::from_secs(3));
