@@ -11,6 +11,8 @@
 
 mod buffers;
 pub mod clock;
+#[cfg(test)]
+mod driver_tests;
 pub mod epoll;
 pub mod host;
 pub mod limits;

@@ -135,7 +135,7 @@ pub(super) fn losses(kind: &KindSummary) -> String {
 pub(super) fn scope(plan: &PlanRecord) -> String {
     let span = |secs: f64| Nanos((secs * 1e9).round() as u64).to_string();
     format!(
-        "{}, {}, {}; {} measured after {} of warm-up; mix {}",
+        "{}, {}, {}; {} measured, warm-up {}; mix {}",
         counted(plan.targets.len(), "target"),
         counted(plan.rates.len(), "rate"),
         counted(plan.repeats as usize, "repeat"),

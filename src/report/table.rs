@@ -7,9 +7,9 @@ use crate::results::bench::{Bench, ClaimOutcome, KindSummary, Spreads, Summary};
 
 /// The whole bench as text; ends with a newline.
 pub fn render_table(bench: &Bench) -> String {
-    let mut text = format!("{}: {}\n", bench.plan.name, scope(&bench.plan));
+    let mut text = wrapped(&format!("{}: {}", bench.plan.name, scope(&bench.plan)));
     for note in &bench.notes {
-        text += &format!("note: {note}\n");
+        text += &wrapped(&format!("note: {note}"));
     }
     for rate in &bench.plan.rates {
         let summaries: Vec<&Summary> =
@@ -168,8 +168,33 @@ fn listed(title: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let body: String = lines.iter().map(|line| format!("  {line}\n")).collect();
-    format!("\n{title}\n{body}")
+    // A failure may bring lines of a log along; each is wrapped by itself.
+    let body = lines.iter().flat_map(|line| line.lines()).map(|line| wrapped(&format!("  {line}")));
+    format!("\n{title}\n{}", body.collect::<String>())
+}
+
+/// Chosen: fits half of a wide screen, and a mail.
+const COLUMNS: usize = 110;
+
+/// `line` broken between words, the rest of it indented further; ends with a newline. A word that is
+/// longer than a line stays whole, so that a path can be copied.
+fn wrapped(line: &str) -> String {
+    let indent = line.len() - line.trim_start().len();
+    let mut text = " ".repeat(indent);
+    let mut column = indent;
+    for (nth, word) in line.trim_start().split(' ').enumerate() {
+        let width = word.chars().count();
+        if nth > 0 && column + 1 + width > COLUMNS {
+            text += &format!("\n{}", " ".repeat(indent + 2));
+            column = indent + 2;
+        } else if nth > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += width;
+    }
+    text + "\n"
 }
 
 /// Columns as wide as their widest cell; the first `left` are flush left, the others right.

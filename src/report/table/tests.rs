@@ -9,7 +9,7 @@ fn bench() -> Bench {
     lossy.verdicts = vec![Verdict::Valid, Verdict::Suspect, Verdict::Invalid];
     lossy.used = 2;
     lossy.failed = 1;
-    lossy.reasons = vec!["repeat 3: the pacer was late".into()];
+    lossy.reasons = vec![format!("repeat 3: {}", "the pacer was late ".repeat(7).trim_end())];
     lossy.total.errors.timeout = 3;
     lossy.total.unfinished = 2;
     lossy.total.response_ns = sample::spreads([400_000, 600_000, 1_100_000], 10_000, true);
