@@ -5,6 +5,7 @@
 //! measurement is INVALID. Start at [`main`].
 
 mod bench;
+mod doctor;
 mod pace;
 mod serve;
 
@@ -26,6 +27,7 @@ enum Command {
     Pace(pace::PaceArgs),
     Bench(bench::BenchArgs),
     Report(bench::ReportArgs),
+    Doctor(doctor::DoctorArgs),
     Version(VersionArgs),
 }
 
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Pace(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Report(args) => args.run(),
+        Command::Doctor(args) => args.run(),
         Command::Version(_) => {
             print(concat!("ringpace ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(ExitCode::SUCCESS)

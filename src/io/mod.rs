@@ -17,6 +17,7 @@ pub mod epoll;
 pub mod host;
 pub mod limits;
 pub mod net;
+pub mod probe;
 pub mod process;
 mod ring;
 pub mod signal;
