@@ -151,7 +151,7 @@ pub struct Waker(Arc<OwnedFd>);
 
 impl Waker {
     /// A waker behind an eventfd (Linux 2.6.22).
-    pub(super) fn new() -> io::Result<Waker> {
+    pub(crate) fn new() -> io::Result<Waker> {
         // SAFETY: takes no pointers; the descriptor it returns is new and ours.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         if fd < 0 {
@@ -173,11 +173,11 @@ impl Waker {
         );
     }
 
-    /// Takes the wakes that are owed.
-    pub(super) fn drain(&self) {
+    /// Takes the wakes that are owed; whether there were any.
+    pub(crate) fn drain(&self) -> bool {
         let mut count = 0u64;
         // SAFETY: the kernel writes at most the 8 bytes of `count` during the call.
-        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
+        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) == 8 }
     }
 }
 

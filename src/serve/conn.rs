@@ -276,6 +276,12 @@ impl Conn {
         }
     }
 
+    /// Bytes held for input and for output, to be checked against their bounds.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> (usize, usize) {
+        (self.inbox.len(), self.output_bytes())
+    }
+
     fn output_bytes(&self) -> usize {
         self.outbox.len() + self.unsent
     }

@@ -239,3 +239,8 @@ impl<D: Driver, C: Clock> Worker<D, C> {
 /// Chosen: at 64 a turn, more than any backlog holds (somaxconn is 4096); a storm of peers must not put
 /// the end off.
 const ACCEPT_TURNS_MAX: u32 = 128;
+
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
