@@ -3,6 +3,8 @@
 //!
 //! The server is a process of its own, so that the limit (`ulimit -n`) is its alone.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on panics
+
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};

@@ -16,12 +16,14 @@ use super::store::{Fnv, Store, utc};
 use super::summary::summarise;
 use super::target::{Mishap, Surroundings, set_up};
 use crate::io::clock::wall_secs;
+use crate::doctor;
 use crate::io::host;
 use crate::io::topology::{CpuList, pin_current_thread, usable_cpus};
 use crate::report;
 use crate::results::Verdict;
 use crate::results::bench::{BENCH_SCHEMA, Bench, BenchRun, ClaimOutcome};
 use crate::rng::Rng;
+use crate::units::Nanos;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -146,6 +148,20 @@ fn plan_hash(plan: &Plan, exe: &Path) -> Result<String, BenchError> {
     Ok(hash.to_string())
 }
 
+/// The machine, and what on it will spoil a measurement. The noise floor is listened to for as long as a
+/// reader of the results would want, and no longer than a start may take.
+fn examined_host() -> serde_json::Map<String, serde_json::Value> {
+    let mut host = host::describe();
+    let report = doctor::examine(&doctor::Options { cpus: None, noise: NOISE_SPAN });
+    if let Ok(report) = serde_json::to_value(report) {
+        host.insert("doctor".to_owned(), report);
+    }
+    host
+}
+
+/// Chosen: enough for a p99 of the noise floor; the bench takes a minute.
+const NOISE_SPAN: Nanos = Nanos::from_millis(500);
+
 fn new_bench(plan: &Plan, hash: &str) -> Bench {
     Bench {
         schema: BENCH_SCHEMA.to_owned(),
@@ -153,7 +169,7 @@ fn new_bench(plan: &Plan, hash: &str) -> Bench {
         started: utc(wall_secs()),
         plan_hash: hash.to_owned(),
         plan: plan.record(),
-        host: host::describe(),
+        host: examined_host(),
         notes: Vec::new(),
         complete: false,
         runs: Vec::new(),
