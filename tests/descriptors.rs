@@ -3,7 +3,7 @@
 //!
 //! The server is a process of its own, so that the limit (`ulimit -n`) is its alone.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on panics
+#![allow(clippy::unwrap_used)] // outside `cfg(test)` clippy takes the functions of a test for others
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;

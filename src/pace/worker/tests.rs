@@ -315,7 +315,8 @@ fn bytes_beyond_an_answer_are_malformed_and_matched_to_nothing() {
     let ran = sim.run_again().run(move |_, told| match told {
         Told::Connect => vec![(Nanos::from_micros(30), Act::Connected)],
         Told::Request(_) => {
-            vec![(MS, Act::Bytes(answer(2))), (MS + Nanos(50_000), Act::Bytes(answer(2)))]
+            let half = Nanos(MS.0 / 2);
+            vec![(half, Act::Bytes(answer(2))), (half + Nanos(50_000), Act::Bytes(answer(2)))]
         }
     });
     // The run ends with the last answers, before what comes behind them.
