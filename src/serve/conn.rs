@@ -181,10 +181,8 @@ impl Conn {
             }
             // A peer that has sent nothing is let go without a word (RFC 9110 section 15.5.9).
             Phase::Head if self.parser.is_idle() => {}
-            Phase::Head | Phase::Content { .. } => {
-                let reply = Reply::error(408, "the request took too long to arrive");
-                self.reply_and_close(now, &reply, around);
-            }
+            Phase::Head => self.time_out(now, begins_head(&self.inbox), around),
+            Phase::Content { request, .. } => self.time_out(now, request.head_only, around),
             Phase::Draining | Phase::Closed => {}
         }
     }
@@ -349,7 +347,7 @@ impl Conn {
                 return 0;
             }
             Err(reject) => {
-                self.reject(now, reject, around);
+                self.reject(now, reject, begins_head(bytes), around);
                 return bytes.len();
             }
         };
@@ -377,7 +375,8 @@ impl Conn {
     }
 
     fn consume_content(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
-        let Phase::Content { decoder, content, .. } = &mut self.phase else { return 0 };
+        let Phase::Content { request, decoder, content, .. } = &mut self.phase else { return 0 };
+        let head_only = request.head_only;
         match decoder.decode(bytes, content) {
             Ok(Decoded { consumed, done: false }) => consumed,
             Ok(Decoded { consumed, done: true }) => {
@@ -389,7 +388,7 @@ impl Conn {
                 consumed
             }
             Err(reject) => {
-                self.reject(now, reject, around);
+                self.reject(now, reject, head_only, around);
                 bytes.len()
             }
         }
@@ -444,13 +443,25 @@ impl Conn {
         }
     }
 
-    fn reject(&mut self, now: Mono, reject: Reject, around: &Surroundings<'_>) {
-        self.reply_and_close(now, &Reply::error(reject.status(), reject.reason()), around);
+    fn time_out(&mut self, now: Mono, head_only: bool, around: &Surroundings<'_>) {
+        let reply = Reply::error(408, "the request took too long to arrive");
+        self.reply_and_close(now, &reply, head_only, around);
     }
 
-    fn reply_and_close(&mut self, now: Mono, reply: &Reply, around: &Surroundings<'_>) {
+    fn reject(&mut self, now: Mono, reject: Reject, head_only: bool, around: &Surroundings<'_>) {
+        let reply = Reply::error(reject.status(), reject.reason());
+        self.reply_and_close(now, &reply, head_only, around);
+    }
+
+    fn reply_and_close(
+        &mut self,
+        now: Mono,
+        reply: &Reply,
+        head_only: bool,
+        around: &Surroundings<'_>,
+    ) {
         around.tally.answered(Path::Other, reply.status);
-        self.encode(reply, Some(Connection::Close), true, around);
+        self.encode(reply, Some(Connection::Close), !head_only, around);
         self.drain(now, around);
     }
 
@@ -488,6 +499,12 @@ impl Request {
             keep_alive: head.keep_alive,
         }
     }
+}
+
+/// Whether a head that is refused or late began as HEAD: then its answer too has no content
+/// (RFC 9110 section 9.3.2).
+fn begins_head(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"HEAD ")
 }
 
 #[cfg(test)]
