@@ -256,7 +256,8 @@ fn unsafe_has_one_address(source: &Source) -> Vec<Breach> {
 }
 
 fn clocks_are_read_in_io(source: &Source) -> Vec<Breach> {
-    if source.is_in("src/io/") {
+    // A test of the process from outside has nobody to hand it the time.
+    if source.is_in("src/io/") || source.is_in("tests/") {
         return Vec::new();
     }
     let clocks = ["Instant::now", "SystemTime::now", "clock_gettime"];
@@ -301,6 +302,10 @@ fn files_are_short(source: &Source) -> Vec<Breach> {
 fn functions_are_short(source: &Source) -> Vec<Breach> {
     const LINES_MAX: usize = 70;
     let mut breaches = Vec::new();
+    // Tables of rows, one function a table.
+    if source.is_in("tests/cases/") {
+        return breaches;
+    }
     for (at, _) in source.code.match_indices("fn ") {
         if source.code[..at].ends_with(is_name_char) {
             continue;
