@@ -11,12 +11,15 @@ mod cases;
 mod support;
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use ringpace::io::clock::wall_secs;
+
 use cases::{Answer, Body, Case, End, NO_EVENT, STATUS, Step, Target};
-use support::{Client, NoResponse, Response, Server, imf_fixdate_secs, shown, wall_secs};
+use support::{Client, NoResponse, Response, Server, imf_fixdate_secs, shown};
 
 /// Rows in flight at once. Chosen: most wait for deadlines or for the other side of a socket.
 const CONVERSATIONS: usize = 8;
@@ -39,6 +42,15 @@ fn the_table_is_large_and_no_two_rows_have_one_name() {
     names.sort_unstable();
     let twice: Vec<&str> = names.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
     assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
+fn the_clock_that_dates_are_held_against_is_that_of_date_1() {
+    let before = wall_secs();
+    let date = Command::new("date").arg("+%s").output().expect("date runs").stdout;
+    let date = String::from_utf8_lossy(&date).trim().parse().expect("date +%s is a number");
+    // One more: what `wall_secs` reads may lag by a tick of the kernel.
+    assert!((before..=wall_secs() + 1).contains(&date), "{date} at {before}");
 }
 
 #[test]

@@ -9,9 +9,9 @@
 mod support;
 
 use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::{Client, Ended, NoResponse, PATIENCE, Response, Server, run_to_end};
+use support::{Client, Ended, NoResponse, PATIENCE, Response, Server, Stopwatch, run_to_end};
 
 const BACKENDS: [&str; 2] = ["uring", "epoll"];
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -73,7 +73,7 @@ fn check(response: &Response, expected: &str) {
 #[track_caller]
 fn await_parked(server: &Server, count: u64) {
     let mut client = server.connect();
-    let began = Instant::now();
+    let began = Stopwatch::start();
     while parked(&client.ask(METRICS)) < count {
         assert!(began.elapsed() < PATIENCE, "no {count} polls are parked");
     }
@@ -249,13 +249,13 @@ fn a_command_is_never_answered_before_the_device_is_done() {
     on_every_server(&[], |server| {
         let mut client = server.connect();
         for value in 0..100 {
-            let began = Instant::now();
+            let began = Stopwatch::start();
             client.ask(set_light(value));
             let took = began.elapsed();
             assert!(took >= Duration::from_millis(2), "{took:?}");
         }
         // Pipelined, the next one starts when the one before is answered.
-        let began = Instant::now();
+        let began = Stopwatch::start();
         client.send([set_light(1), set_light(2), set_light(3)].concat());
         (0..3).for_each(|_| drop(client.read().expect("it is confirmed")));
         let took = began.elapsed();
@@ -268,7 +268,7 @@ fn a_command_is_not_seen_before_it_is_carried_out() {
     for backend in BACKENDS {
         let server = Server::start(&["--backend", backend, "--device-latency", "300ms"]);
         let (mut commander, mut other) = (server.connect(), server.connect());
-        let began = Instant::now();
+        let began = Stopwatch::start();
         commander.send([HEALTH, &set_light(7)].concat());
         commander.read().expect("health is answered");
         let early = other.ask(STATUS);
@@ -285,7 +285,7 @@ fn a_command_is_not_seen_before_it_is_carried_out() {
 fn a_poll_without_an_event_waits_its_time() {
     on_every_server(&[], |server| {
         let mut client = server.connect();
-        let began = Instant::now();
+        let began = Stopwatch::start();
         check(&client.ask(POLL), &no_event(0));
         let took = began.elapsed();
         assert!(took >= Duration::from_millis(500), "{took:?}");
@@ -298,7 +298,7 @@ fn a_drip_that_makes_progress_still_meets_the_deadline_of_the_head() {
         let server = Server::start(&["--backend", backend, "--head-timeout", "100ms"]);
         let mut client = server.connect();
         client.set_patience(Duration::from_millis(10));
-        let began = Instant::now();
+        let began = Stopwatch::start();
         client.send("GET /healthz HTTP/1.1\r\nX: ");
         let answer = loop {
             // Each read that finds nothing is the pause before the next byte.
@@ -356,7 +356,7 @@ fn sigterm_lets_a_command_in_flight_be_carried_out_and_confirmed() {
 /// of it a moment later than the one that answered first.
 #[track_caller]
 fn refuses_connections(server: &Server) {
-    let began = Instant::now();
+    let began = Stopwatch::start();
     loop {
         match Client::connect(server.addr) {
             Ok(_) => assert!(began.elapsed() < PATIENCE, "it goes on accepting connections"),

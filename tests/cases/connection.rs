@@ -7,8 +7,10 @@ pub(crate) fn rows() -> Vec<Case> {
         heads(),
         content_nobody_wants(),
         closing(),
+        answered_and_closed(),
         http_1_0(),
         pipelining(),
+        pipelined_errors(),
         upgrades(),
         half_closes(),
         deadlines(),
@@ -101,12 +103,6 @@ fn closing() -> Vec<Case> {
     };
     let stays =
         |lines: &str| serves(format!("stays on {}", named(lines)), "12§9.6", get_with(lines));
-    let closing = get_with("Connection: close\r\n");
-    let order = "{\"action\":\"set\",\"value\":12}";
-    let lines = format!(
-        "Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n",
-        order.len()
-    );
     vec![
         closes("Connection: close\r\n"),
         closes("Connection: Close\r\n"),
@@ -123,6 +119,17 @@ fn closing() -> Vec<Case> {
         stays("Connection: , ,\r\n"),
         stays("Connection: TE\r\nTE: trailers\r\n"),
         stays("Proxy-Connection: close\r\n"),
+    ]
+}
+
+fn answered_and_closed() -> Vec<Case> {
+    let closing = get_with("Connection: close\r\n");
+    let order = "{\"action\":\"set\",\"value\":12}";
+    let lines = format!(
+        "Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n",
+        order.len()
+    );
+    vec![
         row(
             "nothing behind a close is run",
             "12§9.6",
@@ -221,10 +228,16 @@ fn http_1_0() -> Vec<Case> {
     ]
 }
 
+fn light(value: u8) -> Vec<u8> {
+    command("light", format!("{{\"action\":\"set\",\"value\":{value}}}"))
+}
+
+fn poll() -> Vec<u8> {
+    get("/events/live")
+}
+
 fn pipelining() -> Vec<Case> {
     let rule = "12§9.3.2";
-    let light = |value: u8| command("light", format!("{{\"action\":\"set\",\"value\":{value}}}"));
-    let poll = || get("/events/live");
     let many = |count: usize| get("/devices/status").repeat(count);
     vec![
         row("two GETs", rule, many(2), [status(), status()], End::StaysOpen),
@@ -270,8 +283,34 @@ fn pipelining() -> Vec<Case> {
         )
         .on(Target::Busy),
         row(
+            "content and chunks take turns",
+            rule,
+            [
+                echo("Content-Length: 2\r\n", "ab"),
+                chunked("2\r\ncd\r\n0\r\n\r\n"),
+                echo("Content-Length: 2\r\n", "ef"),
+                get("/healthz"),
+            ]
+            .concat(),
+            [echoed("ab"), echoed("cd"), echoed("ef"), healthy()],
+            End::StaysOpen,
+        ),
+        row(
+            "more behind a poll than a connection may buffer",
+            rule,
+            [poll(), echo("Content-Length: 60000\r\n", "x".repeat(60_000)).repeat(3)].concat(),
+            [vec![no_event()], vec![echoed("x".repeat(60_000)); 3]].concat(),
+            End::StaysOpen,
+        ),
+    ]
+}
+
+fn pipelined_errors() -> Vec<Case> {
+    let rule = "12§9.3.2";
+    vec![
+        row(
             "a valid request before a malformed one is answered first",
-            "12§9.3.2",
+            rule,
             [get("/devices/status"), b"G@T / HTTP/1.1\r\n\r\n".to_vec()].concat(),
             [status(), error(&[400])],
             End::Closes,
@@ -308,31 +347,6 @@ fn pipelining() -> Vec<Case> {
                 echoed("ok"),
                 error(&[400]),
                 status(),
-            ],
-            End::StaysOpen,
-        ),
-        row(
-            "content and chunks take turns",
-            rule,
-            [
-                echo("Content-Length: 2\r\n", "ab"),
-                chunked("2\r\ncd\r\n0\r\n\r\n"),
-                echo("Content-Length: 2\r\n", "ef"),
-                get("/healthz"),
-            ]
-            .concat(),
-            [echoed("ab"), echoed("cd"), echoed("ef"), healthy()],
-            End::StaysOpen,
-        ),
-        row(
-            "more behind a poll than a connection may buffer",
-            rule,
-            [poll(), echo("Content-Length: 60000\r\n", "x".repeat(60_000)).repeat(3)].concat(),
-            [
-                no_event(),
-                echoed("x".repeat(60_000)),
-                echoed("x".repeat(60_000)),
-                echoed("x".repeat(60_000)),
             ],
             End::StaysOpen,
         ),

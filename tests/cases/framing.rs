@@ -4,14 +4,17 @@ use super::*;
 
 pub(crate) fn rows() -> Vec<Case> {
     [
+        bad_lengths(),
         lengths(),
         length_limits(),
         codings(),
+        codings_and_lengths(),
         chunk_sizes(),
         chunk_ends(),
         extensions(),
         trailers(),
         expectations(),
+        failed_expectations(),
         cut_content(),
     ]
     .into_iter()
@@ -19,7 +22,7 @@ pub(crate) fn rows() -> Vec<Case> {
     .collect()
 }
 
-fn lengths() -> Vec<Case> {
+fn bad_lengths() -> Vec<Case> {
     let bad = |value: &[u8]| {
         let line = [b"Content-Length: ", value, b"\r\n"].concat();
         let name = format!("Content-Length {}", named(value));
@@ -51,14 +54,17 @@ fn lengths() -> Vec<Case> {
         "٥".as_bytes(),
         b"5\0",
     ];
-    let mut rows: Vec<Case> = values.into_iter().flat_map(bad).collect();
+    values.into_iter().flat_map(bad).collect()
+}
+
+fn lengths() -> Vec<Case> {
     let lines = |lines: &str| echo(lines, "12345");
     let two = "Content-Length: 5\r\nContent-Length: 6\r\n";
     let zero_first = "Content-Length: 0\r\nContent-Length: 5\r\n";
     let equal = "Content-Length: 5\r\nContent-Length: 5\r\n";
     let in_step =
         |name, rule, sent, body| row(name, rule, sent, [echoed_or(400, body)], End::AsAnnounced);
-    rows.extend([
+    vec![
         refused("two lengths in two lines", "12§6.3", lines(two), &[400]),
         refused("a length of zero, then another", "12§6.3", lines(zero_first), &[400]),
         refused("two equal lengths in two lines", "10§8.6", lines(equal), &[400]),
@@ -109,8 +115,7 @@ fn lengths() -> Vec<Case> {
             [echoed("ok")],
             End::StaysOpen,
         ),
-    ]);
-    rows
+    ]
 }
 
 fn length_limits() -> Vec<Case> {
@@ -155,8 +160,10 @@ fn length_limits() -> Vec<Case> {
     ]
 }
 
+/// `ok` in chunks.
+const CODED: &str = "2\r\nok\r\n0\r\n\r\n";
+
 fn codings() -> Vec<Case> {
-    const CODED: &str = "2\r\nok\r\n0\r\n\r\n";
     let with = |value: &[u8]| {
         let line = [b"Transfer-Encoding: ", value, b"\r\n"].concat();
         echo(line, CODED)
@@ -169,8 +176,7 @@ fn codings() -> Vec<Case> {
         let name = format!("Transfer-Encoding {}", named(value));
         row(name, "12§7", with(value), [echoed("ok")], End::StaysOpen)
     };
-    let lines = |name: &str, rule, lines: &str| refused(name, rule, echo(lines, CODED), &[400]);
-    let mut rows = vec![
+    vec![
         good(b"chunked"),
         good(b"Chunked"),
         good(b"CHUNKED"),
@@ -194,6 +200,12 @@ fn codings() -> Vec<Case> {
         bad(b"chunked\xa0", &[400, 501]),
         bad("chun\u{212a}ed".as_bytes(), &[400, 501]),
         bad("chunKed\u{2028}".as_bytes(), &[400, 501]),
+    ]
+}
+
+fn codings_and_lengths() -> Vec<Case> {
+    let lines = |name: &str, rule, lines: &str| refused(name, rule, echo(lines, CODED), &[400]);
+    vec![
         lines(
             "two Transfer-Encoding lines",
             "12§7",
@@ -231,15 +243,14 @@ fn codings() -> Vec<Case> {
             format!("POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{CODED}"),
             &[400],
         ),
-    ];
-    rows.push(row(
-        "Transfer_Encoding is another field",
-        "10§5.1",
-        echo("Transfer_Encoding: chunked\r\nContent-Length: 2\r\n", "ok"),
-        [echoed("ok")],
-        End::StaysOpen,
-    ));
-    rows
+        row(
+            "Transfer_Encoding is another field",
+            "10§5.1",
+            echo("Transfer_Encoding: chunked\r\nContent-Length: 2\r\n", "ok"),
+            [echoed("ok")],
+            End::StaysOpen,
+        ),
+    ]
 }
 
 fn chunk_sizes() -> Vec<Case> {
@@ -423,23 +434,22 @@ fn trailers() -> Vec<Case> {
     ]
 }
 
+/// The head of an echo whose content has yet to come.
+fn expecting(expect: &str) -> Vec<u8> {
+    echo(format!("Expect: {expect}\r\nContent-Length: 2\r\n"), "")
+}
+
 fn expectations() -> Vec<Case> {
-    let head = |expect: &str| echo(format!("Expect: {expect}\r\nContent-Length: 2\r\n"), "");
     let asked = |name: &str, expect: &str| {
         let steps = [
-            Step::Send(head(expect)),
+            Step::Send(expecting(expect)),
             Step::Await(continues()),
             Step::Send(b"ok".to_vec()),
             Step::Await(echoed("ok")),
         ];
         conversation(name, "10§10.1.1", steps, End::StaysOpen)
     };
-    let final_instead = |name: &str, sent: Vec<u8>, status: &[u16]| {
-        refused(name, "10§10.1.1", sent, status).owns_what_follows()
-    };
-    let to = |method: &str, target: &str, lines: &str| {
-        request(method, target, format!("Expect: 100-continue\r\n{lines}"), "")
-    };
+    let coded = "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n";
     vec![
         asked("100 comes before the content", "100-continue"),
         asked("the expectation has no case", "100-Continue"),
@@ -447,7 +457,7 @@ fn expectations() -> Vec<Case> {
             "100 comes before chunked content",
             "10§10.1.1",
             [
-                Step::Send(to("POST", "/", "Transfer-Encoding: chunked\r\n")),
+                Step::Send(echo(coded, "")),
                 Step::Await(continues()),
                 Step::Send(b"2\r\nok\r\n0\r\n\r\n".to_vec()),
                 Step::Await(echoed("ok")),
@@ -458,7 +468,7 @@ fn expectations() -> Vec<Case> {
             "a 100 waits its turn behind slow answers",
             "12§9.3.2",
             [
-                Step::Send([get("/events/live"), head("100-continue")].concat()),
+                Step::Send([get("/events/live"), expecting("100-continue")].concat()),
                 Step::Await(no_event()),
                 Step::Await(continues()),
                 Step::Send(b"ok".to_vec()),
@@ -469,7 +479,7 @@ fn expectations() -> Vec<Case> {
         row(
             "content that came along needs no 100",
             "10§10.1.1",
-            [head("100-continue"), b"ok".to_vec()].concat(),
+            [expecting("100-continue"), b"ok".to_vec()].concat(),
             [echoed("ok")],
             End::StaysOpen,
         )
@@ -489,6 +499,17 @@ fn expectations() -> Vec<Case> {
             [echoed("ok")],
             End::Closes,
         ),
+    ]
+}
+
+fn failed_expectations() -> Vec<Case> {
+    let final_instead = |name: &str, sent: Vec<u8>, status: &[u16]| {
+        refused(name, "10§10.1.1", sent, status).owns_what_follows()
+    };
+    let to = |method: &str, target: &str, lines: &str| {
+        request(method, target, format!("Expect: 100-continue\r\n{lines}"), "")
+    };
+    vec![
         final_instead("413 instead of 100", to("POST", "/", "Content-Length: 300000\r\n"), &[413]),
         final_instead(
             "404 instead of 100",
@@ -514,9 +535,14 @@ fn expectations() -> Vec<Case> {
             to("POST", "/", "Content-Length: 2\r\nContent-Length: 3\r\n"),
             &[400],
         ),
-        refused("another expectation", "10§10.1.1", head("later"), &[417]),
-        refused("100-continue and another", "10§10.1.1", head("100-continue, later"), &[417]),
-        refused("an expectation of a code that is not 100", "10§10.1.1", head("200-ok"), &[417]),
+        refused("another expectation", "10§10.1.1", expecting("later"), &[417]),
+        refused("100-continue and another", "10§10.1.1", expecting("100-continue, later"), &[417]),
+        refused(
+            "an expectation of a code that is not 100",
+            "10§10.1.1",
+            expecting("200-ok"),
+            &[417],
+        ),
     ]
 }
 

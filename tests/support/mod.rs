@@ -12,7 +12,11 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use ringpace::clock::Clock;
+use ringpace::io::clock::MonotonicClock;
+use ringpace::units::Mono;
 
 /// How long anything may take before a test calls it a hang. Chosen: far above what a loaded
 /// machine needs, for no test that passes ever waits that long.
@@ -383,7 +387,15 @@ pub(crate) fn imf_fixdate_secs(date: &str) -> Option<u64> {
     (in_range && again == date).then_some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
-/// The wall clock in whole seconds since 1970.
-pub(crate) fn wall_secs() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs()
+/// What has passed since it was started.
+pub(crate) struct Stopwatch(Mono);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch(MonotonicClock.now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        (MonotonicClock.now() - self.0).to_std()
+    }
 }
