@@ -40,6 +40,15 @@ pub struct Surroundings<'a> {
     pub draining: bool,
 }
 
+impl Surroundings<'_> {
+    /// How long a peer has to close after its last answer. At shutdown that is the grace: one that
+    /// keeps its end open must not hold up everybody.
+    fn linger(&self) -> Nanos {
+        let Settings { linger_timeout, drain_grace, .. } = *self.settings;
+        if self.draining { linger_timeout.min(drain_grace) } else { linger_timeout }
+    }
+}
+
 /// What to do with the socket once all output is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseWish {
@@ -155,7 +164,7 @@ impl Conn {
         self.unsent = 0;
         match self.phase {
             // However long the peer took to read: from now on it has the full time.
-            Phase::Draining => self.deadline = now + around.settings.linger_timeout,
+            Phase::Draining => self.deadline = now + around.linger(),
             Phase::Head if self.parser.is_idle() && !around.draining => {
                 self.deadline = now + around.settings.idle_timeout;
             }
@@ -208,6 +217,10 @@ impl Conn {
             Phase::Head if self.parser.is_idle() => {
                 self.phase = Phase::Head;
                 self.deadline = self.deadline.min(now + around.settings.drain_grace);
+            }
+            Phase::Draining => {
+                self.phase = Phase::Draining;
+                self.deadline = self.deadline.min(now + around.linger());
             }
             phase => self.phase = phase,
         }
@@ -467,7 +480,7 @@ impl Conn {
 
     fn drain(&mut self, now: Mono, around: &Surroundings<'_>) {
         self.phase = Phase::Draining;
-        self.deadline = now + around.settings.linger_timeout;
+        self.deadline = now + around.linger();
     }
 
     fn encode(
