@@ -1,5 +1,6 @@
 //! Sockets and wake-ups: what both drivers need of the kernel besides their own event interface.
 
+use crate::units::Nanos;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -34,6 +35,11 @@ impl Listener {
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         let address = self.0.local_addr()?;
         address.as_socket().ok_or_else(|| io::Error::other("the listener is not an IP socket"))
+    }
+
+    /// The same socket for an event loop that is not ours.
+    pub fn into_std(self) -> std::net::TcpListener {
+        self.0.into()
     }
 
     /// Makes `accept` return at once when nobody waits; for the driver that polls.
@@ -91,7 +97,7 @@ pub struct Waker(Arc<OwnedFd>);
 
 impl Waker {
     /// A waker behind an eventfd (Linux 2.6.22).
-    pub(super) fn new() -> io::Result<Waker> {
+    pub fn new() -> io::Result<Waker> {
         // SAFETY: takes no pointers; the descriptor it returns is new and ours.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         if fd < 0 {
@@ -114,7 +120,7 @@ impl Waker {
     }
 
     /// Takes the wakes that are owed.
-    pub(super) fn drain(&self) {
+    pub fn drain(&self) {
         let mut count = 0u64;
         // SAFETY: the kernel writes at most the 8 bytes of `count` during the call.
         unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
@@ -158,20 +164,26 @@ pub(super) fn shutdown_write(fd: BorrowedFd<'_>) {
 
 /// Whether an accept failed because this process or system has no more descriptors or memory: it
 /// pays to wait, and not to try again at once.
-pub(super) fn is_out_of_resources(error: &io::Error) -> bool {
+pub fn is_out_of_resources(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
+/// How long accepting pauses when descriptors ran out, unless one of ours is closed before. Chosen:
+/// within the 100-500 ms that nginx and others use; half a second is the promised recovery.
+pub const ACCEPT_PAUSE: Nanos = Nanos::from_millis(100);
+
 /// Spare send buffers, so that sending allocates nothing once the first requests are through.
 #[derive(Debug, Default)]
-pub(super) struct SpareBuffers(Vec<Vec<u8>>);
+pub struct SpareBuffers(Vec<Vec<u8>>);
 
 impl SpareBuffers {
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    /// An empty buffer, new if there is none to spare.
+    pub fn take(&mut self) -> Vec<u8> {
         self.0.pop().unwrap_or_else(|| Vec::with_capacity(SEND_BUF_BYTES))
     }
 
-    pub(super) fn put_back(&mut self, mut buffer: Vec<u8>) {
+    /// Keeps a buffer for later, unless there are enough or it has grown huge.
+    pub fn put_back(&mut self, mut buffer: Vec<u8>) {
         if self.0.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUF_BYTES_MAX {
             buffer.clear();
             self.0.push(buffer);
