@@ -6,6 +6,7 @@
 
 use ringpace::clock::Clock;
 use ringpace::io::clock::MonotonicClock;
+use ringpace::io::net::SocketSettings;
 use ringpace::io::topology::{self, CpuList};
 use ringpace::io::uring;
 use ringpace::io::wait::WaitMode;
@@ -75,7 +76,7 @@ fn ringpace(backend: Backend, rate: Rate, span: Nanos, connections: usize) -> u6
         workers: None,
         wait: WaitMode::Spin,
         ring: uring::Settings::default(),
-        backlog: 1024,
+        sockets: SocketSettings::default(),
         settings: Settings::default(),
     })
     .expect("the server starts");

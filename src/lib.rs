@@ -13,7 +13,7 @@
 //! | 3 | [`serve`] and [`pace`], their cores | sans-IO; the two never meet |
 //! | 4 | [`io`] | the only module with unsafe and system calls |
 //! | 5 | `serve::{station, worker, monoio}`, `pace::worker` | core x driver x wheel x clock |
-//! | 6 | [`bench`] [`report`] | child processes and files |
+//! | 6 | [`bench`] [`report`] [`doctor`] | child processes and files |
 //! | 7 | [`cli`] | typed flags to a plan that can run |
 //!
 //! Start at [`serve::conn`] for the server, at [`pace::worker`] for the pacer.
@@ -35,6 +35,7 @@ pub mod pace;
 pub mod serve;
 
 pub mod bench;
+pub mod doctor;
 pub mod report;
 
 pub mod cli;

@@ -3,7 +3,9 @@
 //! The keys are a contract (`ringpace.run/1`): others may be added, none renamed or dropped. A
 //! figure that is +infinity, because a request that failed or never finished takes part in the
 //! percentiles, is `null`. Every `*_ns` is in nanoseconds, every `*_s` in seconds. Not here: how a
-//! figure comes about; see `pace::recorder` and `pace::verdict`.
+//! figure comes about; see `pace::recorder` and `pace::verdict`. The schema of a bench is [`bench`].
+
+pub mod bench;
 
 use serde::{Deserialize, Serialize};
 

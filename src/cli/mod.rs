@@ -4,6 +4,8 @@
 //! Exit codes: 0 done; 1 a run or a claim failed; 2 the command line or a file is wrong; 3 the
 //! measurement is INVALID. Start at [`main`].
 
+mod bench;
+mod doctor;
 mod pace;
 mod serve;
 
@@ -23,6 +25,9 @@ struct Ringpace {
 enum Command {
     Serve(serve::ServeArgs),
     Pace(pace::PaceArgs),
+    Bench(bench::BenchArgs),
+    Report(bench::ReportArgs),
+    Doctor(doctor::DoctorArgs),
     Version(VersionArgs),
 }
 
@@ -68,6 +73,9 @@ pub fn main() -> ExitCode {
     let outcome = match command {
         Command::Serve(args) => args.run(),
         Command::Pace(args) => args.run(),
+        Command::Bench(args) => args.run(),
+        Command::Report(args) => args.run(),
+        Command::Doctor(args) => args.run(),
         Command::Version(_) => {
             print(concat!("ringpace ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(ExitCode::SUCCESS)

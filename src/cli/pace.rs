@@ -1,8 +1,8 @@
 //! `ringpace pace`: flags to a [`Plan`], and the outcome to a terminal.
 
 use super::{Failure, print};
-use crate::io::{host, signal};
 use crate::io::topology::CpuList;
+use crate::io::{host, signal};
 use crate::pace::mix::Mix;
 use crate::pace::schedule::{Arrivals, Load};
 use crate::pace::url::Url;

@@ -26,10 +26,12 @@ pub struct Epoll {
     accepting: Accepting,
     waker: Waker,
     spare: SpareBuffers,
-    /// Connections whose edge is not used up; may hold stale or repeated ids.
+    /// Connections whose edge is not used up, each once; may hold stale ids.
     ready: Vec<ConnId>,
     /// `ready` of the last turn while it is worked off; kept for its capacity.
     reading: Vec<ConnId>,
+    /// Connects that failed at once, to be reported in the next turn.
+    refused: Vec<(ConnId, io::Error)>,
     events: Vec<libc::epoll_event>,
     receive_buf: Box<[u8]>,
     /// `epoll_pwait2` is missing (Linux before 5.11): sleep in whole milliseconds.
@@ -46,6 +48,8 @@ struct Socket {
     paused: bool,
     /// The kernel may hold more than was read: an edge was seen and not used up.
     readable: bool,
+    /// Stands in `ready`.
+    queued: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,7 @@ impl Epoll {
             spare: SpareBuffers::default(),
             ready: Vec::new(),
             reading: Vec::new(),
+            refused: Vec::new(),
             events: Vec::with_capacity(EVENTS_MAX),
             receive_buf: vec![0; RECEIVE_BUF_BYTES].into_boxed_slice(),
             coarse: false,
@@ -108,7 +113,8 @@ impl Epoll {
     }
 
     fn register(&mut self, fd: OwnedFd, phase: Phase) -> io::Result<ConnId> {
-        let socket = Socket { fd, phase, unsent: None, paused: false, readable: false };
+        let socket =
+            Socket { fd, phase, unsent: None, paused: false, readable: false, queued: false };
         let id = self.sockets.insert(socket);
         let interest = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
         let fd = self.sockets.get(id).expect("just inserted").fd.as_fd();
@@ -217,9 +223,7 @@ impl Epoll {
             Ok(n) => {
                 self.counters.received_bytes += n as u64;
                 socket.readable = ends || n == self.receive_buf.len();
-                if socket.readable {
-                    self.ready.push(id);
-                }
+                self.queue_if_readable(id);
                 on_event(Event::Received(id, &self.receive_buf[..n]));
             }
             Err(error) if is_temporary(&error) => socket.readable = false,
@@ -238,7 +242,8 @@ impl Epoll {
             Phase::Open => socket.paused,
             Phase::Connecting | Phase::Failed => false,
         };
-        if let Some(error) = take_error(socket.fd.as_fd()).filter(|_| unread) {
+        // Taking the error clears it: where somebody reads, it is left for `receive` to find.
+        if unread && let Some(error) = take_error(socket.fd.as_fd()) {
             socket.phase = Phase::Failed;
             on_event(Event::Failed(id, error));
         }
@@ -288,9 +293,11 @@ impl Epoll {
         };
         self.counters.syscalls += 1;
         self.events.clear();
-        let outcome = match self.coarse {
-            false => wait_nanos(&self.poller, &mut self.events, timeout),
-            true => wait_millis(&self.poller, &mut self.events, timeout),
+        let outcome = match timeout {
+            // The older call is half the price where nothing has to be timed, and spinning is that.
+            Some(Nanos::ZERO) => wait_millis(&self.poller, &mut self.events, timeout),
+            _ if self.coarse => wait_millis(&self.poller, &mut self.events, timeout),
+            _ => wait_nanos(&self.poller, &mut self.events, timeout),
         };
         match outcome {
             Err(error) if error.raw_os_error() == Some(libc::ENOSYS) && !self.coarse => {
@@ -302,13 +309,33 @@ impl Epoll {
         }
     }
 
+    fn report_refused(&mut self, on_event: &mut impl FnMut(Event<'_>)) {
+        for (id, error) in self.refused.drain(..) {
+            if let Some(socket) = self.sockets.get_mut(id) {
+                socket.phase = Phase::Failed;
+                on_event(Event::Failed(id, error));
+            }
+        }
+    }
+
     fn read_ready(&mut self, on_event: &mut impl FnMut(Event<'_>)) {
         std::mem::swap(&mut self.ready, &mut self.reading);
         while let Some(id) = self.reading.pop() {
-            if self.sockets.get(id).is_some_and(|socket| socket.readable) {
+            let Some(socket) = self.sockets.get_mut(id) else { continue };
+            socket.queued = false;
+            if socket.readable {
                 // The edge that stands behind a FIN is gone; ask until the kernel says 0 or EAGAIN.
                 self.receive(id, true, on_event);
             }
+        }
+    }
+
+    /// Sees to it that the next turn reads what an edge announced. Once: a connection that stood in
+    /// `ready` twice would be read twice a turn, and then queue itself four times.
+    fn queue_if_readable(&mut self, id: ConnId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.readable && !std::mem::replace(&mut socket.queued, true) {
+            self.ready.push(id);
         }
     }
 }
@@ -328,12 +355,16 @@ impl Driver for Epoll {
     fn connect(&mut self, to: SocketAddr) -> io::Result<ConnId> {
         let socket = net::client_socket(to, true)?;
         self.counters.syscalls += 1;
-        match socket.connect(&to.into()) {
-            Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-            Err(error) => return Err(error),
+        let begun = socket.connect(&to.into());
+        let id = self.register(socket.into(), Phase::Connecting)?;
+        match begun {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
+                // On loopback a refusal comes at once; it is told like any other.
+                self.refused.push((id, error));
+            }
+            _ => {}
         }
-        self.register(socket.into(), Phase::Connecting)
+        Ok(id)
     }
 
     fn buffer(&mut self) -> Vec<u8> {
@@ -357,9 +388,7 @@ impl Driver for Epoll {
     fn resume_receiving(&mut self, id: ConnId) {
         if let Some(socket) = self.sockets.get_mut(id) {
             socket.paused = false;
-            if socket.readable {
-                self.ready.push(id);
-            }
+            self.queue_if_readable(id);
         }
     }
 
@@ -384,7 +413,8 @@ impl Driver for Epoll {
 
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
         self.counters.turns += 1;
-        let mut wait = if self.ready.is_empty() { wait } else { Wait::Poll };
+        let sleeps = self.ready.is_empty() && self.refused.is_empty();
+        let mut wait = if sleeps { wait } else { Wait::Poll };
         if let Accepting::Paused(_, until) = self.accepting {
             match MonotonicClock.now() >= until {
                 true => self.resume_accepting(),
@@ -392,6 +422,7 @@ impl Driver for Epoll {
             }
         }
         self.wait(wait)?;
+        self.report_refused(&mut on_event);
         self.read_ready(&mut on_event);
         for index in 0..self.events.len() {
             let libc::epoll_event { events: flags, u64: cookie } = self.events[index];

@@ -12,10 +12,14 @@
 pub mod alarm;
 mod buffers;
 pub mod clock;
+#[cfg(test)]
+mod driver_tests;
 pub mod epoll;
 pub mod host;
 pub mod limits;
 pub mod net;
+pub mod probe;
+pub mod process;
 mod ring;
 pub mod signal;
 pub mod topology;

@@ -47,21 +47,18 @@ impl Waiting {
         self.worked_at = now;
     }
 
-    /// How the next turn waits, if the next timer is due at `next`.
-    pub fn choose(&self, now: Mono, next: Option<Mono>) -> Wait {
-        match (self.mode, next) {
-            (WaitMode::Spin, _) => Wait::Poll,
-            (WaitMode::Block, None) => Wait::Forever,
-            (WaitMode::Block, Some(deadline)) => Wait::Until(deadline),
-            (WaitMode::Hybrid { budget, .. }, _) if now < self.worked_at + budget => Wait::Poll,
-            (WaitMode::Hybrid { .. }, None) => Wait::Forever,
-            (WaitMode::Hybrid { guard, .. }, Some(deadline)) => {
-                match deadline.0.checked_sub(guard.0).map(Mono).filter(|wake| *wake > now) {
-                    Some(wake) => Wait::Until(wake),
-                    None => Wait::Poll,
-                }
-            }
-        }
+    /// How the next turn waits. `next` tells when the next timer is due, and is asked only if the turn
+    /// may sleep at all.
+    pub fn choose(&self, now: Mono, next: impl FnOnce() -> Option<Mono>) -> Wait {
+        let guard = match self.mode {
+            WaitMode::Spin => return Wait::Poll,
+            WaitMode::Hybrid { budget, .. } if now < self.worked_at + budget => return Wait::Poll,
+            WaitMode::Hybrid { guard, .. } => guard,
+            WaitMode::Block => return next().map_or(Wait::Forever, Wait::Until),
+        };
+        let Some(deadline) = next() else { return Wait::Forever };
+        let wake = Mono(deadline.0.saturating_sub(guard.0));
+        if wake > now { Wait::Until(wake) } else { Wait::Poll }
     }
 }
 
@@ -74,7 +71,7 @@ mod tests {
     #[track_caller]
     fn check(mode: WaitMode, now: u64, next: Option<u64>, expected: Wait) {
         let waiting = Waiting::new(mode, Mono(1_000));
-        assert_eq!(waiting.choose(Mono(now), next.map(Mono)), expected);
+        assert_eq!(waiting.choose(Mono(now), || next.map(Mono)), expected);
     }
 
     #[test]

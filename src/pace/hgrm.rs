@@ -1,7 +1,7 @@
 //! Writes distributions as HdrHistogram's percentile text (`.hgrm`), which its plotters read.
 //!
 //! Values are in milliseconds. Requests at +infinity count in every percentile; the table ends
-//! where they begin, and a footer says how many there are. Start at [`write`].
+//! where they begin, and a footer says how many there are. Start at [`write()`].
 
 use crate::stats::{Histogram, Quantile};
 use std::io::{self, Write};

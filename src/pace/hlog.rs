@@ -2,7 +2,7 @@
 //!
 //! One interval, the measured time, with a tag per distribution: `KIND.response` and `KIND.service`
 //! per request kind, and `lateness`. Values are in nanoseconds. The format has no +infinity: a
-//! comment says how many requests a tag lacks. Start at [`write`].
+//! comment says how many requests a tag lacks. Start at [`write()`].
 
 use crate::pace::outcome::Outcome;
 use crate::stats::Histogram;

@@ -220,7 +220,8 @@ fn checked(typed: RequestTyped) -> Result<Kind, Fault> {
         return fault(
             path_at,
             format!(
-                "`{path}` is no path; it starts with `/` and holds printable ASCII without spaces and `#`"
+                "`{path}` is no path; it starts with `/` and holds printable ASCII without \
+                 spaces and `#`"
             ),
         );
     }

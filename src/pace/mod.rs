@@ -73,7 +73,8 @@ impl fmt::Display for PaceError {
             }
             PaceError::Unresponsive(url, established, wanted, timeout) => write!(
                 f,
-                "only {established} of {wanted} connections to {url} stood after {timeout}; lower -c or raise --timeout"
+                "only {established} of {wanted} connections to {url} stood after {timeout}; \
+                 lower -c or raise --timeout"
             ),
             PaceError::Stopped => f.write_str("stopped before the first request"),
             PaceError::Driver(error) => write!(f, "{error}"),

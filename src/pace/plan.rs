@@ -193,7 +193,8 @@ impl Plan {
         let needed = self.connections_max as u64 + DESCRIPTORS_BESIDE;
         if needed > descriptors_max {
             return Err(format!(
-                "--max-connections {} needs {needed} descriptors, and this process may have {descriptors_max}; raise `ulimit -n` or lower the flag",
+                "--max-connections {} needs {needed} descriptors, and this process may have \
+                 {descriptors_max}; raise `ulimit -n` or lower the flag",
                 self.connections_max
             ));
         }

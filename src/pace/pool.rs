@@ -112,6 +112,11 @@ struct Backoff {
 impl Backoff {
     const NONE: Backoff = Backoff { next_attempt_at: Mono(0), pause: BACKOFF_FIRST };
 
+    /// Whether an attempt has failed since the last answer.
+    fn has_grown(self) -> bool {
+        self.pause > BACKOFF_FIRST
+    }
+
     /// Attempts that were under way together and fail together count once.
     fn grow(&mut self, now: Mono) {
         if now >= self.next_attempt_at {
@@ -336,13 +341,14 @@ impl Pool {
         }
     }
 
-    /// With every connection allowed in use the server was slow; with fewer, none could be made.
+    /// Why a request had no connection in time: none could be made, or the server was too slow for
+    /// those there are.
     fn time_out_waiting(&mut self, ticket: Ticket) -> Failure {
         let first = self.waiting.pop_front();
         debug_assert_eq!(first, Some(ticket), "the queue is in the order of the deadlines");
-        match self.established() >= self.limits.connections_max {
-            true => Failure::Timeout,
-            false => Failure::Connect,
+        match self.established() == 0 || self.backoff.has_grown() {
+            true => Failure::Connect,
+            false => Failure::Timeout,
         }
     }
 

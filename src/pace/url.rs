@@ -66,7 +66,8 @@ impl FromStr for Url {
         let path = if path.is_empty() { "/" } else { path };
         if !is_origin_form(path) {
             return Err(format!(
-                "`{path}` in `{text}` is no path; it starts with `/` and holds printable ASCII without spaces and `#`"
+                "`{path}` in `{text}` is no path; it starts with `/` and holds printable ASCII \
+                 without spaces and `#`"
             ));
         }
         let (host, port) = split_authority(authority).map_err(|why| format!("`{text}`: {why}"))?;

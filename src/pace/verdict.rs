@@ -109,7 +109,8 @@ fn judge_samples(evidence: &Evidence, judgement: &mut Judgement) {
         judgement.add(
             Verdict::Suspect,
             format!(
-                "Only {} requests were measured; a p99 needs {SAMPLES_MIN}, a p99.9 ten times as many.",
+                "Only {} requests were measured; a p99 needs {SAMPLES_MIN}, a p99.9 ten times as \
+                 many.",
                 evidence.planned
             ),
         );
@@ -124,7 +125,10 @@ fn judge_lateness(evidence: &Evidence, judgement: &mut Judgement) {
     if p50 > bound {
         judgement.add(
             Verdict::Invalid,
-            format!("Half of the requests were sent {p50} late or more, which is not small against the p50 of {response}: the pacer was measured, not the server."),
+            format!(
+                "Half of the requests were sent {p50} late or more, which is not small \
+                 against the p50 of {response}: the pacer was measured, not the server."
+            ),
         );
         return;
     }
@@ -137,7 +141,10 @@ fn judge_lateness(evidence: &Evidence, judgement: &mut Judgement) {
         };
         judgement.add(
             Verdict::Suspect,
-            format!("One request in a hundred was sent {p99} late or more ({without}); {bound} would do."),
+            format!(
+                "One request in a hundred was sent {p99} late or more ({without}); {bound} \
+                 would do."
+            ),
         );
     }
 }
@@ -167,7 +174,8 @@ fn judge_starved(evidence: &Evidence, judgement: &mut Judgement) {
     judgement.add(
         verdict,
         format!(
-            "{} of {} requests were due while every connection allowed was busy; raise --max-connections.",
+            "{} of {} requests were due while every connection allowed was busy; raise \
+             --max-connections.",
             evidence.starved, evidence.planned
         ),
     );
@@ -185,7 +193,8 @@ fn judge_stalls(evidence: &Evidence, judgement: &mut Judgement) {
     judgement.add(
         verdict,
         format!(
-            "The pacer stood still {} times for {:.2} % of the time, at most {longest}; {} of {} requests overlap that.",
+            "The pacer stood still {} times for {:.2} % of the time, at most {longest}; {} of {} \
+             requests overlap that.",
             stalls.count,
             share * 100.0,
             stalls.requests_overlapping,
@@ -200,7 +209,8 @@ fn judge_answers(evidence: &Evidence, judgement: &mut Judgement) {
         judgement.add(
             Verdict::Suspect,
             format!(
-                "{missing} of {} requests failed or never finished; they count as longer than anything observed.",
+                "{missing} of {} requests failed or never finished; they count as longer than \
+                 anything observed.",
                 evidence.planned
             ),
         );

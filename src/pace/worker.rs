@@ -154,13 +154,9 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         let mut schedule = Schedule::new(load, lane, warmup + duration);
         let mut over_at = until + self.task.limits.timeout;
         loop {
-            let sent = self.send_due(&mut schedule, start);
+            self.send_due(&mut schedule, start, guard);
             let now = self.mark(Activity::Spinning);
             let due_at = schedule.peek().map(|arrival| start + arrival.offset);
-            if is_close(due_at, now, guard) && sent < SENDS_PER_TURN && !self.owes_turn {
-                std::hint::spin_loop();
-                continue;
-            }
             if now >= over_at || (due_at.is_none() && self.pool.is_quiet()) {
                 break;
             }
@@ -180,36 +176,38 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         self.pool.recorder
     }
 
-    /// Sends the requests that are due, up to a bound; how many there were.
-    fn send_due(&mut self, schedule: &mut Schedule, start: Mono) -> usize {
+    /// Sends the requests that are due or will be within `guard`, up to a bound. What can be prepared
+    /// is, before the time comes: choosing the request and its connection would make it late.
+    fn send_due(&mut self, schedule: &mut Schedule, start: Mono, guard: Nanos) {
         let CatchUp::All = self.task.catch_up;
-        for sent in 0..SENDS_PER_TURN {
-            let Some(arrival) = schedule.peek() else { return sent };
+        for _ in 0..SENDS_PER_TURN {
+            let Some(arrival) = schedule.peek() else { return };
             let due_at = start + arrival.offset;
-            if self.mark(Activity::Spinning) < due_at {
-                return sent;
+            let now = self.mark(Activity::Spinning);
+            if now + guard < due_at || (self.owes_turn && now < due_at) {
+                return;
             }
             let kind = self.mix.pick(self.task.load.seed, arrival.k);
             let is_measured = arrival.offset >= self.task.warmup;
             self.pool.handle_due(kind, due_at, arrival.offset, is_measured);
-            self.send_assigned();
+            self.send_assigned(due_at);
             // Works out the arrival after this one, now that this one is under way.
             schedule.next();
         }
-        SENDS_PER_TURN
     }
 
-    fn send_assigned(&mut self) {
+    /// Sends what has a connection, and nothing before `due_at`.
+    fn send_assigned(&mut self, due_at: Mono) {
         while let Some(assignment) = self.pool.poll_send() {
-            self.send(assignment);
+            self.send(assignment, due_at);
         }
     }
 
-    fn send(&mut self, assignment: Assignment) {
+    fn send(&mut self, assignment: Assignment, due_at: Mono) {
         let id = assignment.id;
         let mut bytes = self.driver.buffer();
         bytes.extend_from_slice(&self.requests[assignment.kind]);
-        let sent_at = self.mark(Activity::Spinning);
+        let sent_at = self.spin_until(due_at);
         let sending = self.driver.send(id, bytes);
         self.pool.handle_sending(sent_at, assignment);
         let now = self.mark(Activity::Syscall);
@@ -223,13 +221,24 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         }
     }
 
+    /// Touches nothing but the clock until `due_at`; the reading that ends it.
+    fn spin_until(&mut self, due_at: Mono) -> Mono {
+        loop {
+            let now = self.mark(Activity::Spinning);
+            if now >= due_at {
+                return now;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// Everything that can wait until no request is due for a while; `next_at` is when one is.
     fn use_slack(&mut self, now: Mono, next_at: Mono) -> io::Result<()> {
         let wait = self.wait_until(now, next_at);
         self.turn(wait)?;
         let now = self.mark(Activity::Spinning);
         self.pool.handle_timeouts(now);
-        self.send_assigned();
+        self.send_assigned(now);
         self.close_broken(CLOSES_PER_TURN);
         // One at a time: a connect takes tens of microseconds, and a request may fall due
         // meanwhile.
@@ -302,11 +311,6 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         self.pool.recorder.stalls.mark(now, activity);
         now
     }
-}
-
-/// Whether a request is due within `guard`.
-fn is_close(due_at: Option<Mono>, now: Mono, guard: Nanos) -> bool {
-    due_at.is_some_and(|due_at| due_at.saturating_since(now) <= guard)
 }
 
 #[cfg(test)]

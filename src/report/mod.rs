@@ -1,4 +1,40 @@
-//! Placeholder.
+//! Shows results: a bench as a table in the terminal and as one HTML page that needs nothing else, a
+//! single run as a table.
+//!
+//! Everything shown is in `bench.json`; nothing is worked out here but layout. Pure, except
+//! [`load`] and [`write_html`].
 
+mod figure;
+mod html;
+mod plots;
 mod single;
+mod table;
+
+use crate::results::bench::{BENCH_SCHEMA, Bench};
+use std::path::Path;
+
+pub use html::html;
 pub use single::run_table;
+pub use table::render_table;
+
+/// Reads `bench.json` of the bench directory `dir`. The error is a sentence that names the file.
+pub fn load(dir: &Path) -> Result<Bench, String> {
+    let path = dir.join("bench.json");
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| format!("{}: {error}; is this a bench's directory?", path.display()))?;
+    let bench: Bench = serde_json::from_str(&text)
+        .map_err(|error| format!("{}:{}: {error}", path.display(), error.line()))?;
+    if bench.schema != BENCH_SCHEMA {
+        return Err(format!(
+            "{}: its schema is {}, this ringpace reads {BENCH_SCHEMA}",
+            path.display(),
+            bench.schema
+        ));
+    }
+    Ok(bench)
+}
+
+/// Writes [`html`] to `path`. The error is a sentence that names the file.
+pub fn write_html(bench: &Bench, path: &Path) -> Result<(), String> {
+    std::fs::write(path, html(bench)).map_err(|error| format!("{}: {error}", path.display()))
+}

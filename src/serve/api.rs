@@ -2,7 +2,7 @@
 //!
 //! Pure but for the home: no clock, no connection. What takes time (a command's device, a poll's
 //! event) comes out as an answer still owed; `conn` waits for it and comes back with
-//! [`finish_command`] or [`try_event`].
+//! [`finish_command`], [`try_event`] or [`end_poll`].
 
 use super::reply::{Content, Reply};
 use super::router::Call;
@@ -63,9 +63,12 @@ pub fn try_event(since: Seq, home: &Home) -> Option<Reply> {
     }
 }
 
-/// The answer to a poll that waited in vain.
-pub fn no_event(home: &Home) -> Reply {
-    Reply::ok(Content::Event(json::timeout(home.newest())))
+/// The answer to a poll whose time is up: the event that came at the last moment, or the word that
+/// there was none. Its seq is the newest there is, yet never beyond `since`, for a client that goes on
+/// from there must not skip an event that another core has numbered and not published yet.
+pub fn end_poll(since: Seq, home: &Home) -> Reply {
+    let newest = home.newest().min(since);
+    try_event(since, home).unwrap_or_else(|| Reply::ok(Content::Event(json::timeout(newest))))
 }
 
 /// A command as JSON; other members are ignored.
@@ -93,6 +96,10 @@ fn read_command(device: Device, content: &[u8]) -> Result<Change, Refusal> {
             Ok(_) => refusal(422, format!("this is no command: {error}")),
         }
     })?;
+    // serde would take an array for the members in their order.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(refusal(422, "this is no command: it is not an object".to_string()));
+    }
     let value = command.value.as_ref().and_then(serde_json::Number::as_f64);
     Change::parse(device, &command.action, value)
         .map_err(|refused| refusal(422, refused.to_string()))

@@ -153,6 +153,14 @@ impl Conn {
     pub fn handle_sent(&mut self, now: Mono, around: &Surroundings<'_>) {
         let was_full = self.output_bytes() >= OUTPUT_BYTES_MAX;
         self.unsent = 0;
+        match self.phase {
+            // However long the peer took to read: from now on it has the full time.
+            Phase::Draining => self.deadline = now + around.settings.linger_timeout,
+            Phase::Head if self.parser.is_idle() && !around.draining => {
+                self.deadline = now + around.settings.idle_timeout;
+            }
+            _ => {}
+        }
         if was_full {
             self.consume_inbox(now, around);
         }
@@ -163,7 +171,7 @@ impl Conn {
         if self.unsent > 0 && self.write_deadline <= now {
             self.phase = Phase::Closed;
         }
-        if self.deadline > now {
+        if self.deadline > now || self.only_sends() {
             return;
         }
         match std::mem::take(&mut self.phase) {
@@ -173,10 +181,8 @@ impl Conn {
             }
             // A peer that has sent nothing is let go without a word (RFC 9110 section 15.5.9).
             Phase::Head if self.parser.is_idle() => {}
-            Phase::Head | Phase::Content { .. } => {
-                let reply = Reply::error(408, "the request took too long to arrive");
-                self.reply_and_close(now, &reply, around);
-            }
+            Phase::Head => self.time_out(now, begins_head(&self.inbox), around),
+            Phase::Content { request, .. } => self.time_out(now, request.head_only, around),
             Phase::Draining | Phase::Closed => {}
         }
     }
@@ -197,6 +203,7 @@ impl Conn {
         match std::mem::take(&mut self.phase) {
             Phase::Owing { request, debt: debt @ Debt::Poll(_) } => {
                 self.pay(now, request, debt, around);
+                self.consume_inbox(now, around);
             }
             Phase::Head if self.parser.is_idle() => {
                 self.phase = Phase::Head;
@@ -242,13 +249,21 @@ impl Conn {
         match self.phase {
             Phase::Draining => true,
             Phase::Closed => false,
-            _ => self.inbox.len() < INBOX_BYTES_MAX && self.output_bytes() < OUTPUT_BYTES_MAX,
+            // What waits here is a part of a head, which has its own limit, perhaps a greater one.
+            Phase::Head | Phase::Content { .. } => self.output_bytes() < OUTPUT_BYTES_MAX,
+            Phase::Owing { .. } => {
+                self.inbox.len() < INBOX_BYTES_MAX && self.output_bytes() < OUTPUT_BYTES_MAX
+            }
         }
     }
 
     /// When `handle_timeout` is due.
     pub fn timeout(&self) -> Mono {
-        if self.unsent > 0 { self.deadline.min(self.write_deadline) } else { self.deadline }
+        match self.unsent {
+            0 => self.deadline,
+            _ if self.only_sends() => self.write_deadline,
+            _ => self.deadline.min(self.write_deadline),
+        }
     }
 
     /// The seq after which a poll parked here waits for an event, if one is parked.
@@ -259,8 +274,25 @@ impl Conn {
         }
     }
 
+    /// Bytes held for input and for output, to be checked against their bounds.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> (usize, usize) {
+        (self.inbox.len(), self.output_bytes())
+    }
+
     fn output_bytes(&self) -> usize {
         self.outbox.len() + self.unsent
+    }
+
+    /// Whether nothing is left to do but to get answers out. Then the phase's own deadline has to wait:
+    /// it must not cut an answer short that the peer is still reading.
+    fn only_sends(&self) -> bool {
+        let at_rest = match self.phase {
+            Phase::Head => self.parser.is_idle(),
+            Phase::Draining => true,
+            Phase::Content { .. } | Phase::Owing { .. } | Phase::Closed => false,
+        };
+        at_rest && self.output_bytes() > 0
     }
 
     /// Whether whole requests may still wait in the inbox, held up by unsent output.
@@ -285,16 +317,18 @@ impl Conn {
     /// again, with more behind it.
     fn consume(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
         let mut used = 0;
-        while used < bytes.len() && self.output_bytes() < OUTPUT_BYTES_MAX {
+        while used < bytes.len() {
             let rest = &bytes[used..];
             used += match self.phase {
+                // Dropped even behind unsent output, else it would pile up.
+                Phase::Draining | Phase::Closed => rest.len(),
+                _ if self.output_bytes() >= OUTPUT_BYTES_MAX => break,
                 Phase::Head => match self.consume_head(now, rest, around) {
                     0 => break,
                     n => n,
                 },
                 Phase::Content { .. } => self.consume_content(now, rest, around),
                 Phase::Owing { .. } => break,
-                Phase::Draining | Phase::Closed => rest.len(),
             };
         }
         used
@@ -313,7 +347,7 @@ impl Conn {
                 return 0;
             }
             Err(reject) => {
-                self.reject(now, reject, around);
+                self.reject(now, reject, begins_head(bytes), around);
                 return bytes.len();
             }
         };
@@ -341,7 +375,8 @@ impl Conn {
     }
 
     fn consume_content(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
-        let Phase::Content { decoder, content, .. } = &mut self.phase else { return 0 };
+        let Phase::Content { request, decoder, content, .. } = &mut self.phase else { return 0 };
+        let head_only = request.head_only;
         match decoder.decode(bytes, content) {
             Ok(Decoded { consumed, done: false }) => consumed,
             Ok(Decoded { consumed, done: true }) => {
@@ -353,7 +388,7 @@ impl Conn {
                 consumed
             }
             Err(reject) => {
-                self.reject(now, reject, around);
+                self.reject(now, reject, head_only, around);
                 bytes.len()
             }
         }
@@ -385,7 +420,7 @@ impl Conn {
     fn pay(&mut self, now: Mono, request: Request, debt: Debt, around: &Surroundings<'_>) {
         let reply = match debt {
             Debt::Command(change) => api::finish_command(change, around.home),
-            Debt::Poll(_) => api::no_event(around.home),
+            Debt::Poll(since) => api::end_poll(since, around.home),
         };
         self.settle(now, request, &reply, around);
     }
@@ -408,13 +443,25 @@ impl Conn {
         }
     }
 
-    fn reject(&mut self, now: Mono, reject: Reject, around: &Surroundings<'_>) {
-        self.reply_and_close(now, &Reply::error(reject.status(), reject.reason()), around);
+    fn time_out(&mut self, now: Mono, head_only: bool, around: &Surroundings<'_>) {
+        let reply = Reply::error(408, "the request took too long to arrive");
+        self.reply_and_close(now, &reply, head_only, around);
     }
 
-    fn reply_and_close(&mut self, now: Mono, reply: &Reply, around: &Surroundings<'_>) {
+    fn reject(&mut self, now: Mono, reject: Reject, head_only: bool, around: &Surroundings<'_>) {
+        let reply = Reply::error(reject.status(), reject.reason());
+        self.reply_and_close(now, &reply, head_only, around);
+    }
+
+    fn reply_and_close(
+        &mut self,
+        now: Mono,
+        reply: &Reply,
+        head_only: bool,
+        around: &Surroundings<'_>,
+    ) {
         around.tally.answered(Path::Other, reply.status);
-        self.encode(reply, Some(Connection::Close), true, around);
+        self.encode(reply, Some(Connection::Close), !head_only, around);
         self.drain(now, around);
     }
 
@@ -452,6 +499,12 @@ impl Request {
             keep_alive: head.keep_alive,
         }
     }
+}
+
+/// Whether a head that is refused or late began as HEAD: then its answer too has no content
+/// (RFC 9110 section 9.3.2).
+fn begins_head(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"HEAD ")
 }
 
 #[cfg(test)]

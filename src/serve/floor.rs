@@ -282,6 +282,12 @@ impl Floor {
         })
     }
 
+    /// Of every connection, the bytes held for input and for output.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.entries.iter().flatten().map(|entry| entry.conn.held_bytes())
+    }
+
     fn entry_mut(&mut self, id: Key) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(id.slot as usize)?.as_mut()?;
         (entry.generation == id.generation).then_some(entry)

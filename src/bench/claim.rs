@@ -1,0 +1,429 @@
+//! Claims: comparisons between figures of a bench, such as `uring.p50 <= 1.5 * epoll.p50`.
+//!
+//! ```text
+//! claim   = sum ("<" | "<=" | ">" | ">=") sum
+//! sum     = product (("+" | "-") product)*          `-` needs spaces: `a-b` may be a target's name
+//! product = operand (("*" | "/") operand)*
+//! operand = number | duration | figure | "(" sum ")"         1.5   2.1ms   uring.status.p99.9
+//! figure  = target "." [request kind "."] metric
+//! ```
+//! Metrics of the response time, in total or of a kind: `p50 p90 p95 p99 p99.9 p99.99 max`. Of the
+//! target: `lateness_p50 lateness_p99` (the pacer's), `rss_mb` `cpu_percent` `cpu_us` `errors`
+//! `achieved` (numbers). A figure is the median of the repeats.
+//!
+//! Units are checked when the claim is read: a time is never compared with a bare number. A figure
+//! of +infinity is larger than any other. Not here: intervals. Start at [`Claim::parse`].
+
+use crate::results::bench::{Bench, ClaimOutcome, ClaimResult, KindSummary, Spreads, Summary};
+use crate::units::Nanos;
+
+/// One claim that can be judged.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// In words; the expression if the file gives none.
+    pub text: String,
+    /// As typed.
+    pub expr: String,
+    /// The one rate it is about, as typed; `None`: it must hold at every rate.
+    pub rate: Option<String>,
+    left: Expr,
+    compare: Compare,
+    right: Expr,
+}
+
+impl Claim {
+    /// Reads `expr`. The error is a sentence that says which word is wrong.
+    pub fn parse(text: Option<&str>, expr: &str, rate: Option<&str>) -> Result<Claim, String> {
+        let tokens = tokens(expr);
+        let mut parser = Parser { tokens: &tokens };
+        let (left, left_unit) = parser.sum()?;
+        let compare = parser.compare()?;
+        let (right, right_unit) = parser.sum()?;
+        if let Some(extra) = parser.tokens.first() {
+            return Err(format!("`{extra}` is one too many; a claim is one comparison"));
+        }
+        if left_unit != right_unit {
+            return Err(format!(
+                "{} is compared with {}; write times as `2.1ms`",
+                left_unit.name(),
+                right_unit.name()
+            ));
+        }
+        Ok(Claim {
+            text: text.unwrap_or(expr).to_owned(),
+            expr: expr.to_owned(),
+            rate: rate.map(str::to_owned),
+            left,
+            compare,
+            right,
+        })
+    }
+
+    /// The targets it names, each once or more.
+    pub fn targets(&self) -> Vec<&str> {
+        self.figures().into_iter().map(|figure| figure.target.as_str()).collect()
+    }
+
+    /// Judges the claim by the summaries of `bench`.
+    pub fn judge(&self, bench: &Bench) -> ClaimResult {
+        let mut result = ClaimResult {
+            text: self.text.clone(),
+            expr: self.expr.clone(),
+            outcome: ClaimOutcome::Skipped,
+            figures: Vec::new(),
+        };
+        let planned = |name: &str| bench.plan.targets.iter().any(|target| target.name == name);
+        if let Some(absent) = self.targets().into_iter().find(|name| !planned(name)) {
+            result.figures.push(format!("{absent} is not in this run"));
+            return result;
+        }
+        let rates = bench.plan.rates.iter();
+        for rate in rates.filter(|rate| self.rate.as_ref().is_none_or(|only| only == *rate)) {
+            let (outcome, figures) = self.judge_at(bench, rate);
+            result.outcome = result.outcome.max(outcome);
+            result.figures.push(figures);
+        }
+        result
+    }
+
+    fn judge_at(&self, bench: &Bench, rate: &str) -> (ClaimOutcome, String) {
+        let value = |figure: &Figure| figure.value(bench, rate);
+        let outcome = match (self.left.value(&value), self.right.value(&value)) {
+            (Some(left), Some(right)) => self.compare.outcome(left, right),
+            _ => ClaimOutcome::Unknown,
+        };
+        let shown: Vec<String> =
+            self.figures().into_iter().map(|figure| figure.show(value(figure))).collect();
+        (outcome, format!("at {rate}/s: {}", shown.join(", ")))
+    }
+
+    fn figures(&self) -> Vec<&Figure> {
+        let mut figures = Vec::new();
+        self.left.figures_into(&mut figures);
+        self.right.figures_into(&mut figures);
+        figures
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Compare {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Compare {
+    fn outcome(self, left: f64, right: f64) -> ClaimOutcome {
+        // Two infinities are two servers that dropped requests; which is larger nobody knows.
+        if left.is_nan() || right.is_nan() || (left.is_infinite() && right.is_infinite()) {
+            return ClaimOutcome::Unknown;
+        }
+        let holds = match self {
+            Compare::Less => left < right,
+            Compare::LessOrEqual => left <= right,
+            Compare::Greater => left > right,
+            Compare::GreaterOrEqual => left >= right,
+        };
+        if holds { ClaimOutcome::Holds } else { ClaimOutcome::Fails }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Expr {
+    Constant(f64),
+    Figure(Figure),
+    Binary(char, Box<Expr>, Box<Expr>),
+}
+
+impl Expr {
+    fn value(&self, figure: &impl Fn(&Figure) -> Option<f64>) -> Option<f64> {
+        match self {
+            Expr::Constant(value) => Some(*value),
+            Expr::Figure(name) => figure(name),
+            Expr::Binary(operator, left, right) => {
+                let (left, right) = (left.value(figure)?, right.value(figure)?);
+                Some(match operator {
+                    '+' => left + right,
+                    '-' => left - right,
+                    '*' => left * right,
+                    _ => left / right,
+                })
+            }
+        }
+    }
+
+    fn figures_into<'a>(&'a self, figures: &mut Vec<&'a Figure>) {
+        match self {
+            Expr::Constant(_) => {}
+            Expr::Figure(figure) => figures.push(figure),
+            Expr::Binary(_, left, right) => {
+                left.figures_into(figures);
+                right.figures_into(figures);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Number,
+    Time,
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Unit::Number => "a number",
+            Unit::Time => "a time",
+        }
+    }
+}
+
+/// `target[.kind].metric`.
+#[derive(Clone, Debug)]
+struct Figure {
+    target: String,
+    kind: Option<String>,
+    metric: Metric,
+}
+
+impl Figure {
+    fn parse(word: &str) -> Option<Figure> {
+        // By suffix and longest first, as `p99.9` has a dot of its own.
+        let (rest, metric) = METRICS.iter().find_map(|(name, metric)| {
+            Some((word.strip_suffix(name)?.strip_suffix('.')?, *metric))
+        })?;
+        let (target, kind) = match rest.split_once('.') {
+            Some((target, kind)) => (target, Some(kind.to_owned())),
+            None => (rest, None),
+        };
+        Some(Figure { target: target.to_owned(), kind, metric })
+    }
+
+    fn value(&self, bench: &Bench, rate: &str) -> Option<f64> {
+        let matches = |summary: &&Summary| summary.target == self.target && summary.rate == rate;
+        let summary = bench.summaries.iter().find(matches)?;
+        let kind = match &self.kind {
+            None => &summary.total,
+            Some(name) => summary.requests.iter().find(|kind| kind.name == *name)?,
+        };
+        self.metric.value(summary, kind)
+    }
+
+    fn show(&self, value: Option<f64>) -> String {
+        let kind = self.kind.as_ref().map(|kind| format!(".{kind}")).unwrap_or_default();
+        let metric = METRICS.iter().find(|(_, metric)| *metric == self.metric).map_or("", |m| m.0);
+        let value = match (value, self.metric.unit()) {
+            (None, _) => String::from("unknown"),
+            (Some(value), _) if value.is_infinite() => String::from("infinite"),
+            (Some(value), Unit::Time) => Nanos(value as u64).to_string(),
+            (Some(value), Unit::Number) => format!("{value:.2}"),
+        };
+        format!("{}{kind}.{metric} = {value}", self.target)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Metric {
+    Response(Quantile),
+    Lateness(Quantile),
+    RssMb,
+    CpuPercent,
+    CpuUs,
+    Errors,
+    Achieved,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quantile {
+    P50,
+    P90,
+    P95,
+    P99,
+    P99_9,
+    P99_99,
+    Max,
+}
+
+/// Names that end in one another stand longest first.
+const METRICS: [(&str, Metric); 16] = [
+    ("lateness_p50", Metric::Lateness(Quantile::P50)),
+    ("lateness_p99", Metric::Lateness(Quantile::P99)),
+    ("p99.99", Metric::Response(Quantile::P99_99)),
+    ("p99_99", Metric::Response(Quantile::P99_99)),
+    ("p99.9", Metric::Response(Quantile::P99_9)),
+    ("p99_9", Metric::Response(Quantile::P99_9)),
+    ("p50", Metric::Response(Quantile::P50)),
+    ("p90", Metric::Response(Quantile::P90)),
+    ("p95", Metric::Response(Quantile::P95)),
+    ("p99", Metric::Response(Quantile::P99)),
+    ("max", Metric::Response(Quantile::Max)),
+    ("rss_mb", Metric::RssMb),
+    ("cpu_percent", Metric::CpuPercent),
+    ("cpu_us", Metric::CpuUs),
+    ("errors", Metric::Errors),
+    ("achieved", Metric::Achieved),
+];
+
+impl Metric {
+    fn unit(self) -> Unit {
+        match self {
+            Metric::Response(_) | Metric::Lateness(_) => Unit::Time,
+            Metric::RssMb
+            | Metric::CpuPercent
+            | Metric::CpuUs
+            | Metric::Errors
+            | Metric::Achieved => Unit::Number,
+        }
+    }
+
+    fn value(self, summary: &Summary, kind: &KindSummary) -> Option<f64> {
+        match self {
+            Metric::Response(quantile) => quantile.of(&kind.response_ns),
+            Metric::Lateness(quantile) => quantile.of(&summary.lateness_ns),
+            Metric::RssMb => summary.rss_bytes.median.map(|bytes| bytes / 1e6),
+            Metric::CpuPercent => summary.cpu_percent.median,
+            Metric::CpuUs => summary.cpu_us_per_request.median,
+            Metric::Errors => Some((kind.errors.total() + kind.unfinished) as f64),
+            Metric::Achieved => summary.achieved_rps.median,
+        }
+    }
+}
+
+impl Quantile {
+    fn of(self, spreads: &Spreads) -> Option<f64> {
+        if spreads.count_least == 0 {
+            return None;
+        }
+        let spread = match self {
+            Quantile::P50 => &spreads.p50,
+            Quantile::P90 => &spreads.p90,
+            Quantile::P95 => &spreads.p95,
+            Quantile::P99 => &spreads.p99,
+            Quantile::P99_9 => &spreads.p99_9,
+            Quantile::P99_99 => &spreads.p99_99,
+            Quantile::Max => &spreads.max,
+        };
+        Some(spread.median.map_or(f64::INFINITY, |ns| ns as f64))
+    }
+}
+
+/// Words and operators. A word may hold `-`, as names of targets do, but not begin with it.
+fn tokens(expr: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = expr.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let len = match first {
+            '<' | '>' if rest[1..].starts_with('=') => 2,
+            _ if OPERATORS.contains(first) => first.len_utf8(),
+            _ => rest.find(ends_word).unwrap_or(rest.len()),
+        };
+        let (token, after) = rest.split_at(len);
+        tokens.push(token);
+        rest = after.trim_start();
+    }
+    tokens
+}
+
+const OPERATORS: &str = "<>=()*/+-";
+
+fn ends_word(c: char) -> bool {
+    c.is_whitespace() || (OPERATORS.contains(c) && c != '-')
+}
+
+/// Recursive descent; every method eats what it has read.
+struct Parser<'a> {
+    tokens: &'a [&'a str],
+}
+
+impl<'a> Parser<'a> {
+    fn next(&mut self) -> Result<&'a str, String> {
+        let (first, rest) = self.tokens.split_first().ok_or("the claim ends too early")?;
+        self.tokens = rest;
+        Ok(first)
+    }
+
+    /// The next token, if it is one of the `operators`.
+    fn operator(&mut self, operators: &str) -> Option<char> {
+        let mut chars = self.tokens.first()?.chars();
+        let operator = chars.next().filter(|c| operators.contains(*c))?;
+        if chars.next().is_some() {
+            return None;
+        }
+        self.tokens = &self.tokens[1..];
+        Some(operator)
+    }
+
+    fn compare(&mut self) -> Result<Compare, String> {
+        match self.next()? {
+            "<" => Ok(Compare::Less),
+            "<=" => Ok(Compare::LessOrEqual),
+            ">" => Ok(Compare::Greater),
+            ">=" => Ok(Compare::GreaterOrEqual),
+            other => Err(format!("`{other}` stands where <, <=, > or >= should")),
+        }
+    }
+
+    fn sum(&mut self) -> Result<(Expr, Unit), String> {
+        let (mut expr, unit) = self.product()?;
+        while let Some(operator) = self.operator("+-") {
+            let (right, right_unit) = self.product()?;
+            if unit != right_unit {
+                return Err(format!(
+                    "`{operator}` joins {} and {}",
+                    unit.name(),
+                    right_unit.name()
+                ));
+            }
+            expr = Expr::Binary(operator, Box::new(expr), Box::new(right));
+        }
+        Ok((expr, unit))
+    }
+
+    fn product(&mut self) -> Result<(Expr, Unit), String> {
+        let (mut expr, mut unit) = self.operand()?;
+        while let Some(operator) = self.operator("*/") {
+            let (right, right_unit) = self.operand()?;
+            unit = match (operator, unit, right_unit) {
+                (_, left, Unit::Number) => left,
+                ('*', Unit::Number, Unit::Time) => Unit::Time,
+                ('/', Unit::Time, Unit::Time) => Unit::Number,
+                _ => {
+                    return Err(format!(
+                        "`{operator}` joins {} and {}",
+                        unit.name(),
+                        right_unit.name()
+                    ));
+                }
+            };
+            expr = Expr::Binary(operator, Box::new(expr), Box::new(right));
+        }
+        Ok((expr, unit))
+    }
+
+    fn operand(&mut self) -> Result<(Expr, Unit), String> {
+        if self.operator("(").is_some() {
+            let inner = self.sum()?;
+            return match self.operator(")") {
+                Some(_) => Ok(inner),
+                None => Err(String::from("a bracket is not closed")),
+            };
+        }
+        let word = self.next()?;
+        if let Ok(number) = word.parse::<f64>() {
+            return Ok((Expr::Constant(number), Unit::Number));
+        }
+        if let Ok(span) = word.parse::<Nanos>() {
+            return Ok((Expr::Constant(span.0 as f64), Unit::Time));
+        }
+        let figure = Figure::parse(word).ok_or_else(|| {
+            format!("`{word}` is no figure; write one like `uring.p50` or `uring.status.p99.9`")
+        })?;
+        let unit = figure.metric.unit();
+        Ok((Expr::Figure(figure), unit))
+    }
+}
+
+#[cfg(test)]
+mod tests;

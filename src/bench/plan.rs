@@ -1,0 +1,219 @@
+//! The experiment file: TOML that people write by hand -> a [`Plan`] that can run.
+//!
+//! ```toml
+//! name = "quick"                   # names the results directory; letters, digits, `-`, `_`
+//! duration = "5s"                  # measured time of a run
+//! warmup = "1s"                    # before it, at the same rate, in no figure (default 0)
+//! repeats = 3                      # runs of each target at each rate (default 3)
+//! rates = ["1000", "20k"]          # requests/s; or `rate = "1000"` for one
+//! arrivals = "constant"            # as `pace --arrivals` (default constant)
+//! mix = "mixes/article.toml"       # what is requested; relative to this file
+//! connections = 64                 # opened at the start (default 64)
+//! max_connections = 1024           # a due request opens one when all are busy, up to this
+//! pacer_cpus = "1"                 # the pacer spins there
+//! seed = 1                         # of arrivals, mix and order (default 1)
+//! timeout = "2s"                   # after which a request has failed
+//!
+//! [[target]]                       # at least one; names are unique, without dots
+//! name = "uring"
+//! serve = ["--backend", "uring"]   # our own server with these flags (`--listen` is the bench's)
+//!
+//! [[target]]
+//! name = "node22"
+//! command = ["node", "server.js", "--port", "{port}"]    # or any program; {port} is filled in
+//! env = { PORT = "{port}" }        # here too
+//! cwd = "../tools/peers/fastify"   # relative to this file (default: where the file is)
+//! setup = ["npm", "ci"]            # one command, run in cwd once; see `target::set_up`
+//! cpus = "0"                       # where it may run (default: anywhere); for `serve` too
+//! ready_path = "/healthz"          # probed until it answers (the default)
+//!
+//! [[claim]]                        # a claim that does not hold fails the bench
+//! text = "node is faster"          # optional
+//! expr = "node22.p99 < uring.p99"  # see `claim`
+//! rate = "1000"                    # optional: about this rate only
+//! ```
+//! Any other key is an error, and every error names file and line. Not here: whether the machine
+//! has what the plan asks for; see [`Plan::fit_to`]. Start at [`Plan::load`].
+
+use super::BenchError;
+use super::claim::Claim;
+use crate::io::topology::CpuList;
+use crate::results::bench::{PlanRecord, TargetRecord};
+use crate::units::{Nanos, Rate};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+mod fit;
+pub(super) use fit::cpu_list;
+mod typed;
+
+/// An experiment that can run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Names the results directory.
+    pub name: String,
+    /// Measured time of a run; not zero.
+    pub duration: Nanos,
+    /// Time before it at the same rate.
+    pub warmup: Nanos,
+    /// Runs of each target at each rate; at least 1.
+    pub repeats: u32,
+    /// Offered rates; at least one, no two equal.
+    pub rates: Vec<OfferedRate>,
+    /// As `pace --arrivals` takes it.
+    pub arrivals: String,
+    /// The mix file; exists.
+    pub mix: PathBuf,
+    /// Connections opened at the start.
+    pub connections: u32,
+    /// Connections allowed.
+    pub max_connections: Option<u32>,
+    /// CPUs of the pacer.
+    pub pacer_cpus: CpuList,
+    /// Seed of arrivals, mix and order.
+    pub seed: u64,
+    /// After which a request has failed.
+    pub timeout: Option<Nanos>,
+    /// The servers under test; at least one.
+    pub targets: Vec<Target>,
+    /// What is to be judged at the end.
+    pub claims: Vec<Claim>,
+}
+
+/// A rate and how it was typed: the pacer is handed the words, so no digit is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedRate {
+    /// As typed.
+    pub text: String,
+    /// As a number.
+    pub rate: Rate,
+}
+
+/// A server under test.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name; letters, digits, `-` and `_`.
+    pub name: String,
+    /// How it is started.
+    pub launch: Launch,
+    /// Where it may run; `None`: on every CPU.
+    pub cpus: Option<CpuList>,
+    /// What is requested until it answers; begins with `/`.
+    pub ready_path: String,
+}
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub enum Launch {
+    /// Our own, with these flags.
+    Serve(Vec<String>),
+    /// Any program.
+    Command(CommandLine),
+}
+
+/// A program with its surroundings. `{port}` stands for the port in `argv` and in `env`.
+#[derive(Clone, Debug)]
+pub struct CommandLine {
+    /// Program and arguments; not empty.
+    pub argv: Vec<String>,
+    /// Set on top of the bench's own environment.
+    pub env: BTreeMap<String, String>,
+    /// Where it runs; exists.
+    pub cwd: PathBuf,
+    /// Run there once before the first run; empty: nothing to set up.
+    pub setup: Vec<String>,
+}
+
+/// What the command line changes about a file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--out`: where results go; default `results/NAME-TIME`, or an unfinished one of the same plan.
+    pub out: Option<PathBuf>,
+    /// `--only`: names of targets; empty for all.
+    pub only: Vec<String>,
+    /// `--duration`.
+    pub duration: Option<Nanos>,
+    /// `--repeats`.
+    pub repeats: Option<u32>,
+}
+
+impl Plan {
+    /// Reads the experiment file at `path`. The error names file and line.
+    pub fn load(path: &Path) -> Result<Plan, BenchError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| BenchError::File(format!("{}: {error}", path.display())))?;
+        Plan::parse(&text, path)
+    }
+
+    /// As [`Plan::load`], of a text that was read from `path`. Looks whether the files it names exist.
+    pub fn parse(text: &str, path: &Path) -> Result<Plan, BenchError> {
+        typed::read(text, path)
+    }
+
+    /// The plan as the command line wants it. The error names the flag.
+    pub fn overridden(mut self, overrides: &Overrides) -> Result<Plan, BenchError> {
+        for name in &overrides.only {
+            if !self.targets.iter().any(|target| target.name == *name) {
+                let names: Vec<&str> = self.targets.iter().map(|t| t.name.as_str()).collect();
+                return Err(BenchError::File(format!(
+                    "--only {name}: there is no such target; there are {}",
+                    names.join(", ")
+                )));
+            }
+        }
+        if !overrides.only.is_empty() {
+            self.targets.retain(|target| overrides.only.contains(&target.name));
+        }
+        if overrides.duration == Some(Nanos::ZERO) {
+            return Err(BenchError::File(String::from("--duration 0: nothing would be measured")));
+        }
+        if overrides.repeats == Some(0) {
+            return Err(BenchError::File(String::from("--repeats 0: nothing would be measured")));
+        }
+        self.duration = overrides.duration.unwrap_or(self.duration);
+        self.repeats = overrides.repeats.unwrap_or(self.repeats);
+        Ok(self)
+    }
+
+    /// Makes do with the `usable` CPUs (ascending, not empty) and says what it changed, one sentence
+    /// each: a quick bench on a laptop of one core should show something rather than nothing.
+    pub fn fit_to(&mut self, usable: &[usize]) -> Vec<String> {
+        fit::fit(self, usable)
+    }
+
+    /// The plan as `bench.json` keeps it.
+    pub fn record(&self) -> PlanRecord {
+        PlanRecord {
+            name: self.name.clone(),
+            duration_s: self.duration.as_secs_f64(),
+            warmup_s: self.warmup.as_secs_f64(),
+            repeats: self.repeats,
+            rates: self.rates.iter().map(|rate| rate.text.clone()).collect(),
+            arrivals: self.arrivals.clone(),
+            mix: self.mix.display().to_string(),
+            connections: self.connections,
+            max_connections: self.max_connections,
+            pacer_cpus: self.pacer_cpus.to_string(),
+            seed: self.seed,
+            timeout_s: self.timeout.map(Nanos::as_secs_f64),
+            targets: self.targets.iter().map(Target::record).collect(),
+        }
+    }
+}
+
+impl Target {
+    fn record(&self) -> TargetRecord {
+        let (command, env) = match &self.launch {
+            Launch::Serve(flags) => {
+                let head = ["ringpace", "serve"].map(String::from);
+                (head.into_iter().chain(flags.iter().cloned()).collect(), BTreeMap::new())
+            }
+            Launch::Command(line) => (line.argv.clone(), line.env.clone()),
+        };
+        let cpus = self.cpus.as_ref().map(CpuList::to_string);
+        TargetRecord { name: self.name.clone(), command, env, cpus }
+    }
+}
+
+#[cfg(test)]
+mod tests;

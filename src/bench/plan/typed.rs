@@ -1,0 +1,323 @@
+//! The experiment file as typed -> [`Plan`]. Every error says `file:line: sentence`.
+
+use super::{CommandLine, Launch, OfferedRate, Plan, Target};
+use crate::bench::BenchError;
+use crate::bench::claim::Claim;
+use crate::io::topology::CpuList;
+use crate::units::{Nanos, Rate};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use toml::Spanned;
+
+pub(super) fn read(text: &str, path: &Path) -> Result<Plan, BenchError> {
+    let source = Source { text, path };
+    let typed: TypedPlan = toml::from_str(text)
+        .map_err(|error| source.error(error.span().unwrap_or(0..0), error.message()))?;
+    source.plan(typed)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedPlan {
+    name: Spanned<String>,
+    duration: Spanned<Parsed<Nanos>>,
+    warmup: Option<Parsed<Nanos>>,
+    repeats: Option<Spanned<u32>>,
+    rate: Option<Spanned<Parsed<OfferedRate>>>,
+    rates: Option<Spanned<Vec<Spanned<Parsed<OfferedRate>>>>>,
+    arrivals: Option<String>,
+    mix: Spanned<String>,
+    connections: Option<Spanned<u32>>,
+    max_connections: Option<Spanned<u32>>,
+    pacer_cpus: Parsed<CpuList>,
+    seed: Option<u64>,
+    timeout: Option<Spanned<Parsed<Nanos>>>,
+    #[serde(default)]
+    target: Vec<Spanned<TypedTarget>>,
+    #[serde(default)]
+    claim: Vec<Spanned<TypedClaim>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedTarget {
+    name: Spanned<String>,
+    serve: Option<Spanned<Vec<String>>>,
+    command: Option<Spanned<Vec<String>>>,
+    env: Option<Spanned<BTreeMap<String, String>>>,
+    cwd: Option<Spanned<String>>,
+    setup: Option<Spanned<Vec<String>>>,
+    cpus: Option<Parsed<CpuList>>,
+    ready_path: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedClaim {
+    text: Option<String>,
+    expr: Spanned<String>,
+    rate: Option<Spanned<Parsed<OfferedRate>>>,
+}
+
+/// Where an error is reported against.
+struct Source<'a> {
+    text: &'a str,
+    path: &'a Path,
+}
+
+impl Source<'_> {
+    fn error(&self, at: Range<usize>, what: impl fmt::Display) -> BenchError {
+        let before = self.text.as_bytes().iter().take(at.start);
+        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        BenchError::File(format!("{}:{line}: {what}", self.path.display()))
+    }
+
+    fn plan(&self, typed: TypedPlan) -> Result<Plan, BenchError> {
+        Ok(Plan {
+            name: self.name(&typed.name)?,
+            duration: self.not_zero(&typed.duration, "duration")?,
+            warmup: typed.warmup.map_or(Nanos::ZERO, |span| span.0),
+            repeats: self.at_least_one(typed.repeats.as_ref(), "repeats")?.unwrap_or(REPEATS),
+            rates: self.rates(typed.rate, typed.rates)?,
+            arrivals: typed.arrivals.unwrap_or_else(|| String::from("constant")),
+            mix: self.file(&typed.mix)?,
+            connections: self
+                .at_least_one(typed.connections.as_ref(), "connections")?
+                .unwrap_or(CONNECTIONS),
+            max_connections: self
+                .at_least_one(typed.max_connections.as_ref(), "max_connections")?,
+            pacer_cpus: typed.pacer_cpus.0,
+            seed: typed.seed.unwrap_or(1),
+            timeout: typed.timeout.map(|span| self.not_zero(&span, "timeout")).transpose()?,
+            targets: self.targets(&typed.target)?,
+            claims: self.claims(&typed.claim, &typed.target)?,
+        })
+    }
+
+    /// A name becomes part of file names and of claims.
+    fn name(&self, name: &Spanned<String>) -> Result<String, BenchError> {
+        let text = name.get_ref();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !starts_well || !text.chars().all(allowed) {
+            let what = format!("`{text}` is no name; use letters, digits, `-` and `_`");
+            return Err(self.error(name.span(), what));
+        }
+        Ok(text.clone())
+    }
+
+    fn not_zero(&self, span: &Spanned<Parsed<Nanos>>, key: &str) -> Result<Nanos, BenchError> {
+        match span.get_ref().0 {
+            Nanos::ZERO => Err(self.error(span.span(), format!("{key} must be longer than zero"))),
+            span => Ok(span),
+        }
+    }
+
+    fn at_least_one(
+        &self,
+        number: Option<&Spanned<u32>>,
+        key: &str,
+    ) -> Result<Option<u32>, BenchError> {
+        match number {
+            Some(zero) if *zero.get_ref() == 0 => {
+                Err(self.error(zero.span(), format!("{key} must be at least 1")))
+            }
+            other => Ok(other.map(|number| *number.get_ref())),
+        }
+    }
+
+    fn rates(
+        &self,
+        one: Option<Spanned<Parsed<OfferedRate>>>,
+        many: Option<Spanned<Vec<Spanned<Parsed<OfferedRate>>>>>,
+    ) -> Result<Vec<OfferedRate>, BenchError> {
+        let typed = match (one, many) {
+            (Some(one), None) => vec![one],
+            (None, Some(many)) if many.get_ref().is_empty() => {
+                return Err(self.error(many.span(), "rates is empty; nothing would be sent"));
+            }
+            (None, Some(many)) => many.into_inner(),
+            (Some(one), Some(_)) => {
+                return Err(self.error(one.span(), "give rate or rates, not both"));
+            }
+            (None, None) => {
+                return Err(self.error(0..0, "rate is missing; write one like rate = \"1000\""));
+            }
+        };
+        let mut rates: Vec<OfferedRate> = Vec::new();
+        for rate in typed {
+            if rates.iter().any(|other| other.rate == rate.get_ref().0.rate) {
+                return Err(self.error(rate.span(), "this rate is there twice"));
+            }
+            rates.push(rate.into_inner().0);
+        }
+        Ok(rates)
+    }
+
+    fn targets(&self, typed: &[Spanned<TypedTarget>]) -> Result<Vec<Target>, BenchError> {
+        if typed.is_empty() {
+            return Err(self.error(0..0, "there is no [[target]]; nothing would be measured"));
+        }
+        let mut targets: Vec<Target> = Vec::new();
+        for typed in typed {
+            let target = self.target(typed)?;
+            if targets.iter().any(|other| other.name == target.name) {
+                let what = format!("there are two targets named `{}`", target.name);
+                return Err(self.error(typed.get_ref().name.span(), what));
+            }
+            targets.push(target);
+        }
+        Ok(targets)
+    }
+
+    fn target(&self, spanned: &Spanned<TypedTarget>) -> Result<Target, BenchError> {
+        let typed = spanned.get_ref();
+        let name = self.name(&typed.name)?;
+        let launch = match (&typed.serve, &typed.command) {
+            (Some(flags), None) => self.serve(flags, typed)?,
+            (None, Some(argv)) => self.command(argv, typed)?,
+            _ => {
+                let what = format!("target `{name}` needs either serve or command");
+                return Err(self.error(spanned.span(), what));
+            }
+        };
+        let ready_path = match &typed.ready_path {
+            None => String::from("/healthz"),
+            Some(path) if path.get_ref().starts_with('/') => path.get_ref().clone(),
+            Some(path) => return Err(self.error(path.span(), "ready_path must begin with `/`")),
+        };
+        Ok(Target {
+            name,
+            launch,
+            cpus: typed.cpus.as_ref().map(|cpus| cpus.0.clone()),
+            ready_path,
+        })
+    }
+
+    fn serve(
+        &self,
+        flags: &Spanned<Vec<String>>,
+        typed: &TypedTarget,
+    ) -> Result<Launch, BenchError> {
+        let env = typed.env.as_ref().map(Spanned::span);
+        let cwd = typed.cwd.as_ref().map(Spanned::span);
+        let setup = typed.setup.as_ref().map(Spanned::span);
+        if let Some(span) = env.or(cwd).or(setup) {
+            return Err(self.error(span, "env, cwd and setup go with command, not with serve"));
+        }
+        if flags.get_ref().iter().any(|flag| flag.starts_with("--listen")) {
+            return Err(self.error(flags.span(), "leave --listen out; the bench picks a port"));
+        }
+        Ok(Launch::Serve(flags.get_ref().clone()))
+    }
+
+    fn command(
+        &self,
+        argv: &Spanned<Vec<String>>,
+        typed: &TypedTarget,
+    ) -> Result<Launch, BenchError> {
+        let env = typed.env.as_ref().map(|env| env.get_ref().clone()).unwrap_or_default();
+        if argv.get_ref().is_empty() {
+            return Err(self.error(argv.span(), "command is empty"));
+        }
+        if !argv.get_ref().iter().chain(env.values()).any(|word| word.contains("{port}")) {
+            let what = "`{port}` must stand in command or env, or the server cannot be found";
+            return Err(self.error(argv.span(), what));
+        }
+        let cwd = match &typed.cwd {
+            None => self.beside("."),
+            Some(cwd) if self.beside(cwd.get_ref()).is_dir() => self.beside(cwd.get_ref()),
+            Some(cwd) => {
+                let what =
+                    format!("there is no directory `{}`", self.beside(cwd.get_ref()).display());
+                return Err(self.error(cwd.span(), what));
+            }
+        };
+        let setup = typed.setup.as_ref().map(|setup| setup.get_ref().clone()).unwrap_or_default();
+        Ok(Launch::Command(CommandLine { argv: argv.get_ref().clone(), env, cwd, setup }))
+    }
+
+    fn claims(
+        &self,
+        typed: &[Spanned<TypedClaim>],
+        targets: &[Spanned<TypedTarget>],
+    ) -> Result<Vec<Claim>, BenchError> {
+        typed.iter().map(|claim| self.claim(claim.get_ref(), targets)).collect()
+    }
+
+    fn claim(
+        &self,
+        typed: &TypedClaim,
+        targets: &[Spanned<TypedTarget>],
+    ) -> Result<Claim, BenchError> {
+        let rate = typed.rate.as_ref().map(|rate| rate.get_ref().0.text.as_str());
+        let claim = Claim::parse(typed.text.as_deref(), typed.expr.get_ref(), rate)
+            .map_err(|what| self.error(typed.expr.span(), what))?;
+        let exists = |name: &str| targets.iter().any(|t| t.get_ref().name.get_ref() == name);
+        if let Some(stranger) = claim.targets().into_iter().find(|name| !exists(name)) {
+            let what = format!("the claim names `{stranger}`, which is no target");
+            return Err(self.error(typed.expr.span(), what));
+        }
+        Ok(claim)
+    }
+
+    /// A path of the file; relative ones are relative to it.
+    fn beside(&self, path: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    fn file(&self, path: &Spanned<String>) -> Result<PathBuf, BenchError> {
+        let found = self.beside(path.get_ref());
+        if !found.is_file() {
+            let what = format!("there is no file `{}`", found.display());
+            return Err(self.error(path.span(), what));
+        }
+        Ok(found)
+    }
+}
+
+/// Chosen: the fewest runs of which a median says something.
+const REPEATS: u32 = 3;
+/// Chosen: as the pacer's own default.
+const CONNECTIONS: u32 = 64;
+
+/// A value read by its type's `FromStr`; a bare integer is read as its digits.
+struct Parsed<T>(T);
+
+impl<'de, T: FromStr<Err = String>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Parsed<T>, D::Error> {
+        deserializer.deserialize_any(ParsedVisitor(PhantomData))
+    }
+}
+
+struct ParsedVisitor<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = String>> Visitor<'_> for ParsedVisitor<T> {
+    type Value = Parsed<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Parsed<T>, E> {
+        text.parse().map(Parsed).map_err(E::custom)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Parsed<T>, E> {
+        self.visit_str(&number.to_string())
+    }
+}
+
+impl FromStr for OfferedRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<OfferedRate, String> {
+        Ok(OfferedRate { text: text.to_owned(), rate: text.parse::<Rate>()? })
+    }
+}

@@ -1,0 +1,309 @@
+//! Conducts a bench: in which order, what is skipped, what is kept, how it ends.
+//!
+//! A repeat of every target at every rate comes before the next repeat of any, so that what the
+//! machine does over minutes hits all of them. Targets take turns in going first; rates come in an
+//! order shuffled anew in every repeat. Each result is saved as soon as it exists; runs that an
+//! earlier, interrupted bench of the same plan left are not made again, those that failed are.
+//!
+//! Everything but [`run`] is pure. Not here: how one run is made (see `measure`), what its directory
+//! is (see `store`). Start at [`run`].
+
+use super::BenchError;
+use super::measure::Laboratory;
+use super::plan::{Launch, Overrides, Plan, Target};
+use super::progress::Progress;
+use super::store::{Fnv, Store, utc};
+use super::summary::summarise;
+use super::target::{Mishap, Surroundings, set_up};
+use crate::doctor;
+use crate::io::clock::wall_secs;
+use crate::io::host;
+use crate::io::topology::{CpuList, pin_current_thread, usable_cpus};
+use crate::report;
+use crate::results::Verdict;
+use crate::results::bench::{BENCH_SCHEMA, Bench, BenchRun, ClaimOutcome};
+use crate::rng::Rng;
+use crate::units::Nanos;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// A bench that was conducted, whole or in part.
+#[derive(Debug)]
+pub struct BenchOutcome {
+    /// Where its files are.
+    pub dir: PathBuf,
+    /// What is in its `bench.json`.
+    pub bench: Bench,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How a bench ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything was measured, and every claim holds.
+    Done,
+    /// A run failed, or a claim does not hold or cannot be judged.
+    Failed,
+    /// Every repeat of some target at some rate is INVALID.
+    Invalid,
+    /// `stop` was raised; what was finished is kept.
+    Interrupted,
+}
+
+impl Ending {
+    /// The process's exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Ending::Done => 0,
+            Ending::Failed | Ending::Interrupted => 1,
+            Ending::Invalid => 3,
+        }
+    }
+}
+
+/// Runs the whole experiment and writes the table to `out`; the directory then holds `bench.json`,
+/// `report.html`, and the logs, objects and histograms of every run under `runs`.
+///
+/// `stop` may be raised at any time: everything started is ended, and what was finished is kept. Call
+/// it from a thread that lives as long as the bench: the children end with the thread.
+pub fn run(
+    plan: Plan,
+    overrides: &Overrides,
+    stop: &AtomicBool,
+    out: &mut impl Write,
+) -> Result<BenchOutcome, BenchError> {
+    let usable = usable_cpus();
+    let mut plan = plan.overridden(overrides)?;
+    let notes = plan.fit_to(&usable);
+    let all_cpus = super::plan::cpu_list(&usable)
+        .ok_or_else(|| BenchError::Machine(String::from("the kernel names no CPU to run on")))?;
+    let exe = std::env::current_exe().map_err(|error| {
+        BenchError::Machine(format!("cannot find this program's file: {error}"))
+    })?;
+    let hash = plan_hash(&plan, &exe)?;
+    let (store, before) = Store::open(overrides.out.as_deref(), &plan, &hash, wall_secs())?;
+    let bench = before.unwrap_or_else(|| new_bench(&plan, &hash));
+    let mut bench = Bench { notes, complete: false, ..bench };
+    keep_off_measured_cpus(&plan, &usable);
+
+    let surroundings = Surroundings { exe: &exe, all_cpus: &all_cpus, stop };
+    let progress = Progress::new(order(&plan).len());
+    bench.notes.iter().for_each(|note| progress.line(note));
+    if !bench.runs.is_empty() {
+        let there = bench.runs.len();
+        progress.line(&format!("{}: {there} runs are there already", store.dir().display()));
+    }
+    let laboratory = Laboratory { plan: &plan, surroundings, store: &store, progress: &progress };
+    let set_up = set_up_all(&plan, surroundings, &store)?;
+    if set_up {
+        conduct(&plan, &mut bench, |job| laboratory.measure(job), |bench| store.save(bench))?;
+    }
+    progress.end();
+    finish(&plan, bench, &store, out)
+}
+
+/// The claims judged, everything saved, the table written.
+fn finish(
+    plan: &Plan,
+    mut bench: Bench,
+    store: &Store,
+    out: &mut impl Write,
+) -> Result<BenchOutcome, BenchError> {
+    summarise(&mut bench);
+    bench.claims = match bench.complete {
+        true => plan.claims.iter().map(|claim| claim.judge(&bench)).collect(),
+        false => Vec::new(),
+    };
+    store.save(&bench)?;
+    let html = store.file("report.html");
+    report::write_html(&bench, &html).map_err(BenchError::Machine)?;
+    let dir = store.dir().to_owned();
+    let mut text = report::render_table(&bench);
+    if !bench.complete {
+        let (made, of) = (bench.runs.len(), order(plan).len());
+        text += &format!("\nInterrupted after {made} of {of} runs; the same command goes on.\n");
+    }
+    text += &format!("\nResults: {0}/bench.json, {0}/report.html\n", dir.display());
+    out.write_all(text.as_bytes())
+        .map_err(|error| BenchError::Machine(format!("cannot write the table: {error}")))?;
+    let ending = ending(&bench);
+    Ok(BenchOutcome { dir, bench, ending })
+}
+
+/// What this plan, this mix and this build of ringpace have in common with no other.
+fn plan_hash(plan: &Plan, exe: &Path) -> Result<String, BenchError> {
+    let mix = std::fs::read(&plan.mix)
+        .map_err(|error| BenchError::File(format!("{}: {error}", plan.mix.display())))?;
+    let build = std::fs::metadata(exe)
+        .and_then(|file| Ok(format!("{} {:?}", file.len(), file.modified()?)))
+        .map_err(|error| BenchError::Machine(format!("{}: {error}", exe.display())))?;
+    let record = serde_json::to_vec(&plan.record())
+        .map_err(|error| BenchError::Machine(format!("the plan cannot be written: {error}")))?;
+    let mut hash = Fnv::default();
+    for part in [record, mix, build.into_bytes()] {
+        hash.add(&part);
+    }
+    Ok(hash.to_string())
+}
+
+/// The machine, and what on it will spoil a measurement. The noise floor is listened to for as long as a
+/// reader of the results would want, and no longer than a start may take.
+fn examined_host() -> serde_json::Map<String, serde_json::Value> {
+    let mut host = host::describe();
+    let report = doctor::examine(&doctor::Options { cpus: None, noise: NOISE_SPAN });
+    if let Ok(report) = serde_json::to_value(report) {
+        host.insert("doctor".to_owned(), report);
+    }
+    host
+}
+
+/// Chosen: enough for a p99 of the noise floor; the bench takes a minute.
+const NOISE_SPAN: Nanos = Nanos::from_millis(500);
+
+fn new_bench(plan: &Plan, hash: &str) -> Bench {
+    Bench {
+        schema: BENCH_SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: utc(wall_secs()),
+        plan_hash: hash.to_owned(),
+        plan: plan.record(),
+        host: examined_host(),
+        notes: Vec::new(),
+        complete: false,
+        runs: Vec::new(),
+        summaries: Vec::new(),
+        comparisons: Vec::new(),
+        claims: Vec::new(),
+    }
+}
+
+/// If there is a CPU that nobody is measured on, the bench keeps to it. Refused, it stays where the
+/// scheduler puts it: it wakes a few times a second only.
+fn keep_off_measured_cpus(plan: &Plan, usable: &[usize]) {
+    let mut measured = plan.pacer_cpus.cpus().to_vec();
+    for cpus in plan.targets.iter().filter_map(cpus_of) {
+        measured.extend_from_slice(cpus.cpus());
+    }
+    if let Some(spare) = usable.iter().find(|cpu| !measured.contains(cpu)) {
+        let _ = pin_current_thread(*spare);
+    }
+}
+
+/// Where `target` runs, if it says so.
+fn cpus_of(target: &Target) -> Option<CpuList> {
+    let flags = match &target.launch {
+        Launch::Serve(flags) => flags.as_slice(),
+        Launch::Command(_) => &[],
+    };
+    let after_flag = flags.iter().skip_while(|flag| *flag != "--cpus").nth(1);
+    after_flag.and_then(|list| list.parse().ok()).or_else(|| target.cpus.clone())
+}
+
+/// False if `stop` was raised meanwhile.
+fn set_up_all(
+    plan: &Plan,
+    surroundings: Surroundings<'_>,
+    store: &Store,
+) -> Result<bool, BenchError> {
+    for target in &plan.targets {
+        let log = store.file(&format!("setup-{}.log", target.name));
+        match set_up(target, surroundings, &log) {
+            Ok(()) => {}
+            Err(Mishap::Stopped) => return Ok(false),
+            Err(Mishap::Failed(what)) => return Err(BenchError::Machine(what)),
+        }
+    }
+    Ok(true)
+}
+
+/// One run that is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Job {
+    /// Index into the plan's targets.
+    pub(super) target: usize,
+    /// Index into the plan's rates.
+    pub(super) rate: usize,
+    /// From 1.
+    pub(super) repeat: u32,
+    /// From 0, in the order of the plan.
+    pub(super) position: usize,
+    /// How many there are.
+    pub(super) of: usize,
+}
+
+/// Every run of the plan, in order.
+fn order(plan: &Plan) -> Vec<Job> {
+    let (targets, rates) = (plan.targets.len(), plan.rates.len());
+    let of = targets * rates * plan.repeats as usize;
+    let mut rng = Rng::new(plan.seed);
+    let mut rate_order: Vec<usize> = (0..rates).collect();
+    let mut jobs = Vec::with_capacity(of);
+    for repeat in 1..=plan.repeats {
+        shuffle(&mut rate_order, &mut rng);
+        for (turn, rate) in rate_order.iter().enumerate() {
+            let first = (repeat as usize - 1 + turn) % targets;
+            for target in (0..targets).map(|offset| (first + offset) % targets) {
+                jobs.push(Job { target, rate: *rate, repeat, position: jobs.len(), of });
+            }
+        }
+    }
+    jobs
+}
+
+/// Fisher and Yates.
+fn shuffle(items: &mut [usize], rng: &mut Rng) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rng.below(last as u64 + 1) as usize);
+    }
+}
+
+/// Makes the runs that `bench` does not have yet. `measure` makes one, or says by `None` that the
+/// bench is to end; `save` is called after every run.
+fn conduct(
+    plan: &Plan,
+    bench: &mut Bench,
+    mut measure: impl FnMut(&Job) -> Option<BenchRun>,
+    mut save: impl FnMut(&Bench) -> Result<(), BenchError>,
+) -> Result<(), BenchError> {
+    bench.runs.retain(|run| run.failure.is_none());
+    for job in order(plan) {
+        if bench.runs.iter().any(|run| is_of(run, &job, plan)) {
+            continue;
+        }
+        let Some(run) = measure(&job) else { return Ok(()) };
+        bench.runs.push(run);
+        summarise(bench);
+        save(bench)?;
+    }
+    bench.complete = true;
+    Ok(())
+}
+
+fn is_of(run: &BenchRun, job: &Job, plan: &Plan) -> bool {
+    run.target == plan.targets[job.target].name
+        && run.rate == plan.rates[job.rate].text
+        && run.repeat == job.repeat
+}
+
+/// INVALID goes before a claim: what was judged by such figures was not judged.
+fn ending(bench: &Bench) -> Ending {
+    let all_invalid = bench.summaries.iter().any(|summary| {
+        !summary.verdicts.is_empty() && summary.verdicts.iter().all(|v| *v == Verdict::Invalid)
+    });
+    if !bench.complete {
+        Ending::Interrupted
+    } else if bench.runs.iter().any(|run| run.failure.is_some()) {
+        Ending::Failed
+    } else if all_invalid {
+        Ending::Invalid
+    } else if bench.claims.iter().any(|claim| claim.outcome >= ClaimOutcome::Unknown) {
+        Ending::Failed
+    } else {
+        Ending::Done
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+use super::*;
+use crate::results::bench::sample;
+use std::collections::BTreeMap;
+
+/// A plan of targets `a`, `b`, ... at 1000/s and so on upwards; no file of it is ever opened.
+fn plan(targets: usize, rates: usize, repeats: u32) -> Plan {
+    let target = |name: String| Target {
+        name,
+        launch: Launch::Serve(Vec::new()),
+        cpus: None,
+        ready_path: "/healthz".into(),
+    };
+    let rate = |nth: usize| format!("{}", 1_000 * (nth + 1)).parse().unwrap();
+    Plan {
+        name: "sample".into(),
+        duration: crate::units::Nanos::from_secs(1),
+        warmup: crate::units::Nanos::ZERO,
+        repeats,
+        rates: (0..rates).map(rate).collect(),
+        arrivals: "constant".into(),
+        mix: "mix.toml".into(),
+        connections: 1,
+        max_connections: None,
+        pacer_cpus: CpuList::one(1),
+        seed: 1,
+        timeout: None,
+        targets: ('a'..).take(targets).map(|c| target(c.to_string())).collect(),
+        claims: Vec::new(),
+    }
+}
+
+fn names(plan: &Plan, jobs: &[Job]) -> String {
+    let name = |job: &Job| format!("{}{}", plan.targets[job.target].name, job.repeat);
+    jobs.iter().map(name).collect::<Vec<String>>().join(" ")
+}
+
+fn measured(plan: &Plan, job: &Job) -> BenchRun {
+    let run = sample::bench_run(&plan.targets[job.target].name, job.repeat, sample::run(10));
+    BenchRun { rate: plan.rates[job.rate].text.clone(), ..run }
+}
+
+#[test]
+fn repeats_are_interleaved_and_targets_take_turns_in_going_first() {
+    let plan = plan(3, 1, 3);
+    assert_eq!(names(&plan, &order(&plan)), "a1 b1 c1 b2 c2 a2 c3 a3 b3");
+}
+
+#[test]
+fn every_run_of_a_ladder_is_made_once_in_an_order_that_the_seed_decides() {
+    let ladder = plan(2, 4, 3);
+    let jobs = order(&ladder);
+    let mut seen: BTreeMap<(usize, usize, u32), usize> = BTreeMap::new();
+    for job in &jobs {
+        *seen.entry((job.target, job.rate, job.repeat)).or_default() += 1;
+    }
+    assert_eq!(seen.len(), 24);
+    assert!(seen.values().all(|times| *times == 1));
+    assert_eq!(order(&ladder), jobs);
+    let rates_of = |jobs: &[Job]| jobs.iter().map(|job| job.rate).collect::<Vec<usize>>();
+    let orders: std::collections::BTreeSet<Vec<usize>> =
+        (0..8).map(|seed| rates_of(&order(&Plan { seed, ..ladder.clone() }))).collect();
+    assert!(orders.len() > 1, "eight seeds gave one order");
+    // All targets meet a rate before the next rate begins.
+    assert!(jobs.chunks(2).all(|pair| pair[0].rate == pair[1].rate));
+}
+
+#[test]
+fn every_result_is_saved_as_soon_as_it_exists() {
+    let plan = plan(2, 1, 2);
+    let mut bench = sample::bench(&["a", "b"], Vec::new());
+    bench.complete = false;
+    let mut saved = Vec::new();
+    let measure = |job: &Job| Some(measured(&plan, job));
+    conduct(&plan, &mut bench, measure, |bench| {
+        saved.push((bench.runs.len(), bench.summaries.len()));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(saved, [(1, 1), (2, 2), (3, 2), (4, 2)]);
+    assert!(bench.complete);
+}
+
+#[test]
+fn an_interrupted_bench_goes_on_where_it_stopped() {
+    let plan = plan(2, 1, 2);
+    let mut bench = sample::bench(&["a", "b"], Vec::new());
+    bench.complete = false;
+    let mut left = 3;
+    let interrupted = |job: &Job| {
+        left -= 1;
+        (left > 0).then(|| measured(&plan, job))
+    };
+    conduct(&plan, &mut bench, interrupted, |_| Ok(())).unwrap();
+    assert_eq!((bench.runs.len(), bench.complete), (2, false));
+    assert_eq!(ending(&bench), Ending::Interrupted);
+
+    let mut made = Vec::new();
+    let resumed = |job: &Job| {
+        made.push(*job);
+        Some(measured(&plan, job))
+    };
+    conduct(&plan, &mut bench, resumed, |_| Ok(())).unwrap();
+    assert_eq!(names(&plan, &made), "b2 a2");
+    assert_eq!((bench.runs.len(), ending(&bench)), (4, Ending::Done));
+}
+
+#[test]
+fn a_failed_run_does_not_end_the_bench_and_is_made_again_next_time() {
+    let plan = plan(2, 1, 1);
+    let mut bench = sample::bench(&["a", "b"], Vec::new());
+    let first_fails = |job: &Job| match job.target {
+        0 => Some(sample::failed_run("a", 1)),
+        _ => Some(measured(&plan, job)),
+    };
+    conduct(&plan, &mut bench, first_fails, |_| Ok(())).unwrap();
+    assert_eq!((bench.runs.len(), ending(&bench)), (2, Ending::Failed));
+    let mut made = Vec::new();
+    let again = |job: &Job| {
+        made.push(*job);
+        Some(measured(&plan, job))
+    };
+    conduct(&plan, &mut bench, again, |_| Ok(())).unwrap();
+    assert_eq!(names(&plan, &made), "a1");
+    assert_eq!(ending(&bench), Ending::Done);
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_ends_the_bench() {
+    let plan = plan(1, 1, 2);
+    let mut bench = sample::bench(&["a"], Vec::new());
+    let full = |_: &Bench| Err(BenchError::Machine("disk full".into()));
+    let error = conduct(&plan, &mut bench, |job| Some(measured(&plan, job)), full).unwrap_err();
+    assert_eq!((error.to_string().as_str(), bench.runs.len()), ("disk full", 1));
+}
+
+#[test]
+fn the_ending_says_what_may_be_believed() {
+    let with = |verdicts: [Verdict; 3], outcome: ClaimOutcome| {
+        let mut bench = sample::bench(&["a"], Vec::new());
+        bench.summaries = vec![sample::summary("a", [1, 2, 3])];
+        bench.summaries[0].verdicts = verdicts.to_vec();
+        bench.claims = vec![crate::results::bench::ClaimResult {
+            text: String::new(),
+            expr: String::new(),
+            outcome,
+            figures: Vec::new(),
+        }];
+        ending(&bench)
+    };
+    use Verdict::{Invalid, Suspect, Valid};
+    assert_eq!(with([Valid, Valid, Valid], ClaimOutcome::Holds), Ending::Done);
+    assert_eq!(with([Valid, Valid, Valid], ClaimOutcome::Skipped), Ending::Done);
+    assert_eq!(with([Valid, Valid, Valid], ClaimOutcome::Fails), Ending::Failed);
+    assert_eq!(with([Valid, Valid, Valid], ClaimOutcome::Unknown), Ending::Failed);
+    assert_eq!(with([Invalid, Suspect, Invalid], ClaimOutcome::Holds), Ending::Done);
+    assert_eq!(with([Invalid, Invalid, Invalid], ClaimOutcome::Fails), Ending::Invalid);
+    assert_eq!(Ending::Invalid.exit_code(), 3);
+}

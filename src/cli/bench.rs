@@ -1,0 +1,83 @@
+//! `ringpace bench` and `ringpace report`: a file or a directory to a table and a page.
+
+use super::{Failure, print};
+use crate::bench::{self, BenchError, Overrides, Plan};
+use crate::io::signal;
+use crate::report;
+use crate::units::Nanos;
+use argh::FromArgs;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Run a whole experiment: targets x rates x repeats, interleaved, with a fresh server each.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "bench")]
+pub(super) struct BenchArgs {
+    /// the experiment, such as bench-configs/quick.toml
+    #[argh(positional)]
+    file: PathBuf,
+
+    /// where results go; default results/NAME-TIME, or an unfinished one of the same plan
+    #[argh(option)]
+    out: Option<PathBuf>,
+
+    /// run these targets only, such as uring,epoll
+    #[argh(option)]
+    only: Option<String>,
+
+    /// measure each run for so long instead of what the file says
+    #[argh(option)]
+    duration: Option<Nanos>,
+
+    /// repeat each run so often instead of what the file says
+    #[argh(option)]
+    repeats: Option<u32>,
+}
+
+impl BenchArgs {
+    /// Conducts the experiment; the exit code tells how it ended.
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let plan = Plan::load(&self.file).map_err(of_bench)?;
+        let only = self.only.as_deref().unwrap_or_default();
+        let overrides = Overrides {
+            out: self.out,
+            only: only.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            duration: self.duration,
+            repeats: self.repeats,
+        };
+        let stop = signal::stop_flag().map_err(Failure::run)?;
+        let mut out = io::stdout().lock();
+        let outcome = bench::run(plan, &overrides, &stop, &mut out).map_err(of_bench)?;
+        Ok(ExitCode::from(outcome.ending.exit_code()))
+    }
+}
+
+fn of_bench(error: BenchError) -> Failure {
+    Failure { code: error.exit_code(), sentence: error.to_string() }
+}
+
+/// Show a bench that was run: its table here, its page in a file.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "report")]
+pub(super) struct ReportArgs {
+    /// the bench's directory
+    #[argh(positional)]
+    dir: PathBuf,
+
+    /// where to write the page; default report.html in the directory
+    #[argh(option)]
+    html: Option<PathBuf>,
+}
+
+impl ReportArgs {
+    /// Draws table and page anew from `bench.json`.
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let bench = report::load(&self.dir).map_err(Failure::usage)?;
+        print(&report::render_table(&bench));
+        let page = self.html.unwrap_or_else(|| self.dir.join("report.html"));
+        report::write_html(&bench, &page).map_err(Failure::run)?;
+        print(&format!("{}\n", page.display()));
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,150 @@
+//! How a figure is written, the same in the table and on the page.
+
+use crate::results::Verdict;
+use crate::results::bench::{KindSummary, Level, PlanRecord, Spread, Spreads, Summary};
+use crate::units::Nanos;
+
+/// A quantile that is shown.
+pub(super) struct Quantile {
+    pub(super) name: &'static str,
+    /// Of 100,000 requests, how many lie beyond it; 0 for the maximum.
+    pub(super) beyond_per_100k: u64,
+    pub(super) of: fn(&Spreads) -> &Spread,
+}
+
+/// Every quantile there is.
+pub(super) const QUANTILES: [Quantile; 7] = [
+    Quantile { name: "p50", beyond_per_100k: 50_000, of: |spreads| &spreads.p50 },
+    Quantile { name: "p90", beyond_per_100k: 10_000, of: |spreads| &spreads.p90 },
+    Quantile { name: "p95", beyond_per_100k: 5_000, of: |spreads| &spreads.p95 },
+    Quantile { name: "p99", beyond_per_100k: 1_000, of: |spreads| &spreads.p99 },
+    Quantile { name: "p99.9", beyond_per_100k: 100, of: |spreads| &spreads.p99_9 },
+    Quantile { name: "p99.99", beyond_per_100k: 10, of: |spreads| &spreads.p99_99 },
+    Quantile { name: "max", beyond_per_100k: 0, of: |spreads| &spreads.max },
+];
+
+/// Those of the headline.
+pub(super) fn headline() -> impl Iterator<Item = &'static Quantile> {
+    QUANTILES.iter().filter(|quantile| !matches!(quantile.name, "p90" | "p99.99"))
+}
+
+/// Chosen: with fewer requests beyond a quantile, it is the word of a few requests.
+const BEYOND_LEAST: u64 = 10;
+
+/// What the mark of [`Quantile::median`] means.
+pub(super) const FEW_NOTE: &str = "* fewer than 10 requests lie beyond this quantile";
+
+impl Quantile {
+    /// Whether too few requests lie beyond it to believe it. The maximum is one request by its nature.
+    pub(super) fn is_thin(&self, spreads: &Spreads) -> bool {
+        let beyond = u128::from(spreads.count_least) * u128::from(self.beyond_per_100k) / 100_000;
+        self.beyond_per_100k > 0 && spreads.count_least > 0 && beyond < u128::from(BEYOND_LEAST)
+    }
+
+    /// The median of the repeats, with a `*` if it is thin.
+    pub(super) fn median(&self, spreads: &Spreads) -> String {
+        if spreads.count_least == 0 {
+            return String::from("-");
+        }
+        let mark = if self.is_thin(spreads) { "*" } else { "" };
+        format!("{}{mark}", latency((self.of)(spreads).median, spreads.longest_observed))
+    }
+
+    /// Least and most of the repeats, `49.1-53.0 us`; empty if they read the same.
+    pub(super) fn range(&self, spreads: &Spreads) -> String {
+        let each = &(self.of)(spreads).each;
+        let finite_first = |value: &&Option<u64>| value.unwrap_or(u64::MAX);
+        let (Some(least), Some(most)) =
+            (each.iter().min_by_key(finite_first), each.iter().max_by_key(finite_first))
+        else {
+            return String::new();
+        };
+        let shown = |value| latency(value, spreads.longest_observed);
+        range(&shown(*least), &shown(*most))
+    }
+}
+
+/// `null` is longer than the longest time that was seen.
+fn latency(ns: Option<u64>, longest: Option<u64>) -> String {
+    match (ns, longest) {
+        (Some(ns), _) => Nanos(ns).to_string(),
+        (None, Some(longest)) => format!("> {}", Nanos(longest)),
+        (None, None) => String::from("never"),
+    }
+}
+
+/// Two figures with their unit written once where it is the same.
+fn range(least: &str, most: &str) -> String {
+    if least == most {
+        return String::new();
+    }
+    match (least.split_once(' '), most.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number}-{most}"),
+        _ => format!("{least}-{most}"),
+    }
+}
+
+/// The median with `decimals`; a dash if there is none.
+pub(super) fn level(level: &Level, decimals: usize) -> String {
+    level.median.map_or_else(|| String::from("-"), |median| format!("{median:.decimals$}"))
+}
+
+/// In MB of 10^6 bytes.
+pub(super) fn megabytes(bytes: &Level) -> String {
+    bytes.median.map_or_else(|| String::from("-"), |median| format!("{:.1} MB", median / 1e6))
+}
+
+/// `3 VALID`; `2 VALID` and `1 failed`.
+pub(super) fn verdicts(summary: &Summary) -> Vec<String> {
+    let count = |verdict| summary.verdicts.iter().filter(|v| **v == verdict).count();
+    let counts = [
+        (count(Verdict::Valid), "VALID"),
+        (count(Verdict::Suspect), "SUSPECT"),
+        (count(Verdict::Invalid), "INVALID"),
+        (summary.failed as usize, "failed"),
+    ];
+    named(&counts)
+}
+
+/// The counts that are not zero, with their names.
+fn named(counts: &[(usize, &str)]) -> Vec<String> {
+    let some = counts.iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, name)| format!("{count} {name}")).collect()
+}
+
+/// How many requests have no answer as expected.
+pub(super) fn lost(kind: &KindSummary) -> u64 {
+    kind.errors.total() + kind.unfinished
+}
+
+/// `3 timeout, 2 unfinished`; empty if nothing was lost.
+pub(super) fn losses(kind: &KindSummary) -> String {
+    let errors = &kind.errors;
+    let counts = [
+        (errors.status, "wrong status or size"),
+        (errors.malformed, "malformed"),
+        (errors.reset, "reset"),
+        (errors.timeout, "timeout"),
+        (errors.connect, "not connected"),
+        (kind.unfinished, "unfinished"),
+    ];
+    named(&counts.map(|(count, name)| (count as usize, name))).join(", ")
+}
+
+/// What was measured, in one line.
+pub(super) fn scope(plan: &PlanRecord) -> String {
+    let span = |secs: f64| Nanos((secs * 1e9).round() as u64).to_string();
+    format!(
+        "{}, {}, {}; {} measured, warm-up {}; mix {}",
+        counted(plan.targets.len(), "target"),
+        counted(plan.rates.len(), "rate"),
+        counted(plan.repeats as usize, "repeat"),
+        span(plan.duration_s),
+        span(plan.warmup_s),
+        plan.mix,
+    )
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

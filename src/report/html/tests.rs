@@ -1,0 +1,62 @@
+use super::*;
+use crate::results::bench::sample;
+
+fn bench() -> Bench {
+    let mut bench = sample::bench(&["a", "b"], Vec::new());
+    bench.summaries =
+        vec![sample::summary("a", [49_000, 50_000, 53_000]), sample::summary("b", [1_000_000; 3])];
+    bench
+}
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let page = html(&bench());
+    for outside in ["http:", "https:", "src=", "href=", "@import", "url(", "<script"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn every_element_that_is_opened_is_closed() {
+    let page = html(&bench());
+    for name in ["table", "tr", "th", "td", "svg", "figure", "main", "dl", "caption", "small"] {
+        let opened =
+            page.matches(&format!("<{name}>")).count() + page.matches(&format!("<{name} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{name}>")).count(), "{name}");
+        assert!(opened > 0, "{name}");
+    }
+}
+
+#[test]
+fn text_from_files_is_escaped() {
+    let nasty = "<script>alert('\"&')</script>";
+    let mut bench = bench();
+    bench.notes = vec![nasty.into()];
+    bench.plan.targets[0].command = vec![nasty.into()];
+    bench.summaries[0].target = nasty.into();
+    bench.summaries[0].requests[0].name = nasty.into();
+    bench.summaries[0].reasons = vec![nasty.into()];
+    bench.host.insert(nasty.into(), nasty.into());
+    let page = html(&bench);
+    assert!(!page.contains("<script"));
+    assert!(page.contains("&lt;script&gt;alert(&#39;&quot;&amp;&#39;)&lt;/script&gt;"));
+}
+
+#[test]
+fn figures_stand_in_cells_with_their_range() {
+    let page = html(&bench());
+    assert!(page.contains("<td>50.0 us<small>49.0-53.0 us</small></td>"));
+    assert!(page.contains("<title>b p50: 1.00 ms</title>"));
+}
+
+#[test]
+fn curves_end_where_infinity_begins_and_hold_no_quantile_beyond_the_count() {
+    let names = |spreads: &Spreads| {
+        let points = points(spreads, |quantile| (quantile.of)(spreads).median);
+        points.iter().map(|point| point.name).collect::<Vec<&str>>()
+    };
+    let each = [10, 20, 30];
+    assert_eq!(names(&sample::spreads(each, 10_000, true)), ["p50", "p90", "p95", "p99"]);
+    assert_eq!(names(&sample::spreads(each, 500, false)), ["p50", "p90", "p95", "p99", "max"]);
+    assert_eq!(names(&sample::spreads(each, 0, false)), ["max"]);
+}

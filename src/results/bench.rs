@@ -1,0 +1,282 @@
+//! The on-disk schema of a bench: what `bench.json` holds (`ringpace.bench/1`).
+//!
+//! It is written anew after every run, so a bench that was interrupted has its finished runs here
+//! and `complete` is false. `runs` is what was measured; `summaries`, `comparisons` and `claims` are
+//! worked out from it. As in a run, a latency of `null` is +infinity. Not here: how a figure comes
+//! about; see `bench::summary`, `bench::claim` and `bench::sampler`.
+
+use super::{Errors, Run, Verdict};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The name and version of the schema of [`Bench`].
+pub const BENCH_SCHEMA: &str = "ringpace.bench/1";
+
+/// One bench: targets x rates x repeats.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Bench {
+    /// Always [`BENCH_SCHEMA`].
+    pub schema: String,
+    /// The version of ringpace that wrote this.
+    pub version: String,
+    /// When the bench was started, UTC, `2026-03-01T12:00:00Z`.
+    pub started: String,
+    /// 16 hexadecimal digits over everything that shapes a run: the plan, the mix, the binary.
+    pub plan_hash: String,
+    /// What was to be measured, after every override.
+    pub plan: PlanRecord,
+    /// The machine.
+    pub host: serde_json::Map<String, serde_json::Value>,
+    /// What was done otherwise than the file says, and why; one sentence each.
+    pub notes: Vec<String>,
+    /// Whether every run of the plan is in `runs`.
+    pub complete: bool,
+    /// The runs, in the order in which they were made.
+    pub runs: Vec<BenchRun>,
+    /// The repeats of each target at each rate, put together.
+    pub summaries: Vec<Summary>,
+    /// Each target against the first.
+    pub comparisons: Vec<Comparison>,
+    /// The claims of the file, judged.
+    pub claims: Vec<ClaimResult>,
+}
+
+/// A plan as it was run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlanRecord {
+    /// Its name.
+    pub name: String,
+    /// Measured time of a run.
+    pub duration_s: f64,
+    /// Time before it at the same rate, in no figure.
+    pub warmup_s: f64,
+    /// Runs of each target at each rate.
+    pub repeats: u32,
+    /// Offered rates, as typed.
+    pub rates: Vec<String>,
+    /// `constant`, `poisson`, `burst:50`.
+    pub arrivals: String,
+    /// The mix file, as typed.
+    pub mix: String,
+    /// Connections opened at the start.
+    pub connections: u32,
+    /// Connections allowed; `null`: the pacer's own bound.
+    pub max_connections: Option<u32>,
+    /// CPUs of the pacer.
+    pub pacer_cpus: String,
+    /// Seed of arrivals, of the mix and of the order of the rates.
+    pub seed: u64,
+    /// After which a request has failed; `null`: the pacer's own.
+    pub timeout_s: Option<f64>,
+    /// The servers under test.
+    pub targets: Vec<TargetRecord>,
+}
+
+/// A server under test.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetRecord {
+    /// Its name.
+    pub name: String,
+    /// Its command line; our own server begins with `ringpace serve`.
+    pub command: Vec<String>,
+    /// Environment variables that were set for it.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// CPUs it may run on; `null`: all.
+    pub cpus: Option<String>,
+}
+
+/// One target at one rate, once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BenchRun {
+    /// Name of the target.
+    pub target: String,
+    /// Offered rate, as typed.
+    pub rate: String,
+    /// From 1.
+    pub repeat: u32,
+    /// Why there are no figures; `null` if there are.
+    pub failure: Option<String>,
+    /// What the pacer wrote; `null` if the run failed.
+    pub run: Option<Run>,
+    /// CPU, memory and switches of the server over the measured time.
+    pub target_usage: Option<Usage>,
+    /// The same of the pacer.
+    pub pacer_usage: Option<Usage>,
+    /// The files of this run begin with this, below the bench's directory.
+    pub files: String,
+}
+
+/// What a process, with all its threads and live children, used of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// The part of the measured time that was sampled.
+    pub covered_s: f64,
+    /// CPU time, to the scheduler's precision.
+    pub cpu_ns: u64,
+    /// The part of it in user mode, to some 10 ms.
+    pub user_ns: u64,
+    /// The rest.
+    pub system_ns: u64,
+    /// CPU time over covered time; 100 is one whole CPU.
+    pub cpu_percent: f64,
+    /// Resident memory, mean of the samples.
+    pub rss_mean_bytes: u64,
+    /// Most resident memory since the process started (VmHWM).
+    pub rss_peak_bytes: u64,
+    /// Context switches because there was nothing to do.
+    pub voluntary_switches: u64,
+    /// Context switches because something else was to run.
+    pub involuntary_switches: u64,
+    /// Moves to another CPU; `null` where the kernel does not say.
+    pub migrations: Option<u64>,
+    /// One point per sampling interval.
+    pub series: Vec<UsagePoint>,
+}
+
+/// Usage between one sample and the next.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UsagePoint {
+    /// End of the interval, from the begin of the measured time.
+    pub at_s: f64,
+    /// As in [`Usage::cpu_percent`].
+    pub cpu_percent: f64,
+    /// Resident memory at its end.
+    pub rss_bytes: u64,
+}
+
+/// The repeats of one target at one rate. INVALID repeats are left out of every figure, unless all are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Summary {
+    /// Name of the target.
+    pub target: String,
+    /// Offered rate, as typed.
+    pub rate: String,
+    /// Verdict of each repeat that has one, by repeat.
+    pub verdicts: Vec<Verdict>,
+    /// Why a repeat is not VALID; `repeat 2: ...`.
+    pub reasons: Vec<String>,
+    /// Repeats that have no figures.
+    pub failed: u32,
+    /// Repeats in the figures below.
+    pub used: u32,
+    /// All requests.
+    pub total: KindSummary,
+    /// Each request kind, in the order of the mix.
+    pub requests: Vec<KindSummary>,
+    /// sent - intended.
+    pub lateness_ns: Spreads,
+    /// The same over requests whose life overlaps no stall.
+    pub lateness_without_stalls_ns: Spreads,
+    /// Response time over requests whose life overlaps no stall.
+    pub response_without_stalls_ns: Spreads,
+    /// Stalls of the pacer, over all repeats.
+    pub stalls: u64,
+    /// Achieved rate.
+    pub achieved_rps: Level,
+    /// CPU of the target; 100 is one whole CPU. Empty if it was never sampled.
+    pub cpu_percent: Level,
+    /// CPU of the target per request answered as expected, in microseconds.
+    pub cpu_us_per_request: Level,
+    /// Mean resident memory of the target.
+    pub rss_bytes: Level,
+    /// Context switches of the target per second, of both kinds.
+    pub switches_per_s: Level,
+}
+
+/// Figures of one request kind over the repeats; counts are sums.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KindSummary {
+    /// `total`, or its name in the mix.
+    pub name: String,
+    /// Requests planned.
+    pub planned: u64,
+    /// Requests answered as expected.
+    pub ok: u64,
+    /// Failed requests by kind.
+    pub errors: Errors,
+    /// Requests never sent or never answered.
+    pub unfinished: u64,
+    /// done - intended.
+    pub response_ns: Spreads,
+}
+
+/// Quantiles over the repeats.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names say it: quantiles in ns
+pub struct Spreads {
+    pub p50: Spread,
+    pub p90: Spread,
+    pub p95: Spread,
+    pub p99: Spread,
+    pub p99_9: Spread,
+    pub p99_99: Spread,
+    pub max: Spread,
+    /// Requests in the smallest repeat. 0: there is no figure at all.
+    pub count_least: u64,
+    /// The longest finite time of any repeat; what a `null` is longer than.
+    pub longest_observed: Option<u64>,
+}
+
+/// One quantile of every repeat and their median; `null` is +infinity.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Of an even number of repeats, the mean of the two in the middle.
+    pub median: Option<u64>,
+    /// By repeat.
+    pub each: Vec<Option<u64>>,
+}
+
+/// One figure of every repeat and their median.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// Of an even number of repeats, the mean of the two in the middle; `null`: no repeat has one.
+    pub median: Option<f64>,
+    /// By repeat.
+    pub each: Vec<f64>,
+}
+
+/// The median of one target's figure over that of the first target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Offered rate, as typed.
+    pub rate: String,
+    /// `p50`, `status.p99`, `cpu_us`: as a claim would name it after the target.
+    pub figure: String,
+    /// The first target.
+    pub base: String,
+    /// The one compared with it.
+    pub target: String,
+    /// `target / base`; `null` where either is unknown or +infinity.
+    pub ratio: Option<f64>,
+}
+
+/// A claim of the file and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClaimResult {
+    /// In words.
+    pub text: String,
+    /// As an expression.
+    pub expr: String,
+    /// Whether it holds; of several rates, the worst answer.
+    pub outcome: ClaimOutcome,
+    /// The figures it was judged by, one entry per rate.
+    pub figures: Vec<String>,
+}
+
+/// Whether a claim holds. Ordered from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClaimOutcome {
+    /// One of its targets was left out by `--only`.
+    Skipped,
+    /// It does.
+    Holds,
+    /// A figure is missing, or both sides are +infinity.
+    Unknown,
+    /// It does not.
+    Fails,
+}
+
+#[cfg(test)]
+pub(crate) mod sample;
