@@ -73,6 +73,7 @@ fn ringpace(backend: Backend, rate: Rate, span: Nanos, connections: usize) -> u6
         listen: ([127, 0, 0, 1], 0).into(),
         backend,
         cpus: Some(CpuList::one(SERVER_CPU)),
+        workers: None,
         wait: WaitMode::Spin,
         ring: uring::Settings::default(),
         sockets: SocketSettings::default(),

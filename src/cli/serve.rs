@@ -5,12 +5,13 @@ use crate::http::HeadLimits;
 use crate::io::net::SocketSettings;
 use crate::io::signal;
 use crate::io::topology::CpuList;
-use crate::io::uring;
+use crate::io::uring::{self, TaskRun};
 use crate::io::wait::WaitMode;
 use crate::serve::settings::Settings;
 use crate::serve::{Backend, Plan, Server};
 use crate::units::Nanos;
 use argh::FromArgs;
+use std::fmt;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -23,7 +24,7 @@ pub(super) struct ServeArgs {
     #[argh(option, default = "SocketAddr::from(([127, 0, 0, 1], 8080))", from_str_fn(listen))]
     listen: SocketAddr,
 
-    /// uring (default) or epoll
+    /// uring (default), epoll, monoio-uring or monoio-epoll
     #[argh(option, default = "Backend::Uring")]
     backend: Backend,
 
@@ -31,9 +32,18 @@ pub(super) struct ServeArgs {
     #[argh(option)]
     cpus: Option<CpuList>,
 
+    /// how many workers, dealt out to --cpus in turn; default: one for each of --cpus
+    #[argh(option)]
+    workers: Option<usize>,
+
     /// block (default), hybrid or spin: how a worker waits for work
     #[argh(option, default = "WaitMode::Block")]
     wait: WaitMode,
+
+    /// when io_uring runs completions: defer (default of uring), coop, or interrupt (default of
+    /// monoio-uring, which sets no flags then)
+    #[argh(option)]
+    task_run: Option<TaskRun>,
 
     /// how long a device takes to carry out a command, default 2ms
     #[argh(option, default = "Settings::default().device_latency")]
@@ -113,15 +123,29 @@ impl ServeArgs {
             drain_timeout: self.drain_timeout,
             ..Settings::default()
         };
-        Ok(Plan {
+        let plan = Plan {
             listen: self.listen,
             backend: self.backend,
             cpus: self.cpus.clone(),
+            workers: self.workers,
             wait: self.wait,
-            ring: uring::Settings::default(),
+            ring: uring::Settings { task_run: self.task_run()?, ..uring::Settings::default() },
             sockets: SocketSettings { backlog: self.backlog, ..SocketSettings::default() },
             settings,
-        })
+        };
+        plan.refusal().map_or(Ok(plan), |refusal| Err(Failure::usage(refusal)))
+    }
+
+    /// As typed, or the backend's own.
+    fn task_run(&self) -> Result<TaskRun, Failure> {
+        match (self.task_run, self.backend.task_run()) {
+            (Some(_), None) => Err(Failure::usage(format!(
+                "--task-run is about io_uring, which --backend {} does not use",
+                self.backend
+            ))),
+            (Some(typed), Some(_)) => Ok(typed),
+            (None, default) => Ok(default.unwrap_or(uring::Settings::default().task_run)),
+        }
     }
 
     /// Refuses what would make a server that answers nothing.
@@ -174,14 +198,36 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| format!("`{text}` is no address; write one like 127.0.0.1:8080 or [::1]:8080"))
 }
 
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Backend::Uring => "uring",
+            Backend::Epoll => "epoll",
+            Backend::MonoioUring => "monoio-uring",
+            Backend::MonoioEpoll => "monoio-epoll",
+        })
+    }
+}
+
 impl FromStr for Backend {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Backend, String> {
+        Backend::ALL.into_iter().find(|backend| backend.to_string() == text).ok_or_else(|| {
+            format!("`{text}` is no backend; there are uring, epoll, monoio-uring and monoio-epoll")
+        })
+    }
+}
+
+impl FromStr for TaskRun {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TaskRun, String> {
         match text {
-            "uring" => Ok(Backend::Uring),
-            "epoll" => Ok(Backend::Epoll),
-            _ => Err(format!("`{text}` is no backend; there are uring and epoll")),
+            "defer" => Ok(TaskRun::Defer),
+            "coop" => Ok(TaskRun::Coop),
+            "interrupt" => Ok(TaskRun::Interrupt),
+            _ => Err(format!("`{text}` is no task-run mode; there are defer, coop and interrupt")),
         }
     }
 }

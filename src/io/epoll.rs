@@ -80,8 +80,6 @@ const EVENTS_MAX: usize = 512;
 const RECEIVE_BUF_BYTES: usize = 64 * 1024;
 /// Chosen: connections accepted per turn, so that a storm of them does not starve the others.
 const ACCEPTS_PER_TURN: usize = 64;
-/// Chosen: within the 100-500 ms that nginx and others use; half a second is the promised recovery.
-const ACCEPT_PAUSE: Nanos = Nanos::from_millis(100);
 /// Kernel: fs/select.c lets epoll add 0.1 % of the timeout as slack (at most 100 ms). A sleep longer
 /// than this is cut short by 1/128 and finished by a second, exact one.
 const EXACT_SLEEP_MAX: Nanos = Nanos::from_millis(10);
@@ -156,7 +154,7 @@ impl Epoll {
         if let Accepting::On(listener) = std::mem::replace(&mut self.accepting, Accepting::Off) {
             control(&self.poller, libc::EPOLL_CTL_MOD, listener.as_fd(), 0, LISTENER)?;
             self.counters.accept_pauses += 1;
-            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + ACCEPT_PAUSE);
+            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + net::ACCEPT_PAUSE);
         }
         Ok(())
     }
@@ -173,7 +171,7 @@ impl Epoll {
                 );
                 self.accepting = match resumed {
                     Ok(()) => Accepting::On(listener),
-                    Err(_) => Accepting::Paused(listener, MonotonicClock.now() + ACCEPT_PAUSE),
+                    Err(_) => Accepting::Paused(listener, MonotonicClock.now() + net::ACCEPT_PAUSE),
                 };
             }
             other => self.accepting = other,

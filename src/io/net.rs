@@ -70,6 +70,11 @@ impl Listener {
         address.as_socket().ok_or_else(|| io::Error::other("the listener is not an IP socket"))
     }
 
+    /// The same socket for an event loop that is not ours.
+    pub fn into_std(self) -> std::net::TcpListener {
+        self.0.into()
+    }
+
     /// Makes `accept` return at once when nobody waits; for the driver that polls.
     pub(super) fn set_nonblocking(&self) -> io::Result<()> {
         self.0.set_nonblocking(true)
@@ -218,20 +223,26 @@ pub(super) fn shutdown_write(fd: BorrowedFd<'_>) {
 
 /// Whether an accept failed because this process or system has no more descriptors or memory: it
 /// pays to wait, and not to try again at once.
-pub(super) fn is_out_of_resources(error: &io::Error) -> bool {
+pub fn is_out_of_resources(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
+/// How long accepting pauses when descriptors ran out, unless one of ours is closed before. Chosen:
+/// within the 100-500 ms that nginx and others use; half a second is the promised recovery.
+pub const ACCEPT_PAUSE: Nanos = Nanos::from_millis(100);
+
 /// Spare send buffers, so that sending allocates nothing once the first requests are through.
 #[derive(Debug, Default)]
-pub(super) struct SpareBuffers(Vec<Vec<u8>>);
+pub struct SpareBuffers(Vec<Vec<u8>>);
 
 impl SpareBuffers {
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    /// An empty buffer, new if there is none to spare.
+    pub fn take(&mut self) -> Vec<u8> {
         self.0.pop().unwrap_or_else(|| Vec::with_capacity(SEND_BUF_BYTES))
     }
 
-    pub(super) fn put_back(&mut self, mut buffer: Vec<u8>) {
+    /// Keeps a buffer for later, unless there are enough or it has grown huge.
+    pub fn put_back(&mut self, mut buffer: Vec<u8>) {
         if self.0.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUF_BYTES_MAX {
             buffer.clear();
             self.0.push(buffer);

@@ -474,7 +474,8 @@ impl Wanted {
     }
 }
 
-fn explain_setup(error: &io::Error) -> io::Error {
+/// Why there is no ring, and what to do about it.
+pub fn explain_setup(error: &io::Error) -> io::Error {
     let advice = match error.raw_os_error() {
         Some(libc::EPERM) => {
             "it is forbidden here; `sysctl kernel.io_uring_disabled=0` or a container profile that \

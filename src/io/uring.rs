@@ -29,7 +29,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-pub use super::ring::{Settings, TaskRun};
+pub use super::ring::{Settings, TaskRun, explain_setup};
 
 /// A driver on io_uring; Linux 5.19 and later.
 pub struct Uring {
@@ -118,8 +118,6 @@ const NO_CONN: ConnId = Key { slot: 0, generation: 0 };
 
 /// Chosen: cancelling socket operations takes microseconds.
 const DROP_PATIENCE: Nanos = Nanos::from_secs(1);
-/// Chosen: within the 100-500 ms that nginx and others use.
-const ACCEPT_PAUSE: Nanos = Nanos::from_millis(100);
 
 impl Uring {
     /// A driver with no connections, as close to `settings` as this kernel allows; to be made on the
@@ -382,7 +380,7 @@ impl Uring {
     fn pause_accepting(&mut self) {
         if let Accepting::On(listener) = std::mem::replace(&mut self.accepting, Accepting::Off) {
             self.counters.accept_pauses += 1;
-            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + ACCEPT_PAUSE);
+            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + net::ACCEPT_PAUSE);
         }
     }
 

@@ -1,30 +1,35 @@
 //! The server: a [`Plan`] becomes pinned workers, one per CPU, that share nothing but the home.
 //!
-//! Cores: `router`, `reply`, `api`, `conn`, `floor`, `metrics` (sans-IO). Glue: `worker` (one core)
-//! and this file (start, pin, stop). Start at [`Server::start`].
+//! Cores: `router`, `reply`, `api`, `conn`, `floor`, `metrics` (sans-IO). Glue: `station` (one core,
+//! whatever moves its bytes), `worker` and `monoio` (what does), and this file (start, pin, stop).
+//! Start at [`Server::start`].
 
 pub mod api;
 pub mod conn;
 pub mod floor;
 pub mod metrics;
+mod monoio;
 pub mod reply;
 pub mod router;
 pub mod settings;
+pub mod station;
 pub mod worker;
 
+use self::monoio::Engine;
 use crate::clock::Clock;
-use crate::home::Home;
+use crate::home::{CORES_MAX, Home};
 use crate::io::Driver;
-use crate::io::clock::MonotonicClock;
+use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::epoll::Epoll;
 use crate::io::limits::minimise_timer_slack;
 use crate::io::net::{self, Listener, SocketSettings, Waker};
 use crate::io::topology::{self, CpuList};
-use crate::io::uring::{self, Uring};
+use crate::io::uring::{self, TaskRun, Uring};
 use crate::io::wait::{WaitMode, Waiting};
 use floor::Shared;
 use metrics::Metrics;
 use settings::Settings;
+use station::Station;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +44,26 @@ pub enum Backend {
     Uring,
     /// The hand-tuned epoll loop.
     Epoll,
+    /// The monoio runtime on io_uring.
+    MonoioUring,
+    /// The monoio runtime on epoll.
+    MonoioEpoll,
+}
+
+impl Backend {
+    /// All of them.
+    pub const ALL: [Backend; 4] =
+        [Backend::Uring, Backend::Epoll, Backend::MonoioUring, Backend::MonoioEpoll];
+
+    /// When its ring runs completions unless told otherwise; `None` without a ring. monoio sets no
+    /// flags of its own accord.
+    pub fn task_run(self) -> Option<TaskRun> {
+        match self {
+            Backend::Uring => Some(TaskRun::Defer),
+            Backend::MonoioUring => Some(TaskRun::Interrupt),
+            Backend::Epoll | Backend::MonoioEpoll => None,
+        }
+    }
 }
 
 /// A server that can be started.
@@ -48,16 +73,58 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// What moves the bytes.
     pub backend: Backend,
-    /// One worker per CPU, pinned; `None`: one worker, wherever the scheduler puts it.
+    /// The CPUs that workers are pinned to; `None`: wherever the scheduler puts them.
     pub cpus: Option<CpuList>,
+    /// How many workers, dealt out to `cpus` in turn; `None`: one per CPU, or one.
+    pub workers: Option<usize>,
     /// How workers wait.
     pub wait: WaitMode,
-    /// The ring's settings, for [`Backend::Uring`].
+    /// The ring's settings, for [`Backend::Uring`]; of [`Backend::MonoioUring`] only `task_run` can
+    /// be set.
     pub ring: uring::Settings,
     /// The listening sockets and what is accepted from them.
     pub sockets: SocketSettings,
     /// Limits and latencies.
     pub settings: Settings,
+}
+
+impl Plan {
+    /// Why this plan cannot run, if it cannot: one sentence that names the flags.
+    ///
+    /// Whatever monoio cannot do is refused here. An SQPOLL flag, once there is one, belongs here
+    /// too: monoio's submission panics when the kernel's thread has not made room yet.
+    pub fn refusal(&self) -> Option<String> {
+        let monoio = matches!(self.backend, Backend::MonoioUring | Backend::MonoioEpoll);
+        let defer = self.ring.task_run == TaskRun::Defer;
+        match self.wait {
+            WaitMode::Hybrid { .. } if monoio => Some(
+                "--wait hybrid: monoio decides itself when to sleep; its backends have block and spin"
+                    .into(),
+            ),
+            WaitMode::Spin if self.backend == Backend::MonoioUring && defer => Some(
+                "--wait spin: monoio takes deferred completions only when it sleeps; leave \
+                 --task-run defer out, or use --wait block"
+                    .into(),
+            ),
+            _ => match self.workers {
+                Some(0) => Some("--workers 0 would serve nobody".into()),
+                Some(n) if n > CORES_MAX => {
+                    Some(format!("--workers {n} is more than the {CORES_MAX} that can take part"))
+                }
+                _ => None,
+            },
+        }
+    }
+
+    /// The CPU of each worker.
+    fn cores(&self) -> Vec<Option<usize>> {
+        let cpus: Vec<Option<usize>> = self
+            .cpus
+            .as_ref()
+            .map_or(vec![None], |list| list.cpus().iter().copied().map(Some).collect());
+        let workers = self.workers.unwrap_or(cpus.len());
+        cpus.into_iter().cycle().take(workers).collect()
+    }
 }
 
 /// Chosen: with 10,000 events/s a poller may be away for more than six seconds before it is told 410.
@@ -94,16 +161,17 @@ impl Server {
     /// # Errors
     /// The first worker's that could not start, with what to do about it; the others are ended.
     pub fn start(plan: &Plan) -> io::Result<Server> {
-        let cores = plan
-            .cpus
-            .as_ref()
-            .map_or(vec![None], |list| list.cpus().iter().copied().map(Some).collect());
+        if let Some(refusal) = plan.refusal() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, refusal));
+        }
+        let cores = plan.cores();
+        let names = labels(&cores);
         let listeners = bind_all(plan, &cores)?;
         let address = listeners[0].local_address()?;
         let shared = Shared {
             home: Arc::new(Home::new(LOG_CAPACITY)),
             settings: Arc::new(plan.settings.clone()),
-            metrics: Metrics::new(cores.iter().map(label)),
+            metrics: Metrics::new(names.iter().cloned()),
         };
         let stop = Arc::new(AtomicBool::new(false));
         let all_wakers: Arc<OnceLock<Arc<[Waker]>>> = Arc::default();
@@ -119,7 +187,7 @@ impl Server {
                 report: report.clone(),
                 all_wakers: Arc::clone(&all_wakers),
             };
-            let name = format!("worker-{}", label(&cpu));
+            let name = format!("worker-{}", names[core]);
             workers
                 .push(std::thread::Builder::new().name(name).spawn(move || seat.take(listener))?);
         }
@@ -234,32 +302,68 @@ impl Seat {
                 self.serve(driver, |driver| driver.notes().to_vec(), listener)
             }
             Backend::Epoll => self.serve(Epoll::new(), |_| Vec::new(), listener),
+            Backend::MonoioUring => {
+                let engine = Engine::uring(self.plan.ring.task_run);
+                self.serve_on(engine, listener)
+            }
+            Backend::MonoioEpoll => {
+                let engine = Engine::epoll().map(|engine| (engine, Vec::new()));
+                self.serve_on(engine, listener)
+            }
         }
     }
 
+    /// Serves by a driver of ours.
     fn serve<D: Driver>(
         self,
         driver: io::Result<D>,
         notes: impl Fn(&D) -> Vec<String>,
         listener: Listener,
     ) -> io::Result<()> {
-        let driver = match driver {
-            Ok(driver) => driver,
-            Err(error) => {
-                self.tell(Err(error));
-                return Ok(());
-            }
-        };
-        self.tell(Ok(Ready { core: self.core, waker: driver.waker(), notes: notes(&driver) }));
-        let wakers = loop {
-            match self.all_wakers.get() {
-                Some(wakers) => break Arc::clone(wakers),
-                None => std::thread::park(),
-            }
-        };
+        let ready = driver.map(|driver| {
+            let (waker, notes) = (driver.waker(), notes(&driver));
+            (driver, waker, notes)
+        });
+        let Some((driver, wakers)) = self.await_the_others(ready) else { return Ok(()) };
         let clock = MonotonicClock;
         let waiting = Waiting::new(self.plan.wait, clock.now());
         Worker::new(driver, clock, self.core, self.shared, waiting, wakers, self.stop).run(listener)
+    }
+
+    /// Serves on the monoio runtime.
+    fn serve_on(
+        self,
+        engine: io::Result<(Engine, Vec<String>)>,
+        listener: Listener,
+    ) -> io::Result<()> {
+        let ready = engine.and_then(|(engine, notes)| Ok((engine, Waker::new()?, notes)));
+        let Some((engine, wakers)) = self.await_the_others(ready) else { return Ok(()) };
+        let waker = wakers[self.core].clone();
+        let now = MonotonicClock.now();
+        let station = Station::new(now, wall_secs(), self.core, self.shared, wakers, self.stop);
+        engine.run(listener, station, waker, self.plan.wait == WaitMode::Spin)
+    }
+
+    /// Reports what was made to serve with, or why it could not be made, and waits for everybody's
+    /// wakers. `None`: there is nothing to serve with.
+    fn await_the_others<T>(
+        &self,
+        ready: io::Result<(T, Waker, Vec<String>)>,
+    ) -> Option<(T, Arc<[Waker]>)> {
+        let (made, waker, notes) = match ready {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.tell(Err(error));
+                return None;
+            }
+        };
+        self.tell(Ok(Ready { core: self.core, waker, notes }));
+        loop {
+            match self.all_wakers.get() {
+                Some(wakers) => return Some((made, Arc::clone(wakers))),
+                None => std::thread::park(),
+            }
+        }
     }
 
     /// Nobody listens only if the start was given up already, and then the stop flag is raised.
@@ -282,6 +386,17 @@ fn bind_all(plan: &Plan, cores: &[Option<usize>]) -> io::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
-fn label(cpu: &Option<usize>) -> String {
-    cpu.map_or("any".to_string(), |cpu| cpu.to_string())
+/// What the metrics and threads call each worker: its CPU, and which of the workers there it is.
+fn labels(cores: &[Option<usize>]) -> Vec<String> {
+    let name = |cpu: &Option<usize>| cpu.map_or("any".to_string(), |cpu| cpu.to_string());
+    let nth = |core: usize| cores[..core].iter().filter(|cpu| **cpu == cores[core]).count();
+    (0..cores.len())
+        .map(|core| match nth(core) {
+            0 => name(&cores[core]),
+            nth => format!("{}.{nth}", name(&cores[core])),
+        })
+        .collect()
 }
+
+#[cfg(test)]
+mod tests;

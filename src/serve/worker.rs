@@ -7,36 +7,25 @@
 //! ```
 //! Start at [`Worker::run`].
 
-use super::conn::CloseWish;
-use super::floor::{Floor, Pause, Shared};
-use super::metrics::Tally;
+use super::floor::Shared;
+use super::station::Station;
 use crate::clock::Clock;
-use crate::home::Seq;
 use crate::io::clock::wall_secs;
 use crate::io::net::{Listener, Waker};
 use crate::io::wait::Waiting;
-use crate::io::{ConnId, Driver, Event, Sending, Wait};
+use crate::io::{Driver, Event, Wait};
 use crate::units::Mono;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// One worker thread's state.
 pub struct Worker<D, C> {
     driver: D,
     clock: C,
-    floor: Floor,
-    shared: Shared,
-    core: usize,
+    station: Station,
     waiting: Waiting,
-    /// Wakers of all workers, by core; ours among them.
-    wakers: Arc<[Waker]>,
-    stop: Arc<AtomicBool>,
-    /// The newest event whose sleepers have been woken.
-    announced: Seq,
     /// When the last turn read the clock.
     turned_at: Mono,
-    /// Set once the server shuts down: when to stop waiting for what is still open.
-    drain_until: Option<Mono>,
 }
 
 impl<D: Driver, C: Clock> Worker<D, C> {
@@ -51,21 +40,8 @@ impl<D: Driver, C: Clock> Worker<D, C> {
         stop: Arc<AtomicBool>,
     ) -> Worker<D, C> {
         let turned_at = clock.now();
-        let floor = Floor::new(turned_at, wall_secs(), core, shared.clone());
-        let announced = shared.home.newest();
-        Worker {
-            driver,
-            clock,
-            floor,
-            shared,
-            core,
-            waiting,
-            wakers,
-            stop,
-            announced,
-            turned_at,
-            drain_until: None,
-        }
+        let station = Station::new(turned_at, wall_secs(), core, shared, wakers, stop);
+        Worker { driver, clock, station, waiting, turned_at }
     }
 
     /// Serves until the stop flag is raised and everything open is answered, or the drain's time is up.
@@ -85,48 +61,40 @@ impl<D: Driver, C: Clock> Worker<D, C> {
 
     /// Begins the drain once the stop flag is raised; whether it is over.
     fn is_drained(&mut self, now: Mono) -> std::io::Result<bool> {
-        if self.drain_until.is_none() && self.stop.load(Ordering::Relaxed) {
+        if self.station.must_drain() {
             self.begin_drain(now)?;
         }
-        Ok(self.drain_until.is_some_and(|until| self.floor.open() == 0 || now >= until))
+        Ok(self.station.is_drained(now))
     }
 
     /// One turn that sleeps by `wait`; the time at its end.
     fn turn(&mut self, wait: Wait) -> std::io::Result<Mono> {
         let busy = self.first_pass(wait)?;
         let now = self.clock.now();
-        self.floor.advance(now);
-        self.floor.offer_events(now);
-        self.wake_others();
+        self.station.advance(now);
         self.turned_at = now;
-        let busy = self.second_pass(now) || busy;
+        let busy = self.station.second_pass(now, &mut self.driver) || busy;
         if busy {
             self.waiting.note_work(now);
-            self.count();
+            self.station.count(&self.driver.counters());
         }
         Ok(now)
     }
 
-    /// How long this turn may sleep. A core that will sleep with parked polls says so first, and
-    /// then looks once more, so that no event falls between.
+    /// How long the next turn may sleep.
     fn choose_wait(&mut self) -> Wait {
         let now = self.turned_at;
-        let mut wait = self.waiting.choose(now, || self.floor.next_wake());
-        if let Some(until) = self.drain_until {
-            wait = wait.no_later_than(until);
-        }
-        if wait != Wait::Poll && self.floor.parked() > 0 {
-            self.shared.home.announce_sleep(self.core);
-            if self.floor.offer_events(now) {
-                return Wait::Poll;
-            }
+        let wait = self.waiting.choose(now, || self.station.next_wake());
+        if wait != Wait::Poll && !self.station.may_sleep(now) {
+            return Wait::Poll;
         }
         wait
     }
 
     /// Takes in everything the driver has; whether that was anything.
     fn first_pass(&mut self, wait: Wait) -> std::io::Result<bool> {
-        let Worker { driver, floor, clock, .. } = self;
+        let Worker { driver, station, clock, .. } = self;
+        let floor = &mut station.floor;
         // Read once per batch, when its first event shows that the sleep is over.
         let mut batch: Option<Mono> = None;
         driver.turn(wait, |event| {
@@ -144,60 +112,10 @@ impl<D: Driver, C: Clock> Worker<D, C> {
             }
         })?;
         if batch.is_none() {
-            self.floor.set_wall_secs(wall_secs());
+            floor.set_wall_secs(wall_secs());
         }
-        self.shared.home.retract_sleep(self.core);
+        station.is_awake();
         Ok(batch.is_some())
-    }
-
-    /// Wakes the cores that sleep with parked polls, if anything was published since.
-    fn wake_others(&mut self) {
-        let newest = self.shared.home.newest();
-        if newest != self.announced {
-            self.announced = newest;
-            for core in self.shared.home.cores_to_wake() {
-                self.wakers[core].wake();
-            }
-        }
-    }
-
-    /// Submits for every connection that changed; whether there was any.
-    fn second_pass(&mut self, now: Mono) -> bool {
-        let mut any = false;
-        while let Some(id) = self.floor.next_dirty() {
-            any = true;
-            self.submit(now, id);
-        }
-        // A full output that went out may have let a command through that takes no time.
-        self.wake_others();
-        any
-    }
-
-    fn submit(&mut self, now: Mono, id: ConnId) {
-        while let Some(bytes) = self.floor.take_output(now, id) {
-            let sending = self.driver.send(id, bytes);
-            // One buffer went out, one comes in: the spares of floor and driver stay in balance.
-            self.floor.give_buffer(self.driver.buffer());
-            match sending {
-                Sending::Done => self.floor.sent(now, id),
-                Sending::Pending => break,
-                Sending::Failed(_) => self.floor.fail(id),
-            }
-        }
-        match self.floor.close_wish(id) {
-            CloseWish::KeepOpen => {}
-            CloseWish::ShutdownWrite => self.driver.shutdown_write(id),
-            CloseWish::Close => {
-                self.floor.remove(id);
-                return self.driver.close(id);
-            }
-        }
-        match self.floor.pause_change(id) {
-            Some(Pause::Begin) => self.driver.pause_receiving(id),
-            Some(Pause::End) => self.driver.resume_receiving(id),
-            None => {}
-        }
-        self.floor.arm(id);
     }
 
     /// The listener goes first, after what waits in its queue was taken: those peers were told that
@@ -212,27 +130,9 @@ impl<D: Driver, C: Clock> Worker<D, C> {
             }
         }
         self.driver.stop_listening();
-        self.floor.drain(now);
-        self.second_pass(now);
-        self.drain_until = Some(now + self.shared.settings.drain_timeout);
+        self.station.drain(now);
+        self.station.second_pass(now, &mut self.driver);
         Ok(())
-    }
-
-    /// Publishes what this core counts.
-    fn count(&mut self) {
-        let tally: &Tally = self.shared.metrics.tally(self.core);
-        let counters = self.driver.counters();
-        tally.connections.set(self.floor.open() as u64);
-        tally.parked.set(self.floor.parked() as u64);
-        tally.timers.set(self.floor.timers() as u64);
-        tally.turns.set(counters.turns);
-        tally.syscalls.set(counters.syscalls);
-        tally.accepted.set(counters.accepted);
-        tally.received_bytes.set(counters.received_bytes);
-        tally.sent_bytes.set(counters.sent_bytes);
-        tally.out_of_buffers.set(counters.out_of_buffers);
-        tally.accept_pauses.set(counters.accept_pauses);
-        tally.overflows.set(counters.overflows);
     }
 }
 

@@ -507,7 +507,7 @@ impl Sim {
         assert!(self.turns_at_once < TURNS_AT_ONCE_MAX, "a worker spins");
         // A turn may bring as much as it likes before the pause it leads to.
         let inbox_slack = 4 * self.net().receive_bytes.end as usize;
-        let floor = &self.beds[index].worker.floor;
+        let floor = &self.beds[index].worker.station.floor;
         // One timer a connection, whatever happened to its deadline.
         assert!(floor.timers() <= floor.open() && floor.parked() <= floor.open());
         for (inbox, output) in floor.held_bytes() {
@@ -542,7 +542,7 @@ impl Sim {
     /// Every connection has gone, and nothing of it is left behind.
     pub(super) fn check_nothing_left(&self) {
         for bed in &self.beds {
-            let (worker, floor) = (&bed.worker, &bed.worker.floor);
+            let (worker, floor) = (&bed.worker, &bed.worker.station.floor);
             let left = (floor.open(), floor.timers(), floor.parked(), worker.driver.open());
             assert_eq!(left, (0, 0, 0, 0), "connections, timers, parked polls, sockets");
         }
