@@ -63,6 +63,16 @@ fn every_row_holds_on_epoll() {
     every_row_holds("epoll");
 }
 
+#[test]
+fn every_row_holds_on_monoio_with_io_uring() {
+    every_row_holds("monoio-uring");
+}
+
+#[test]
+fn every_row_holds_on_monoio_with_epoll() {
+    every_row_holds("monoio-epoll");
+}
+
 /// How the bytes of a row reach the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Delivery {

@@ -117,3 +117,13 @@ fn epoll_outlives_want_of_descriptors() {
 fn the_ring_outlives_want_of_descriptors() {
     check("uring");
 }
+
+#[test]
+fn monoio_on_epoll_outlives_want_of_descriptors() {
+    check("monoio-epoll");
+}
+
+#[test]
+fn monoio_on_io_uring_outlives_want_of_descriptors() {
+    check("monoio-uring");
+}

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use support::{Client, Ended, NoResponse, PATIENCE, Response, Server, Stopwatch, run_to_end};
 
-const BACKENDS: [&str; 2] = ["uring", "epoll"];
+const BACKENDS: [&str; 4] = ["uring", "epoll", "monoio-uring", "monoio-epoll"];
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
 const STATUS: &str = "GET /devices/status HTTP/1.1\r\nHost: h\r\n\r\n";
 const METRICS: &str = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -121,14 +121,16 @@ impl Desk {
         Poll::Ready(state.failure.take().map_or(Ok(()), Err))
     }
 
-    /// Something happened that is no connection's: the alarm, or another core. Reads the clock itself:
-    /// by the time of a batch that began before the alarm was due, nothing would be, and on epoll an
-    /// alarm that is set to the past is ready again without an end of the batch between.
+    /// Something happened that is no connection's: the alarm, or another core. Reads the clock itself,
+    /// since the batch may have begun before the alarm was due, and sets the alarm to the future only:
+    /// on epoll its task would find one that is due again at once, and go on without an end of the
+    /// turn. What is due still is the root's to do, which comes next and sets the alarm too.
     pub(super) fn attend(&self) {
         let mut state = self.0.borrow_mut();
         state.begin_batch();
-        state.advance(MonotonicClock.now());
-        let next = state.next_wake();
+        let now = MonotonicClock.now();
+        state.advance(now);
+        let next = state.next_wake().filter(|next| *next > now);
         state.alarm.set(next);
     }
 
