@@ -84,40 +84,69 @@ pub(crate) fn skip<const CLASS: u8>(bytes: &[u8], from: usize) -> usize {
 
 /// How many octets `bytes` begins with that are in `CLASS`. By blocks of a known length, which the
 /// compiler unrolls to three instructions an octet; a word at a time is no faster for a class of
-/// several ranges.
+/// several ranges, unless it runs over much more than names and paths have.
 #[inline]
 fn prefix<const CLASS: u8>(bytes: &[u8]) -> usize {
-    let mut len = 0;
     let mut rest = bytes;
     while let Some((block, after)) = rest.split_first_chunk::<8>() {
-        for octet in block {
+        for (len, octet) in block.iter().enumerate() {
             if !is(CLASS, *octet) {
-                return len;
+                return bytes.len() - rest.len() + len;
             }
-            len += 1;
         }
         rest = after;
     }
-    len + rest.iter().take_while(|octet| is(CLASS, **octet)).count()
+    let tail = rest.iter().take_while(|octet| is(CLASS, **octet)).count();
+    bytes.len() - rest.len() + tail
 }
 
-/// As [`prefix`], for `VALUE`, which is nearly one range: a word at a time.
+/// As [`prefix`], for `VALUE`, of which nearly all is visible.
 #[inline]
 fn value_prefix(bytes: &[u8]) -> usize {
-    let mut len = 0;
-    while let Some(word) = bytes[len..].first_chunk() {
-        let unusual = outside_visible(u64::from_le_bytes(*word));
-        if unusual == 0 {
-            len += 8;
-            continue;
-        }
-        len += (unusual.trailing_zeros() / 8) as usize;
-        if !is(VALUE, bytes[len]) {
-            return len;
-        }
-        len += 1; // HTAB or obs-text
+    let len = visible_prefix(bytes);
+    // Then an HTAB or obs-text, after which there may be more?
+    if bytes.get(len).is_some_and(|octet| is(VALUE, *octet)) {
+        return len + prefix::<VALUE>(&bytes[len..]);
     }
-    len + prefix::<VALUE>(&bytes[len..])
+    len
+}
+
+/// How many octets `bytes` begins with that are visible or SP: one range, so a word at a time.
+#[inline]
+pub(crate) fn visible_prefix(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let unusual = outside_visible(u64::from_le_bytes(*word));
+        if unusual != 0 {
+            return bytes.len() - rest.len() + (unusual.trailing_zeros() / 8) as usize;
+        }
+        rest = after;
+    }
+    let is_visible = |octet: &&u8| matches!(octet, b' '..=b'~');
+    bytes.len() - rest.len() + rest.iter().take_while(is_visible).count()
+}
+
+/// Whether `octets` are all decimal digits.
+#[inline]
+pub(crate) const fn are_digits(octets: [u8; 4]) -> bool {
+    const fn repeat(octet: u8) -> u32 {
+        u32::from_ne_bytes([octet; 4])
+    }
+    // As in `outside_visible`: a mark that is due to a carry has a true one before it.
+    let word = u32::from_le_bytes(octets);
+    let below = word.wrapping_sub(repeat(b'0'));
+    let above = word.wrapping_add(repeat(0x7f - b'9'));
+    (below | above | word) & repeat(0x80) == 0
+}
+
+/// Marks, by its highest bit, the first octet of `word` that is not within SP to `~`. What borrows
+/// from or carries into the octet behind it is itself marked: only those behind the first may be
+/// marked wrongly.
+#[inline]
+const fn outside_visible(word: u64) -> u64 {
+    let below = word.wrapping_sub(repeat(b' '));
+    let above = word.wrapping_add(repeat(0x7f - b'~'));
+    (below | above | word) & repeat(0x80)
 }
 
 /// The same octet in every place of a word.
@@ -125,20 +154,30 @@ const fn repeat(octet: u8) -> u64 {
     u64::from_ne_bytes([octet; 8])
 }
 
-/// Marks, by its highest bit, every octet of `word` that is not within SP to `~`. The seven low bits
-/// are compared by carries, which cannot reach the next octet.
-#[inline]
-const fn outside_visible(word: u64) -> u64 {
-    let low = word & repeat(0x7f);
-    let reaches_first = low + repeat(0x80 - b' ');
-    let exceeds_last = low + repeat(0x7f - b'~');
-    (!reaches_first | exceeds_last | word) & repeat(0x80)
-}
-
 #[cfg(test)]
 thread_local! {
     /// Octets that [`skip`] has looked at on this thread: what the tests of linear work count.
     pub(crate) static VISITED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Whether `text` is `lower` in any case. `text` holds no controls (a token or a field value does
+/// not), and `lower`, of 4 to 16 octets, only letters, digits and hyphens: so the bit that makes a
+/// letter small makes nothing else equal. Compares two words, which may overlap.
+#[inline]
+pub(crate) fn is_folded<const N: usize>(text: &[u8], lower: &[u8; N]) -> bool {
+    const { assert!(4 <= N && N <= 16) };
+    let Some((text, [])) = text.split_first_chunk::<N>() else { return false };
+    if N < 8 {
+        let half =
+            |octets: &[u8; N], at| octets[at..].first_chunk().map(|h| u32::from_le_bytes(*h));
+        let differs = |at| half(text, at).map(|h| h | 0x2020_2020) != half(lower, at);
+        !differs(0) && !differs(N - 4)
+    } else {
+        let word =
+            |octets: &[u8; N], at| octets[at..].first_chunk().map(|w| u64::from_le_bytes(*w));
+        let differs = |at| word(text, at).map(|w| w | repeat(0x20)) != word(lower, at);
+        !differs(0) && !differs(N - 8)
+    }
 }
 
 /// The value of a hexadecimal digit.
@@ -155,10 +194,22 @@ pub(crate) fn hex_value(b: u8) -> Option<u8> {
 /// `value` without the SP and HTAB around it (OWS, RFC 9110 §5.6.3), and nothing else: VT, FF and
 /// NBSP are no whitespace here, since a peer may see them as part of the value.
 #[inline]
-pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
+    trim_end(trim_start(value))
+}
+
+/// The first half of [`trim`].
+#[inline]
+pub(crate) fn trim_start(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
     }
+    value
+}
+
+/// The second half of [`trim`].
+#[inline]
+pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }

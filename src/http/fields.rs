@@ -27,57 +27,88 @@ pub(crate) enum FieldName {
 }
 
 impl FieldName {
-    /// Recognises `name` by its length first: most fields are told apart from ours by that alone.
-    #[inline]
+    /// Recognises `name`, a token, by its length first: most fields are told apart from ours by
+    /// that alone.
+    #[inline(always)] // one of its two callers is the hot loop
     pub(crate) fn of(name: &[u8]) -> FieldName {
-        let (candidate, spelled): (FieldName, &[u8]) = match name.len() {
-            4 => (FieldName::Host, b"host"),
-            6 => (FieldName::Expect, b"expect"),
-            10 => (FieldName::Connection, b"connection"),
-            12 => (FieldName::ContentType, b"content-type"),
-            13 => (FieldName::Authorization, b"authorization"),
-            14 => (FieldName::ContentLength, b"content-length"),
-            17 => (FieldName::TransferEncoding, b"transfer-encoding"),
+        let (candidate, is_spelled_so) = match name.len() {
+            4 => (FieldName::Host, bytes::is_folded(name, b"host")),
+            6 => (FieldName::Expect, bytes::is_folded(name, b"expect")),
+            10 => (FieldName::Connection, bytes::is_folded(name, b"connection")),
+            12 => (FieldName::ContentType, bytes::is_folded(name, b"content-type")),
+            13 => (FieldName::Authorization, bytes::is_folded(name, b"authorization")),
+            14 => (FieldName::ContentLength, bytes::is_folded(name, b"content-length")),
+            17 => (FieldName::TransferEncoding, name.eq_ignore_ascii_case(b"transfer-encoding")),
             _ => return FieldName::Other,
         };
-        if name.eq_ignore_ascii_case(spelled) { candidate } else { FieldName::Other }
+        if is_spelled_so { candidate } else { FieldName::Other }
     }
 }
 
-/// Positions in a head: `begin..end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Positions in a head: `begin..end`. Default: nowhere, as nothing but the request line begins at 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) begin: usize,
     pub(crate) end: usize,
 }
 
 impl Span {
-    /// The octets of this span of `head`.
-    pub(crate) fn of(self, head: &[u8]) -> &[u8] {
-        &head[self.begin..self.end]
+    /// The octets of this span of `head`, unless it is nowhere.
+    #[inline]
+    pub(crate) fn of(self, head: &[u8]) -> Option<&[u8]> {
+        (self.end > 0).then(|| &head[self.begin..self.end])
     }
 
-    /// This span without the SP and HTAB around it.
+    /// This span or, if it is nowhere, the other.
+    fn or(self, other: Span) -> Span {
+        if self.end == 0 { other } else { self }
+    }
+
+    /// This span without the SP and HTAB around it, and its octets. Quick if there is just the one
+    /// SP after the colon.
     #[inline]
-    fn trimmed(self, head: &[u8]) -> Span {
-        let Span { mut begin, mut end } = self;
-        while begin < end && matches!(head[begin], b' ' | b'\t') {
-            begin += 1;
+    fn trimmed(self, head: &[u8]) -> (Span, &[u8]) {
+        let raw = &head[self.begin..self.end];
+        let is_blank = |octet: Option<&u8>| octet.is_none_or(|octet| *octet <= b' ');
+        if let [b' ', value @ ..] = raw
+            && !is_blank(value.first())
+            && !is_blank(value.last())
+        {
+            return (Span { begin: self.begin + 1, end: self.end }, value);
         }
-        while begin < end && matches!(head[end - 1], b' ' | b'\t') {
-            end -= 1;
-        }
-        Span { begin, end }
+        let value = bytes::trim_start(raw);
+        let begin = self.end - value.len();
+        let value = bytes::trim_end(value);
+        (Span { begin, end: begin + value.len() }, value)
     }
 }
 
-/// What the Connection fields ask for (RFC 9112 §9.3); `close` wins over all else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the Connection fields ask for (RFC 9112 §9.3); the later variant wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Persistence {
     #[default]
     Unsaid,
     KeepAlive,
     Close,
+}
+
+impl Persistence {
+    /// What one connection option asks for.
+    fn asked(option: &[u8]) -> Persistence {
+        if bytes::is_folded(option, b"keep-alive") {
+            Persistence::KeepAlive
+        } else if bytes::is_folded(option, b"close") {
+            Persistence::Close
+        } else {
+            Persistence::Unsaid
+        }
+    }
+
+    /// What a list of connection options asks for.
+    #[cold]
+    fn asked_by_any(options: &[u8]) -> Persistence {
+        bytes::list(options).map(Persistence::asked).max().unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,8 +137,8 @@ pub(crate) struct Fields {
     encoding: Encoding,
     expectation: Expectation,
     length: Option<u64>,
-    content_type: Option<Span>,
-    authorization: Option<Span>,
+    pub(crate) content_type: Span,
+    pub(crate) authorization: Span,
 }
 
 /// What a whole head says about its message.
@@ -115,39 +146,42 @@ pub(crate) struct Meaning {
     pub(crate) framing: Framing,
     pub(crate) keep_alive: bool,
     pub(crate) expect_continue: bool,
-    pub(crate) content_type: Option<Span>,
-    pub(crate) authorization: Option<Span>,
 }
 
 impl Fields {
-    /// Counts one more field line in.
+    /// Whether there may be one more field line.
     #[inline]
-    pub(crate) fn begin_line(&mut self, limits: &HeadLimits) -> Result<(), Reject> {
-        if self.count == limits.fields_max {
-            return Err(Reject::TooManyFields);
+    pub(crate) fn check_room(&self, limits: &HeadLimits) -> Result<(), Reject> {
+        if self.count < limits.fields_max { Ok(()) } else { Err(Reject::TooManyFields) }
+    }
+
+    /// Takes in the value of a field line. A refusal changes nothing.
+    #[inline]
+    pub(crate) fn add(&mut self, name: FieldName, head: &[u8], raw: Span) -> Result<(), Reject> {
+        if name != FieldName::Other {
+            self.add_meaning(name, head, raw)?;
         }
         self.count += 1;
         Ok(())
     }
 
-    /// Takes in the value of a field that is not [`FieldName::Other`].
-    pub(crate) fn add(&mut self, name: FieldName, head: &[u8], raw: Span) -> Result<(), Reject> {
-        let span = raw.trimmed(head);
-        let value = span.of(head);
+    fn add_meaning(&mut self, name: FieldName, head: &[u8], raw: Span) -> Result<(), Reject> {
+        let (span, value) = raw.trimmed(head);
         match name {
             FieldName::Other => {}
             FieldName::Host => self.add_host(value)?,
             FieldName::Expect => self.add_expectation(value),
             FieldName::Connection => self.add_connection(value),
             // Of repeated singletons the first counts; neither decides where the message ends.
-            FieldName::ContentType => self.content_type = self.content_type.or(Some(span)),
-            FieldName::Authorization => self.authorization = self.authorization.or(Some(span)),
+            FieldName::ContentType => self.content_type = self.content_type.or(span),
+            FieldName::Authorization => self.authorization = self.authorization.or(span),
             FieldName::ContentLength => self.add_length(value)?,
             FieldName::TransferEncoding => self.add_encoding(value)?,
         }
         Ok(())
     }
 
+    #[inline(never)]
     fn add_host(&mut self, value: &[u8]) -> Result<(), Reject> {
         if self.has_host {
             return Err(Reject::HostRepeated);
@@ -157,6 +191,7 @@ impl Fields {
         Ok(())
     }
 
+    #[cold]
     fn add_expectation(&mut self, value: &[u8]) {
         let is_continue = value.eq_ignore_ascii_case(b"100-continue");
         if !is_continue {
@@ -169,15 +204,11 @@ impl Fields {
     /// Only the two options that concern the connection itself. A nomination of any other field,
     /// Content-Length and Host among them, changes nothing (RFC 9110 §7.6.1).
     fn add_connection(&mut self, value: &[u8]) {
-        for option in bytes::list(value) {
-            if option.eq_ignore_ascii_case(b"close") {
-                self.persistence = Persistence::Close;
-            } else if option.eq_ignore_ascii_case(b"keep-alive")
-                && self.persistence == Persistence::Unsaid
-            {
-                self.persistence = Persistence::KeepAlive;
-            }
-        }
+        let asked = match Persistence::asked(value) {
+            Persistence::Unsaid => Persistence::asked_by_any(value),
+            by_the_only_option => by_the_only_option,
+        };
+        self.persistence = self.persistence.max(asked);
     }
 
     fn add_length(&mut self, value: &[u8]) -> Result<(), Reject> {
@@ -190,6 +221,7 @@ impl Fields {
 
     /// Accepts the one token `chunked`, folded as ASCII only. Codings before it are told apart
     /// (501) from lists whose last coding is not chunked, or that are no lists (400).
+    #[cold]
     fn add_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
         if self.encoding != Encoding::None {
             return Err(Reject::BadEncoding);
@@ -210,7 +242,15 @@ impl Fields {
         Ok(())
     }
 
+    /// Takes in a Host line whose value has been found sound, the first line of a head.
+    #[inline]
+    pub(crate) fn begin_with_host(&mut self) {
+        self.count = 1;
+        self.has_host = true;
+    }
+
     /// What all lines together mean. Malformed comes before unserved, see the module.
+    #[inline]
     pub(crate) fn finish(&self, version: Version, limits: &HeadLimits) -> Result<Meaning, Reject> {
         if version == Version::Http11 && !self.has_host {
             return Err(Reject::HostMissing);
@@ -234,12 +274,11 @@ impl Fields {
                 Version::Http10 => self.persistence == Persistence::KeepAlive,
             },
             expect_continue: expectation == Expectation::Continue && framing.has_content(),
-            content_type: self.content_type,
-            authorization: self.authorization,
         })
     }
 
     /// RFC 9112 §6.3, with every choice of it refused.
+    #[inline]
     fn framing(&self, version: Version) -> Result<Framing, Reject> {
         match (self.encoding, self.length) {
             (Encoding::None, None) => Ok(Framing::None),

@@ -14,6 +14,7 @@ pub(crate) mod bytes;
 pub mod date;
 pub mod encode;
 pub(crate) mod fields;
+pub(crate) mod plain;
 pub mod reject;
 pub mod request;
 pub mod response;

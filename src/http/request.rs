@@ -6,14 +6,18 @@
 //! that matter as positions. What it answers depends on the octets alone, not on how they were
 //! split, and a [`Reject`] comes with the first octet that proves it: no garbage is waited for.
 //!
+//! Lines that are whole and plain, as nearly all are, go the short way through `plain`; any other is
+//! gone through here, phase by phase.
+//!
 //! It does not read content (see `body`), decode or normalise paths, or know any resource.
-//! Start at [`HeadParser::parse`], then `line`.
+//! Start at [`HeadParser::parse`], then `lines`.
 
 use super::body::Framing;
 use super::bytes::{self, ABSOLUTE, PATH, QUERY, TOKEN, VALUE};
 use super::fields::{FieldName, Fields, Span};
+use super::plain;
 use super::reject::Reject;
-use super::target::{self, Encoded, Target};
+use super::target::{self, Encoded, Target, TargetSpan};
 
 pub use super::fields::FieldLines;
 
@@ -35,6 +39,14 @@ pub struct HeadLimits {
     pub fields_max: usize,
     /// Octets of content that a Content-Length may announce. Beyond: 413.
     pub body_bytes_max: u64,
+}
+
+impl HeadLimits {
+    /// How far a line may reach that begins at `line_begin`.
+    #[inline]
+    fn line_bound(&self, line_begin: usize) -> usize {
+        self.head_bytes_max.min(line_begin + self.line_bytes_max)
+    }
 }
 
 impl Default for HeadLimits {
@@ -196,14 +208,6 @@ pub struct HeadParser {
     fields: Fields,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct TargetSpan {
-    begin: usize,
-    end: usize,
-    /// Where the `?` is; at `end` if there is none.
-    mark: usize,
-}
-
 impl HeadParser {
     /// Whether no octet of a request has come; empty lines before one do not count. Tells a silent
     /// close (idle) from a 408 (RFC 9110 §15.5.9).
@@ -222,22 +226,93 @@ impl HeadParser {
         bytes: &'b [u8],
         limits: &HeadLimits,
     ) -> Result<Parsed<'b>, Reject> {
+        let end = match self.plain_head(bytes, limits) {
+            Some(end) => end,
+            None => match self.lines(bytes, limits)? {
+                Some(end) => end,
+                None => return Ok(Parsed::Partial),
+            },
+        };
+        self.complete(&bytes[..end], limits)
+    }
+
+    /// Takes a plain request line and a plain Host from the beginning of a head. Where the head
+    /// ends, if that was all of it; else [`HeadParser::lines`] goes on from there.
+    #[inline]
+    fn plain_head(&mut self, bytes: &[u8], limits: &HeadLimits) -> Option<usize> {
+        if self.phase != Phase::Leading || self.at > 0 {
+            return None;
+        }
+        let window = up_to(bytes, limits.line_bound(0));
+        let line = plain::request_line(window)?;
+        self.method = Some(line.method);
+        self.target = line.target;
+        self.fields_begin = line.next;
+        let mut next = line.next;
+        if self.fields.check_room(limits).is_ok()
+            && let Some(after_host) = plain::host(window, next)
+        {
+            self.fields.begin_with_host();
+            next = after_host;
+        }
+        self.begin_line(next);
+        plain::head_end(window, next)
+    }
+
+    /// Runs through the lines of the head, as far as they are there; where it ends, if it does.
+    #[inline(never)]
+    fn lines(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Reject> {
         loop {
-            let bound = limits.head_bytes_max.min(self.line_begin + limits.line_bytes_max);
-            // Nothing behind the bound is looked at, so where octets were split cannot matter.
-            let window = &bytes[..bytes.len().min(bound)];
-            match self.line(window, limits)? {
+            if self.phase == Phase::Line
+                && let Some(end) = self.plain_fields(bytes, limits)?
+            {
+                return Ok(Some(end));
+            }
+            let bound = limits.line_bound(self.line_begin);
+            let window = up_to(bytes, bound);
+            let step = match self.phase {
+                Phase::Line | Phase::FieldName | Phase::FieldValue => {
+                    self.field_line(window, limits)?
+                }
+                _ => self.request_line(window)?,
+            };
+            match step {
                 Step::Next | Step::LineEnd => {}
-                Step::HeadEnd => return self.complete(&bytes[..self.at + 2], limits),
-                Step::Short if bytes.len() < bound => return Ok(Parsed::Partial),
+                Step::HeadEnd => return Ok(Some(self.at + 2)),
+                Step::Short if bytes.len() < bound => return Ok(None),
                 Step::Short => return Err(self.too_long(limits)),
             }
         }
     }
 
-    /// Runs through one line, as far as it is there.
+    /// Takes field lines as long as they are whole and plain; where the head ends, if it does there.
     #[inline]
-    fn line(&mut self, window: &[u8], limits: &HeadLimits) -> Result<Step, Reject> {
+    fn plain_fields(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Reject> {
+        let bytes = up_to(bytes, limits.head_bytes_max);
+        let mut at = self.at;
+        while self.fields.check_room(limits).is_ok()
+            && let Some((name, value)) = plain::field(up_to(bytes, at + limits.line_bytes_max), at)
+        {
+            if let Err(reject) = self.fields.add(name, bytes, value) {
+                self.begin_line(at);
+                return Err(reject);
+            }
+            at = value.end + 2;
+        }
+        self.begin_line(at);
+        Ok(plain::head_end(up_to(bytes, at + limits.line_bytes_max), at))
+    }
+
+    /// Goes to where a field line or the blank line begins.
+    fn begin_line(&mut self, at: usize) {
+        self.phase = Phase::Line;
+        self.at = at;
+        self.line_begin = at;
+    }
+
+    /// Runs through any request line, as far as it is there.
+    #[cold]
+    fn request_line(&mut self, window: &[u8]) -> Result<Step, Reject> {
         loop {
             let step = match self.phase {
                 Phase::Leading => self.leading(window),
@@ -247,9 +322,7 @@ impl HeadParser {
                 Phase::Query => self.query(window),
                 Phase::OtherForm => self.other_form(window),
                 Phase::Version => self.version(window),
-                Phase::Line => self.line_begin(window, limits),
-                Phase::FieldName => self.field_name(window),
-                Phase::FieldValue => self.field_value(window),
+                Phase::Line | Phase::FieldName | Phase::FieldValue => return Ok(Step::LineEnd),
             }?;
             if !matches!(step, Step::Next) {
                 return Ok(step);
@@ -274,11 +347,6 @@ impl HeadParser {
     }
 
     fn method(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        if window[self.line_begin..].starts_with(b"GET /") {
-            self.method = Some(Method::Get);
-            self.target.begin = self.line_begin + 4;
-            return self.next(Phase::Path, self.line_begin + 5);
-        }
         self.at = bytes::skip::<TOKEN>(window, self.at);
         let token = &window[self.line_begin..self.at];
         if token.len() > METHOD_BYTES_MAX {
@@ -347,13 +415,26 @@ impl HeadParser {
         match window.get(self.at) {
             Some(b' ') => {
                 let target = &window[self.target.begin..self.at];
+                self.target.mark = self.at;
                 if target != b"*" {
-                    target::absolute(target)?;
+                    self.absolute_form(target)?;
                 }
                 self.target_end()
             }
             other => target_cut(other),
         }
+    }
+
+    /// Reduces an absolute target, which ends at `at`, to where its path is.
+    fn absolute_form(&mut self, target: &[u8]) -> Result<(), Reject> {
+        if let Target::Origin { path, query } = target::absolute(target)? {
+            self.target.mark = self.at - query.map_or(0, |query| query.len() + 1);
+            // Without a path, which then reads as `/`, the last octet of the authority stands there.
+            let path_begin = self.target.mark - path.len();
+            let has_path = target[path_begin - self.target.begin] == b'/';
+            self.target.begin = if has_path { path_begin } else { self.target.mark };
+        }
+        Ok(())
     }
 
     fn target_end(&mut self) -> Result<Step, Reject> {
@@ -397,7 +478,23 @@ impl HeadParser {
             return Err(Reject::BadTarget);
         }
         self.fields_begin = self.at + version_len;
-        self.line_end(self.fields_begin)
+        self.begin_line(self.fields_begin);
+        Ok(Step::LineEnd)
+    }
+
+    /// Runs through one field line, as far as it is there.
+    #[cold]
+    fn field_line(&mut self, window: &[u8], limits: &HeadLimits) -> Result<Step, Reject> {
+        loop {
+            let step = match self.phase {
+                Phase::FieldName => self.field_name(window),
+                Phase::FieldValue => self.field_value(window),
+                _ => self.line_begin(window, limits),
+            }?;
+            if !matches!(step, Step::Next) {
+                return Ok(step);
+            }
+        }
     }
 
     fn line_begin(&mut self, window: &[u8], limits: &HeadLimits) -> Result<Step, Reject> {
@@ -408,7 +505,7 @@ impl HeadParser {
             [b' ' | b'\t', ..] if self.at == self.fields_begin => Err(Reject::LeadingWhitespace),
             [b' ' | b'\t', ..] => Err(Reject::Folded),
             _ => {
-                self.fields.begin_line(limits)?;
+                self.fields.check_room(limits)?;
                 self.next(Phase::FieldName, self.at)
             }
         }
@@ -436,17 +533,9 @@ impl HeadParser {
             [b'\r' | b'\n', ..] => return Err(Reject::BareLineEnd),
             _ => return Err(Reject::BadFieldValue),
         }
-        if self.field_name != FieldName::Other {
-            let raw = Span { begin: self.value_begin, end: self.at };
-            self.fields.add(self.field_name, window, raw)?;
-        }
-        self.line_end(self.at + 2)
-    }
-
-    fn line_end(&mut self, next_line: usize) -> Result<Step, Reject> {
-        self.phase = Phase::Line;
-        self.at = next_line;
-        self.line_begin = next_line;
+        let raw = Span { begin: self.value_begin, end: self.at };
+        self.fields.add(self.field_name, window, raw)?;
+        self.begin_line(self.at + 2);
         Ok(Step::LineEnd)
     }
 
@@ -471,17 +560,18 @@ impl HeadParser {
     }
 
     /// Makes the head of what was found, and starts anew.
+    #[inline]
     fn complete<'b>(&mut self, head: &'b [u8], limits: &HeadLimits) -> Result<Parsed<'b>, Reject> {
         let meaning = self.fields.finish(self.version, limits)?;
         let complete = RequestHead {
             method: self.method.ok_or(Reject::UnknownMethod)?,
-            target: self.target.of(head)?,
+            target: self.target.of(head),
             version: self.version,
             framing: meaning.framing,
             keep_alive: meaning.keep_alive,
             expect_continue: meaning.expect_continue,
-            content_type: meaning.content_type.map(|span| span.of(head)),
-            authorization: meaning.authorization.map(|span| span.of(head)),
+            content_type: self.fields.content_type.of(head),
+            authorization: self.fields.authorization.of(head),
             len: head.len(),
             field_lines: &head[self.fields_begin..],
         };
@@ -490,25 +580,19 @@ impl HeadParser {
     }
 }
 
+/// The octets before `bound`. Nothing behind it is looked at, so where octets were split cannot
+/// matter.
+#[inline]
+fn up_to(bytes: &[u8], bound: usize) -> &[u8] {
+    &bytes[..bytes.len().min(bound)]
+}
+
 /// What a target comes to that is not followed by SP: it is not over yet, or it never will be.
 fn target_cut(octet: Option<&u8>) -> Result<Step, Reject> {
     match octet {
         None | Some(b'%') => Ok(Step::Short),
         Some(b'\r' | b'\n') => Err(Reject::BadVersion), // HTTP/0.9, or no version
         Some(_) => Err(Reject::BadTarget),
-    }
-}
-
-impl TargetSpan {
-    fn of(self, head: &[u8]) -> Result<Target<'_>, Reject> {
-        match head[self.begin] {
-            b'/' => Ok(Target::Origin {
-                path: &head[self.begin..self.mark],
-                query: (self.mark < self.end).then(|| &head[self.mark + 1..self.end]),
-            }),
-            b'*' => Ok(Target::Asterisk),
-            _ => target::absolute(&head[self.begin..self.end]),
-        }
     }
 }
 

@@ -24,6 +24,30 @@ pub enum Target<'b> {
     Asterisk,
 }
 
+/// Where a target is in its head, as positions. Without a path, an absolute form begins at `mark`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TargetSpan {
+    pub(crate) begin: usize,
+    pub(crate) end: usize,
+    /// Where the path ends, which is at the `?`, or at `end` if there is none.
+    pub(crate) mark: usize,
+}
+
+impl TargetSpan {
+    /// The target that it is in `head`.
+    #[inline]
+    pub(crate) fn of(self, head: &[u8]) -> Target<'_> {
+        let path = &head[self.begin..self.mark];
+        match path {
+            b"*" => Target::Asterisk, // any path begins with `/`
+            _ => Target::Origin {
+                path: if path.is_empty() { b"/" } else { path }, // only an absolute form may omit it
+                query: (self.mark < self.end).then(|| &head[self.mark + 1..self.end]),
+            },
+        }
+    }
+}
+
 /// Decodes one path segment into `buffer`, once. `None` if the result does not fit, or if a `%` is
 /// not followed by two hexadecimal digits (which the head parser has excluded).
 pub fn decode_segment<'o>(segment: &[u8], buffer: &'o mut [u8]) -> Option<&'o [u8]> {

@@ -98,3 +98,36 @@ fn hexadecimal_digits_have_their_value_in_both_cases() {
         assert_eq!(hex_value(octet), expected, "{octet:#04x}");
     }
 }
+
+#[test]
+fn names_and_options_are_equal_in_any_case_and_in_nothing_else() {
+    for octet in (b' '..=0xff).filter(|octet| *octet != 0x7f) {
+        for place in 0..14 {
+            let mut text = *b"CONTENT-length";
+            text[place] = octet;
+            let expected = text.eq_ignore_ascii_case(b"content-length");
+            assert_eq!(is_folded(&text, b"content-length"), expected, "{place} {octet:#04x}");
+        }
+        for place in 0..5 {
+            let mut text = *b"Close";
+            text[place] = octet;
+            assert_eq!(is_folded(&text, b"close"), text.eq_ignore_ascii_case(b"close"));
+        }
+    }
+    for text in [&b""[..], b"hos", b"hosts", b"host "] {
+        assert!(!is_folded(text, b"host"));
+    }
+}
+
+#[test]
+fn four_digits_are_told_from_anything_else_at_any_place() {
+    for octet in 0..=255u8 {
+        for place in 0..4 {
+            for others in [b'0', b'9'] {
+                let mut octets = [others; 4];
+                octets[place] = octet;
+                assert_eq!(are_digits(octets), octet.is_ascii_digit(), "{octets:?}");
+            }
+        }
+    }
+}
