@@ -32,9 +32,6 @@ pub struct Settings {
     pub buffers: u16,
     /// Bytes of each receive buffer.
     pub buffer_bytes: u32,
-    /// Accept into the ring's own table of files instead of descriptors (Linux 5.19): the kernel
-    /// saves looking them up at each operation.
-    pub fixed_files: bool,
     /// Let a kernel thread submit, so that this one need not enter. Excludes DEFER_TASKRUN and
     /// COOP_TASKRUN.
     pub sqpoll: Option<Sqpoll>,
@@ -42,8 +39,6 @@ pub struct Settings {
     pub napi_busy_poll: Option<Nanos>,
     /// Sleep for more than one completion at a time (Linux 6.12).
     pub min_wait: Option<MinWait>,
-    /// Wake other cores by a message from ring to ring instead of an eventfd.
-    pub wake_by_ring: bool,
 }
 
 /// A kernel thread that submits.
@@ -83,9 +78,6 @@ impl Settings {
             return Err(
                 "--sqpoll excludes --task-run defer and coop; give --task-run interrupt".into()
             );
-        }
-        if self.fixed_files && self.direct_send {
-            return Err("--send direct needs descriptors, which --fixed-files does without".into());
         }
         for (flag, value) in [("--sq-entries", self.sq_entries), ("--cq-entries", self.cq_entries)]
         {
@@ -136,11 +128,9 @@ impl Default for Settings {
             cq_entries: 4096,
             buffers: 1024,
             buffer_bytes: 2048,
-            fixed_files: false,
             sqpoll: None,
             napi_busy_poll: None,
             min_wait: None,
-            wake_by_ring: true,
         }
     }
 }
