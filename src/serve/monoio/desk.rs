@@ -5,7 +5,8 @@
 //! runtime polls after all tasks have run and before it sleeps; so the root's poll is the end of the
 //! turn ([`Desk::poll_root`]): timers, other cores' events, the announcement of the sleep, the alarm.
 //!
-//! Every borrow of the state ends before the next await.
+//! Every borrow of the state ends before the next await. System calls are the runtime's and are not
+//! counted here.
 
 use super::super::station::{Outlet, Station};
 use crate::clock::Clock;

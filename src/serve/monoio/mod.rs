@@ -135,6 +135,7 @@ async fn serve(
     let rings = awaitable(alarm.as_fd())?;
     let wakes = awaitable(waker.as_fd())?;
     let listener = TcpListener::from_std(waiting.try_clone()?)?;
+    let goodbye = waker.clone();
     let desk = Rc::new(Desk::new(station, alarm, spin));
     tasks::spawn(&desk, tasks::accept(Rc::clone(&desk), listener, waiting, nonblocking));
     tasks::spawn(&desk, tasks::alarm(Rc::clone(&desk), rings));
@@ -142,7 +143,19 @@ async fn serve(
     if spin {
         tasks::spawn(&desk, tasks::spin(Rc::clone(&desk)));
     }
-    poll_fn(|cx| desk.poll_root(cx)).await
+    let outcome = poll_fn(|cx| desk.poll_root(cx)).await;
+    sleep_once(&goodbye).await;
+    outcome
+}
+
+/// What the tasks had under way was cancelled as they ended. One more sleep submits that, so that the
+/// kernel has let go of their buffers before the runtime frees them.
+async fn sleep_once(waker: &Waker) {
+    if let Ok(readable) = awaitable(waker.as_fd()) {
+        waker.wake();
+        // Readable or not, the runtime has slept.
+        let _ = readable.readable(false).await;
+    }
 }
 
 /// A descriptor whose readiness tasks can await. monoio offers that for its sockets only; nothing but
