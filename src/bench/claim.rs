@@ -180,6 +180,11 @@ impl Unit {
     }
 }
 
+/// An operator between what it cannot join.
+fn mismatch(operator: char, left: Unit, right: Unit) -> String {
+    format!("`{operator}` joins {} and {}", left.name(), right.name())
+}
+
 /// `target[.kind].metric`.
 #[derive(Clone, Debug)]
 struct Figure {
@@ -370,11 +375,7 @@ impl<'a> Parser<'a> {
         while let Some(operator) = self.operator("+-") {
             let (right, right_unit) = self.product()?;
             if unit != right_unit {
-                return Err(format!(
-                    "`{operator}` joins {} and {}",
-                    unit.name(),
-                    right_unit.name()
-                ));
+                return Err(mismatch(operator, unit, right_unit));
             }
             expr = Expr::Binary(operator, Box::new(expr), Box::new(right));
         }
@@ -389,13 +390,7 @@ impl<'a> Parser<'a> {
                 (_, left, Unit::Number) => left,
                 ('*', Unit::Number, Unit::Time) => Unit::Time,
                 ('/', Unit::Time, Unit::Time) => Unit::Number,
-                _ => {
-                    return Err(format!(
-                        "`{operator}` joins {} and {}",
-                        unit.name(),
-                        right_unit.name()
-                    ));
-                }
+                _ => return Err(mismatch(operator, unit, right_unit)),
             };
             expr = Expr::Binary(operator, Box::new(expr), Box::new(right));
         }

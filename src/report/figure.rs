@@ -1,7 +1,7 @@
 //! How a figure is written, the same in the table and on the page.
 
 use crate::results::Verdict;
-use crate::results::bench::{KindSummary, Level, PlanRecord, Spread, Spreads, Summary};
+use crate::results::bench::{Bench, KindSummary, Level, PlanRecord, Spread, Spreads, Summary};
 use crate::units::Nanos;
 
 /// A quantile that is shown.
@@ -37,8 +37,7 @@ pub(super) const FEW_NOTE: &str = "* fewer than 10 requests lie beyond this quan
 impl Quantile {
     /// Whether too few requests lie beyond it to believe it. The maximum is one request by its nature.
     pub(super) fn is_thin(&self, spreads: &Spreads) -> bool {
-        let beyond = u128::from(spreads.count_least) * u128::from(self.beyond_per_100k) / 100_000;
-        self.beyond_per_100k > 0 && spreads.count_least > 0 && beyond < u128::from(BEYOND_LEAST)
+        spreads.count_least > 0 && is_thin(spreads.count_least, self.beyond_per_100k)
     }
 
     /// The median of the repeats, with a `*` if it is thin.
@@ -62,6 +61,21 @@ impl Quantile {
         let shown = |value| latency(value, spreads.longest_observed);
         range(&shown(*least), &shown(*most))
     }
+}
+
+/// Whether too few of `count` requests lie beyond a quantile to believe it; of 100,000 it leaves
+/// `beyond_per_100k`, none if it is the maximum.
+pub(super) fn is_thin(count: u64, beyond_per_100k: u64) -> bool {
+    let beyond = u128::from(count) * u128::from(beyond_per_100k) / 100_000;
+    beyond_per_100k > 0 && beyond < u128::from(BEYOND_LEAST)
+}
+
+/// The runs that failed, a sentence each.
+pub(super) fn failures(bench: &Bench) -> impl Iterator<Item = String> + '_ {
+    bench.runs.iter().filter_map(|run| {
+        let failure = run.failure.as_ref()?;
+        Some(format!("{} at {}/s, repeat {}: {failure}", run.target, run.rate, run.repeat))
+    })
 }
 
 /// `null` is longer than the longest time that was seen.

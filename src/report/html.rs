@@ -5,7 +5,8 @@
 //! that comes from a file is escaped.
 
 use super::figure::{
-    FEW_NOTE, QUANTILES, Quantile, headline, level, losses, lost, megabytes, scope, verdicts,
+    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, lost, megabytes, scope,
+    verdicts,
 };
 use super::plots::{Curve, Point, percentile_plot};
 use super::table::outcome;
@@ -209,15 +210,7 @@ fn points(spreads: &Spreads, value: impl Fn(&Quantile) -> Option<u64>) -> Vec<Po
 }
 
 fn troubles(bench: &Bench) -> String {
-    let mut lines = Vec::new();
-    for run in &bench.runs {
-        if let Some(failure) = &run.failure {
-            lines.push(format!(
-                "{} at {}/s, repeat {}: {failure}",
-                run.target, run.rate, run.repeat
-            ));
-        }
-    }
+    let mut lines: Vec<String> = failures(bench).collect();
     for summary in &bench.summaries {
         let whom = format!("{} at {}/s", summary.target, summary.rate);
         if lost(&summary.total) > 0 {

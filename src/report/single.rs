@@ -2,6 +2,7 @@
 //!
 //! Plain text, at most 110 columns. Pure: a [`Run`] in, a `String` out.
 
+use super::figure::is_thin;
 use crate::results::{Errors, Quantiles, RequestKind, Run, Verdict};
 use crate::units::Nanos;
 use std::fmt::Write;
@@ -64,23 +65,18 @@ fn kinds(text: &mut String, requests: &[RequestKind]) {
 fn row(text: &mut String, name: &str, quantiles: &Quantiles) {
     let _ = write!(text, "{name:<26}{:>10}", quantiles.count);
     let figures = [
-        (quantiles.p50, 0.5),
-        (quantiles.p90, 0.9),
-        (quantiles.p95, 0.95),
-        (quantiles.p99, 0.99),
-        (quantiles.p99_9, 0.999),
-        (quantiles.p99_99, 0.9999),
+        (quantiles.p50, 50_000),
+        (quantiles.p90, 10_000),
+        (quantiles.p95, 5_000),
+        (quantiles.p99, 1_000),
+        (quantiles.p99_9, 100),
+        (quantiles.p99_99, 10),
     ];
-    for (figure, q) in figures {
-        let thin = if is_thin(quantiles.count, q) { "*" } else { "" };
+    for (figure, beyond_per_100k) in figures {
+        let thin = if is_thin(quantiles.count, beyond_per_100k) { "*" } else { "" };
         let _ = write!(text, "{:>10}", format!("{}{thin}", show(figure, quantiles)));
     }
     let _ = writeln!(text, "{:>10}", show(quantiles.max, quantiles));
-}
-
-/// Whether fewer than ten samples lie beyond the quantile, so that it says little.
-fn is_thin(count: u64, q: f64) -> bool {
-    count as f64 * (1.0 - q) < 10.0 - 1e-6
 }
 
 /// A figure; `>` the longest time observed where it is +infinity; `-` where there is none.
@@ -94,7 +90,7 @@ fn show(figure: Option<u64>, quantiles: &Quantiles) -> String {
 }
 
 fn footnotes(text: &mut String, run: &Run) {
-    if is_thin(run.response_ns.count, 0.9999) {
+    if is_thin(run.response_ns.count, 10) {
         line(text, format_args!("* fewer than 10 samples beyond it; run longer to know it"));
     }
     if run.response_ns.infinite > 0 {

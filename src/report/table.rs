@@ -1,7 +1,8 @@
 //! The terminal table: plain text, aligned, at most 110 columns for names of usual length.
 
 use super::figure::{
-    FEW_NOTE, QUANTILES, Quantile, headline, level, losses, lost, megabytes, scope, verdicts,
+    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, lost, megabytes, scope,
+    verdicts,
 };
 use crate::results::bench::{Bench, ClaimOutcome, KindSummary, Spreads, Summary};
 
@@ -119,15 +120,7 @@ fn footnotes(bench: &Bench) -> String {
 
 /// Failed runs, lost requests, and why a verdict is not VALID.
 fn troubles(bench: &Bench) -> String {
-    let mut lines = Vec::new();
-    for run in &bench.runs {
-        if let Some(failure) = &run.failure {
-            lines.push(format!(
-                "{} at {}/s, repeat {}: {failure}",
-                run.target, run.rate, run.repeat
-            ));
-        }
-    }
+    let mut lines: Vec<String> = failures(bench).collect();
     for summary in &bench.summaries {
         let whom = format!("{} at {}/s", summary.target, summary.rate);
         if lost(&summary.total) > 0 {
