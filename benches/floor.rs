@@ -6,7 +6,6 @@
 
 use ringpace::clock::Clock;
 use ringpace::io::clock::MonotonicClock;
-use ringpace::io::net::SocketSettings;
 use ringpace::io::topology::{self, CpuList};
 use ringpace::io::uring;
 use ringpace::io::wait::WaitMode;
@@ -76,7 +75,7 @@ fn ringpace(backend: Backend, rate: Rate, span: Nanos, connections: usize) -> u6
         workers: None,
         wait: WaitMode::Spin,
         ring: uring::Settings::default(),
-        sockets: SocketSettings::default(),
+        backlog: 1024,
         settings: Settings::default(),
     })
     .expect("the server starts");

@@ -3,7 +3,6 @@
 //! A fresh server each time, so seqs and states repeat; only the value of `Date` may differ, and of
 //! `/metrics` only the names are compared. Start at [`every_backend_says_the_same`].
 
-use ringpace::io::net::SocketSettings;
 use ringpace::io::topology::{CpuList, usable_cpus};
 use ringpace::io::uring;
 use ringpace::io::wait::WaitMode;
@@ -115,7 +114,7 @@ fn plan(backend: Backend, workers: usize, poll_timeout: Nanos) -> Plan {
         workers: Some(workers),
         wait: WaitMode::Block,
         ring: uring::Settings { task_run: backend.task_run().unwrap_or(ring.task_run), ..ring },
-        sockets: SocketSettings::default(),
+        backlog: 1024,
         settings: Settings {
             poll_timeout,
             drain_grace: Nanos::from_millis(1),

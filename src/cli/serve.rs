@@ -2,7 +2,6 @@
 
 use super::{Failure, print};
 use crate::http::HeadLimits;
-use crate::io::net::SocketSettings;
 use crate::io::signal;
 use crate::io::topology::CpuList;
 use crate::io::uring::{self, TaskRun};
@@ -130,7 +129,7 @@ impl ServeArgs {
             workers: self.workers,
             wait: self.wait,
             ring: uring::Settings { task_run: self.task_run()?, ..uring::Settings::default() },
-            sockets: SocketSettings { backlog: self.backlog, ..SocketSettings::default() },
+            backlog: self.backlog,
             settings,
         };
         plan.refusal().map_or(Ok(plan), |refusal| Err(Failure::usage(refusal)))

@@ -11,54 +11,22 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Listener(Socket);
 
-/// What can be set about a listening socket and the sockets accepted from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocketSettings {
-    /// Connections that may wait to be accepted; the kernel caps it (net.core.somaxconn).
-    pub backlog: u32,
-    /// TCP_NODELAY: answers go out at once instead of waiting for company.
-    pub nodelay: bool,
-    /// TCP_QUICKACK: acknowledge at once instead of with the answer. Not sticky: the kernel may
-    /// fall back to delaying.
-    pub quickack: bool,
-    /// SO_BUSY_POLL: poll the network device for so long in a receive. No effect on loopback.
-    pub busy_poll: Option<Nanos>,
-    /// SO_INCOMING_CPU: prefer connections whose packets arrive on the worker's CPU.
-    pub incoming_cpu: bool,
-}
-
-impl Default for SocketSettings {
-    fn default() -> SocketSettings {
-        SocketSettings {
-            backlog: 4096,
-            nodelay: true,
-            quickack: false,
-            busy_poll: None,
-            incoming_cpu: false,
-        }
-    }
-}
-
 impl Listener {
-    /// Binds and listens. Several listeners may share an address, as all ask for SO_REUSEPORT;
-    /// the kernel spreads connections over them by a hash of their addresses, or by `cpu` where the
-    /// settings ask for that.
+    /// Binds and listens; `backlog` connections may wait to be accepted, capped by the kernel
+    /// (net.core.somaxconn). Several listeners may share an address, as all ask for SO_REUSEPORT: the
+    /// kernel spreads connections over them by a hash of their addresses.
     ///
     /// # Errors
     /// The error of the call that failed, with a sentence of what to do about a port in use.
-    pub fn bind(
-        address: SocketAddr,
-        settings: &SocketSettings,
-        cpu: Option<usize>,
-    ) -> io::Result<Listener> {
+    pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
         let attempt = || -> io::Result<Socket> {
             let domain = Domain::for_address(address);
             let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_address(true)?;
             socket.set_reuse_port(true)?;
-            settings.apply(&socket, cpu)?;
+            socket.set_tcp_nodelay(true)?;
             socket.bind(&address.into())?;
-            socket.listen(i32::try_from(settings.backlog).unwrap_or(i32::MAX))?;
+            socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
             Ok(socket)
         };
         attempt().map(Listener).map_err(|error| explain_bind(error, address))
@@ -85,32 +53,6 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-impl SocketSettings {
-    /// Sets what accepted sockets inherit (all but quick acknowledgement).
-    fn apply(&self, socket: &Socket, cpu: Option<usize>) -> io::Result<()> {
-        socket.set_tcp_nodelay(self.nodelay)?;
-        if self.quickack {
-            socket.set_tcp_quickack(true)?;
-        }
-        if let Some(span) = self.busy_poll {
-            let micros = i32::try_from(span.0 / 1_000).unwrap_or(i32::MAX);
-            set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_BUSY_POLL, micros)?;
-        }
-        if let Some(cpu) = cpu.filter(|_| self.incoming_cpu) {
-            let cpu = i32::try_from(cpu).unwrap_or(i32::MAX);
-            set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_INCOMING_CPU, cpu)?;
-        }
-        Ok(())
-    }
-}
-
-fn set_option(fd: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
-    // SAFETY: the kernel reads the 4 bytes of `value` during the call.
-    let outcome =
-        unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), 4) };
-    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// An error of bind, with what to do about it.

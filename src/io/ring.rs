@@ -5,11 +5,10 @@
 //! the registered ring descriptor (5.18) have to meet in one call. Not here: what is submitted.
 
 use super::Counters;
-use super::buffers::BUFFERS_MAX;
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
-use crate::units::{Mono, Nanos};
-use io_uring::{IoUring, cqueue, squeue, types};
+use crate::units::Mono;
+use io_uring::{IoUring, cqueue, squeue};
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -32,32 +31,6 @@ pub struct Settings {
     pub buffers: u16,
     /// Bytes of each receive buffer.
     pub buffer_bytes: u32,
-    /// Let a kernel thread submit, so that this one need not enter. Excludes DEFER_TASKRUN and
-    /// COOP_TASKRUN.
-    pub sqpoll: Option<Sqpoll>,
-    /// Poll the network device for so long before a sleep (Linux 6.9). No effect on loopback.
-    pub napi_busy_poll: Option<Nanos>,
-    /// Sleep for more than one completion at a time (Linux 6.12).
-    pub min_wait: Option<MinWait>,
-}
-
-/// A kernel thread that submits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sqpoll {
-    /// The CPU it is pinned to.
-    pub cpu: u32,
-    /// How long it spins without work before it sleeps; whole milliseconds.
-    pub idle: Nanos,
-}
-
-/// A sleep that waits for a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MinWait {
-    /// How long to wait for the whole batch; after that the first completion ends the sleep. Whole
-    /// microseconds.
-    pub span: Nanos,
-    /// How many completions make a batch.
-    pub completions: u32,
 }
 
 /// When the kernel runs the work that completes requests.
@@ -70,49 +43,6 @@ pub enum TaskRun {
     /// At once, by interrupting the thread.
     Interrupt,
 }
-
-impl Settings {
-    /// One sentence, if these settings exclude each other.
-    pub fn check(&self) -> Result<(), String> {
-        if self.sqpoll.is_some() && self.task_run != TaskRun::Interrupt {
-            return Err(
-                "--sqpoll excludes --task-run defer and coop; give --task-run interrupt".into()
-            );
-        }
-        for (flag, value) in [("--sq-entries", self.sq_entries), ("--cq-entries", self.cq_entries)]
-        {
-            if !value.is_power_of_two() || value > ENTRIES_MAX {
-                return Err(format!(
-                    "{flag} {value}: a power of two up to {ENTRIES_MAX} is needed"
-                ));
-            }
-        }
-        if self.cq_entries < self.sq_entries {
-            return Err(format!(
-                "--cq-entries {} is below --sq-entries {}",
-                self.cq_entries, self.sq_entries
-            ));
-        }
-        if !self.buffers.is_power_of_two() || self.buffers > BUFFERS_MAX {
-            return Err(format!(
-                "--buffers {}: a power of two up to {BUFFERS_MAX} is needed",
-                self.buffers
-            ));
-        }
-        if !(64..=1 << 20).contains(&self.buffer_bytes) {
-            return Err(format!("--buffer-bytes {}: 64 to 1048576 are of use", self.buffer_bytes));
-        }
-        match self.min_wait {
-            Some(MinWait { completions: 0, .. }) => {
-                Err("--min-wait: a batch has at least one completion".into())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Kernel: io_uring.c, IORING_MAX_CQ_ENTRIES.
-const ENTRIES_MAX: u32 = 32_768;
 
 impl Default for Settings {
     /// Chosen for 64 to 10,000 connections a core: a turn submits a few hundred SQEs at most; a
@@ -128,9 +58,6 @@ impl Default for Settings {
             cq_entries: 4096,
             buffers: 1024,
             buffer_bytes: 2048,
-            sqpoll: None,
-            napi_busy_poll: None,
-            min_wait: None,
         }
     }
 }
@@ -154,14 +81,11 @@ pub(super) struct Ring {
     base_flags: u32,
     /// ABS_TIMER is known (6.12).
     absolute: bool,
-    min_wait: Option<MinWait>,
-    sqpoll: bool,
     notes: Vec<String>,
 }
 
 // Kernel: include/uapi/linux/io_uring.h.
 const ENTER_GETEVENTS: u32 = 1 << 0;
-const ENTER_SQ_WAKEUP: u32 = 1 << 1;
 const ENTER_EXT_ARG: u32 = 1 << 3;
 const ENTER_REGISTERED_RING: u32 = 1 << 4;
 const ENTER_ABS_TIMER: u32 = 1 << 5;
@@ -206,8 +130,6 @@ impl Ring {
             enter_fd: ring.as_raw_fd(),
             base_flags: 0,
             absolute: ring.params().is_feature_min_timeout(),
-            min_wait: settings.min_wait,
-            sqpoll: settings.sqpoll.is_some(),
             ring,
             notes,
         };
@@ -221,20 +143,6 @@ impl Ring {
         }
         if !self.absolute {
             self.note("absolute deadlines are missing (Linux 6.12): each sleep reads the clock");
-        }
-        if self.min_wait.is_some() && !self.ring.params().is_feature_min_timeout() {
-            self.min_wait = None;
-            self.note(
-                "waiting for a batch is missing (Linux 6.12): the first completion ends a sleep",
-            );
-        }
-        if let Some(span) = settings.napi_busy_poll {
-            let micros = u32::try_from(span.0 / 1_000).unwrap_or(u32::MAX);
-            let mut napi =
-                types::Napi::new().set_busy_poll_timeout(micros).set_prefer_busy_poll(true);
-            if let Err(error) = self.ring.submitter().register_napi(&mut napi) {
-                self.note(&format!("NAPI busy polling is refused (Linux 6.9): {error}"));
-            }
         }
         if settings.registered_ring {
             match self.register_descriptor() {
@@ -299,9 +207,7 @@ impl Ring {
         if queue.cq_overflow() {
             counters.overflows += 1;
         }
-        // With SQPOLL the kernel's thread submits, unless it has to be woken first.
-        let asleep = queue.need_wakeup_after_intermittent_seqcst();
-        let to_submit = if self.sqpoll && !asleep { 0 } else { queue.len() as u32 };
+        let to_submit = queue.len() as u32;
         drop(queue);
         if matches!(how, Enter::Submit) && to_submit == 0 && !work_waits {
             return Ok(());
@@ -318,15 +224,9 @@ impl Ring {
 
     fn enter_once(&self, how: Enter, to_submit: u32) -> io::Result<()> {
         let mut flags = self.base_flags | ENTER_GETEVENTS;
-        if self.sqpoll && to_submit > 0 {
-            flags |= ENTER_SQ_WAKEUP;
-        }
         let deadline = match how {
             Enter::Submit => return self.enter_raw(to_submit, 0, flags, std::ptr::null(), 0),
-            Enter::Forever if self.min_wait.is_none() => {
-                return self.enter_raw(to_submit, 1, flags, std::ptr::null(), 0);
-            }
-            Enter::Forever => MonotonicClock.now() + FOREVER,
+            Enter::Forever => return self.enter_raw(to_submit, 1, flags, std::ptr::null(), 0),
             Enter::Until(deadline) => deadline,
         };
         flags |= ENTER_EXT_ARG;
@@ -344,12 +244,11 @@ impl Ring {
         let argument = GeteventsArg {
             sigmask: 0,
             sigmask_bytes: 0,
-            min_wait_usec: self.min_wait.map_or(0, |wait| (wait.span.0 / 1_000) as u32),
+            min_wait_usec: 0,
             timespec: (&raw const timespec) as u64,
         };
         let size = size_of::<GeteventsArg>();
-        let min_complete = self.min_wait.map_or(1, |wait| wait.completions);
-        self.enter_raw(to_submit, min_complete, flags, (&raw const argument).cast(), size)
+        self.enter_raw(to_submit, 1, flags, (&raw const argument).cast(), size)
     }
 
     fn enter_raw(
@@ -390,9 +289,6 @@ impl Ring {
     }
 }
 
-/// Chosen: a sleep that needs a deadline only because a batch is waited for; it just goes on after it.
-const FOREVER: Nanos = Nanos::from_secs(3600);
-
 /// Chosen: with SUBMIT_ALL one submission empties the queue; more means that the kernel refuses.
 const SUBMIT_ATTEMPTS: u32 = 3;
 
@@ -426,10 +322,6 @@ impl Wanted {
         }
         if self.single_issuer {
             builder.setup_single_issuer();
-        }
-        if let Some(Sqpoll { cpu, idle }) = settings.sqpoll {
-            let millis = u32::try_from(idle.0.div_ceil(1_000_000)).unwrap_or(u32::MAX);
-            builder.setup_sqpoll(millis).setup_sqpoll_cpu(cpu);
         }
         match self.task_run {
             TaskRun::Defer => builder.setup_defer_taskrun().setup_taskrun_flag(),

@@ -22,7 +22,7 @@ use crate::io::Driver;
 use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::epoll::Epoll;
 use crate::io::limits::minimise_timer_slack;
-use crate::io::net::{self, Listener, SocketSettings, Waker};
+use crate::io::net::{self, Listener, Waker};
 use crate::io::topology::{self, CpuList};
 use crate::io::uring::{self, TaskRun, Uring};
 use crate::io::wait::{WaitMode, Waiting};
@@ -82,8 +82,8 @@ pub struct Plan {
     /// The ring's settings, for [`Backend::Uring`]; of [`Backend::MonoioUring`] only `task_run` can
     /// be set.
     pub ring: uring::Settings,
-    /// The listening sockets and what is accepted from them.
-    pub sockets: SocketSettings,
+    /// Connections that may wait to be accepted, per listener; the kernel caps it (somaxconn).
+    pub backlog: u32,
     /// Limits and latencies.
     pub settings: Settings,
 }
@@ -166,7 +166,7 @@ impl Server {
         }
         let cores = plan.cores();
         let names = labels(&cores);
-        let listeners = bind_all(plan, &cores)?;
+        let listeners = bind_all(plan, cores.len())?;
         let address = listeners[0].local_address()?;
         let shared = Shared {
             home: Arc::new(Home::new(LOG_CAPACITY)),
@@ -373,12 +373,12 @@ impl Seat {
 }
 
 /// One listener per worker on one address; the kernel spreads connections over them.
-fn bind_all(plan: &Plan, cores: &[Option<usize>]) -> io::Result<Vec<Listener>> {
+fn bind_all(plan: &Plan, count: usize) -> io::Result<Vec<Listener>> {
     net::check_port_is_free(plan.listen)?;
     let mut address = plan.listen;
     let mut listeners = Vec::new();
-    for cpu in cores {
-        let listener = Listener::bind(address, &plan.sockets, *cpu)?;
+    for _ in 0..count {
+        let listener = Listener::bind(address, plan.backlog)?;
         // The first one learns the port where the kernel was to choose it.
         address = listener.local_address()?;
         listeners.push(listener);

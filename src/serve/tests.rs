@@ -8,7 +8,7 @@ fn plan(backend: Backend, wait: WaitMode, task_run: TaskRun) -> Plan {
         workers: None,
         wait,
         ring: uring::Settings { task_run, ..uring::Settings::default() },
-        sockets: SocketSettings::default(),
+        backlog: 1024,
         settings: Settings::default(),
     }
 }

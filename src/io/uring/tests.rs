@@ -2,7 +2,6 @@
 //! driver does is in `driver_tests`.
 
 use super::*;
-use crate::io::net::SocketSettings;
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -13,8 +12,7 @@ fn listening(change: impl FnOnce(&mut Settings)) -> (Uring, SocketAddr) {
     let mut settings = Settings::default();
     change(&mut settings);
     let mut ring = Uring::new(&settings).expect("these tests need a kernel that allows io_uring");
-    let listener =
-        Listener::bind("127.0.0.1:0".parse().unwrap(), &SocketSettings::default(), None).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), 128).unwrap();
     let address = listener.local_address().unwrap();
     ring.listen(listener).unwrap();
     (ring, address)
