@@ -17,6 +17,7 @@ pub const EVENT_BYTES: usize = 60;
 pub const TIMEOUT_BYTES: usize = EVENT_BYTES;
 
 /// `[{"id":"light","v":100}, ... {"id":"sensor","v":47}  ]`
+#[inline]
 pub fn status(snapshot: Snapshot) -> [u8; STATUS_BYTES] {
     let mut line = Line::new();
     let mut show = |label, device| {
@@ -113,6 +114,7 @@ impl<const N: usize> Line<N> {
         self
     }
 
+    #[inline]
     fn close(mut self, bracket: u8) -> [u8; N] {
         assert!(self.len < N, "the tests show that the bracket has its place");
         self.bytes[N - 1] = bracket;
