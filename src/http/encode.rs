@@ -42,7 +42,7 @@ impl<'a> ResponseHead<'a> {
     pub const fn json(status: u16, date: &'a HttpDate) -> ResponseHead<'a> {
         ResponseHead {
             status,
-            content_type: Some("application/json"),
+            content_type: Some(JSON),
             date,
             allow: None,
             connection: None,
@@ -53,15 +53,12 @@ impl<'a> ResponseHead<'a> {
     /// Appends the response to `out`. The length told is that of `content`, which itself is left out
     /// if `include_content` is false: an answer to HEAD.
     pub fn encode(&self, content: &[u8], include_content: bool, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"HTTP/1.1 ");
-        push_status(self.status, out);
-        if may_have_content(self.status) {
-            if let Some(content_type) = self.content_type {
-                push_field("Content-Type", content_type, out);
-            }
-            out.extend_from_slice(b"Content-Length: ");
+        if self.status == 200 && self.content_type == Some(JSON) {
+            out.extend_from_slice(OK_JSON);
             push_decimal(content.len() as u64, out);
             out.extend_from_slice(b"\r\n");
+        } else {
+            self.push_beginning(content.len(), out);
         }
         out.extend_from_slice(b"Date: ");
         out.extend_from_slice(self.date.as_bytes());
@@ -82,7 +79,26 @@ impl<'a> ResponseHead<'a> {
             out.extend_from_slice(content);
         }
     }
+
+    /// Status line and what is said of the content, whatever they are.
+    fn push_beginning(&self, content_len: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        push_status(self.status, out);
+        if may_have_content(self.status) {
+            if let Some(content_type) = self.content_type {
+                push_field("Content-Type", content_type, out);
+            }
+            out.extend_from_slice(b"Content-Length: ");
+            push_decimal(content_len as u64, out);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
 }
+
+const JSON: &str = "application/json";
+
+/// How nearly every answer begins, up to its length.
+const OK_JSON: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ";
 
 /// Whether a response with `status` has content at all (RFC 9112 §6.3).
 pub const fn may_have_content(status: u16) -> bool {
@@ -143,7 +159,18 @@ fn push_field(name: &str, value: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends `n` in decimal digits.
+#[inline]
 fn push_decimal(n: u64, out: &mut Vec<u8>) {
+    let digit = |n: u64| b'0' + (n % 10) as u8;
+    match n {
+        10..100 => out.extend_from_slice(&[digit(n / 10), digit(n)]),
+        100..1000 => out.extend_from_slice(&[digit(n / 100), digit(n / 10), digit(n)]),
+        _ => push_any_decimal(n, out),
+    }
+}
+
+/// As [`push_decimal`], for what has any number of digits.
+fn push_any_decimal(n: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20]; // u64::MAX has twenty
     let mut begin = digits.len();
     let mut rest = n;

@@ -142,6 +142,25 @@ pub struct RequestHead<'b> {
     field_lines: &'b [u8],
 }
 
+impl plain::RequestLine {
+    /// The head that has no field but a sound Host.
+    #[inline]
+    fn with_host_only(self, head: &[u8]) -> RequestHead<'_> {
+        RequestHead {
+            method: self.method,
+            target: self.target.of(head),
+            version: Version::Http11,
+            framing: Framing::None,
+            keep_alive: true,
+            expect_continue: false,
+            content_type: None,
+            authorization: None,
+            len: head.len(),
+            field_lines: &head[self.next..],
+        }
+    }
+}
+
 impl<'b> RequestHead<'b> {
     /// All field lines in order, split again on the way.
     pub fn fields(&self) -> FieldLines<'b> {
@@ -226,37 +245,39 @@ impl HeadParser {
         bytes: &'b [u8],
         limits: &HeadLimits,
     ) -> Result<Parsed<'b>, Reject> {
-        let end = match self.plain_head(bytes, limits) {
-            Some(end) => end,
-            None => match self.lines(bytes, limits)? {
-                Some(end) => end,
-                None => return Ok(Parsed::Partial),
-            },
-        };
-        self.complete(&bytes[..end], limits)
+        if let Some(head) = self.plain_head(bytes, limits) {
+            return Ok(Parsed::Complete(head));
+        }
+        match self.lines(bytes, limits)? {
+            Some(end) => self.complete(&bytes[..end], limits),
+            None => Ok(Parsed::Partial),
+        }
     }
 
-    /// Takes a plain request line and a plain Host from the beginning of a head. Where the head
-    /// ends, if that was all of it; else [`HeadParser::lines`] goes on from there.
+    /// Takes a plain request line and a plain Host from the beginning of a head. If that is all of
+    /// it, here it is; else [`HeadParser::lines`] goes on from there.
     #[inline]
-    fn plain_head(&mut self, bytes: &[u8], limits: &HeadLimits) -> Option<usize> {
+    fn plain_head<'b>(&mut self, bytes: &'b [u8], limits: &HeadLimits) -> Option<RequestHead<'b>> {
         if self.phase != Phase::Leading || self.at > 0 {
             return None;
         }
         let window = up_to(bytes, limits.line_bound(0));
         let line = plain::request_line(window)?;
-        self.method = Some(line.method);
-        self.target = line.target;
-        self.fields_begin = line.next;
         let mut next = line.next;
         if self.fields.check_room(limits).is_ok()
             && let Some(after_host) = plain::host(window, next)
         {
+            if let Some(end) = plain::head_end(window, after_host) {
+                return Some(line.with_host_only(&window[..end]));
+            }
             self.fields.begin_with_host();
             next = after_host;
         }
+        self.method = Some(line.method);
+        self.target = line.target;
+        self.fields_begin = line.next;
         self.begin_line(next);
-        plain::head_end(window, next)
+        None
     }
 
     /// Runs through the lines of the head, as far as they are there; where it ends, if it does.

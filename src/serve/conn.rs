@@ -364,7 +364,6 @@ impl Conn {
                 return bytes.len();
             }
         };
-        self.parser = HeadParser::default();
         let call = router::route(&head, around.settings.echo);
         let request = Request::of(&head, &call);
         let after = &bytes[head.len..];

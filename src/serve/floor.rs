@@ -213,8 +213,7 @@ impl Floor {
 
     /// The bytes to send on a connection; [`Floor::sent`] is due once the kernel has them.
     pub fn take_output(&mut self, now: Mono, id: Key) -> Option<Vec<u8>> {
-        let settings = Arc::clone(&self.shared.settings);
-        self.entry_mut(id)?.conn.take_output(now, &settings)
+        find(&mut self.entries, id)?.conn.take_output(now, &self.shared.settings)
     }
 
     /// What to do with the connection's socket.
@@ -289,18 +288,12 @@ impl Floor {
     }
 
     fn entry_mut(&mut self, id: Key) -> Option<&mut Entry> {
-        let entry = self.entries.get_mut(id.slot as usize)?.as_mut()?;
-        (entry.generation == id.generation).then_some(entry)
+        find(&mut self.entries, id)
     }
 
     /// Lets the connection handle something, then notes what that changed.
     fn with(&mut self, id: Key, act: impl FnOnce(&mut Conn, &Surroundings<'_>)) {
-        let Some(entry) = self.entries.get_mut(id.slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if entry.generation != id.generation {
-            return;
-        }
+        let Some(entry) = find(&mut self.entries, id) else { return };
         let around = Surroundings {
             home: &self.shared.home,
             date: &self.date,
@@ -349,6 +342,12 @@ impl Floor {
             entry.parked_at = Some(place);
         }
     }
+}
+
+/// The entry of a connection that is still open.
+fn find(entries: &mut [Option<Entry>], id: Key) -> Option<&mut Entry> {
+    let entry = entries.get_mut(id.slot as usize)?.as_mut()?;
+    (entry.generation == id.generation).then_some(entry)
 }
 
 /// A change of whether bytes are received.

@@ -112,6 +112,9 @@ fn command(segment: &[u8], content_type: Option<&[u8]>) -> Call {
 }
 
 fn device_of(segment: &[u8]) -> Option<Device> {
+    if let Some(device) = Device::from_id(segment) {
+        return Some(device); // as nearly always, there is nothing to decode
+    }
     let mut decoded = [0; SEGMENT_BYTES_MAX];
     Device::from_id(target::decode_segment(segment, &mut decoded)?)
 }
@@ -132,6 +135,9 @@ fn refuse(reply: Reply) -> Call {
 
 /// `application/json` or `application/*+json` (RFC 6839), in any case, with any parameters.
 fn is_json(content_type: &[u8]) -> bool {
+    if content_type == b"application/json" {
+        return true; // as nearly always
+    }
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let Some(subtype) = essence
         .split_at_checked(APPLICATION.len())
