@@ -67,6 +67,8 @@ pub struct Pool {
     waiting: VecDeque<Ticket>,
     closing: Vec<Key>,
     backoff: Backoff,
+    /// When the last of the connections that stood was lost; meaningful while none stands.
+    stood_until: Mono,
     /// What has happened so far.
     pub recorder: Recorder,
 }
@@ -147,6 +149,7 @@ impl Pool {
             waiting: VecDeque::new(),
             closing: Vec::new(),
             backoff: Backoff::NONE,
+            stood_until: Mono(0),
             recorder,
         }
     }
@@ -322,7 +325,10 @@ impl Pool {
             && request.intended_at + timeout <= now
         {
             let failure = match request.place {
-                Place::Waiting => self.time_out_waiting(ticket),
+                Place::Waiting => {
+                    let intended_at = request.intended_at;
+                    self.time_out_waiting(ticket, intended_at)
+                }
                 Place::On(id) => {
                     self.abandon(now, id);
                     Failure::Timeout
@@ -343,10 +349,12 @@ impl Pool {
 
     /// Why a request had no connection in time: none could be made, or the server was too slow for
     /// those there are.
-    fn time_out_waiting(&mut self, ticket: Ticket) -> Failure {
+    fn time_out_waiting(&mut self, ticket: Ticket, intended_at: Mono) -> Failure {
         let first = self.waiting.pop_front();
         debug_assert_eq!(first, Some(ticket), "the queue is in the order of the deadlines");
-        match self.established() == 0 || self.backoff.has_grown() {
+        // None stands at the moment that others are replaced, too: what counts is its whole life.
+        let none_stood = self.established() == 0 && self.stood_until <= intended_at;
+        match none_stood || self.backoff.has_grown() {
             true => Failure::Connect,
             false => Failure::Timeout,
         }
@@ -380,7 +388,7 @@ impl Pool {
         let step = happen(conn);
         let (after, answers) = (conn.standing(), conn.answers());
         if before != after {
-            self.moved(id, before, after);
+            self.moved(now, id, before, after);
         }
         match step {
             Step::Continue => {}
@@ -401,13 +409,16 @@ impl Pool {
         }
     }
 
-    fn moved(&mut self, id: Key, before: Standing, after: Standing) {
+    fn moved(&mut self, now: Mono, id: Key, before: Standing, after: Standing) {
         *self.counts.of(before).expect("a broken connection is forgotten at once") -= 1;
         match self.counts.of(after) {
             Some(count) => *count += 1,
             None => {
                 self.conns[id.slot as usize] = None;
                 self.closing.push(id);
+                if before != Standing::Connecting {
+                    self.stood_until = now;
+                }
             }
         }
         if after == Standing::Idle {

@@ -535,3 +535,18 @@ fn threads_send_the_same_schedule_between_them() {
     assert_eq!(hashes[0], hashes[1]);
     assert_eq!(hashes[0], hashes[2]);
 }
+
+#[test]
+fn a_request_that_waits_while_connections_come_and_go_times_out() {
+    // Every connection dies over its first request, and there may be but one.
+    let mut sim = Sim::new("1000", Nanos::from_millis(300));
+    (sim.plan.connections, sim.plan.connections_max) = (1, 1);
+    sim.plan.timeout = Nanos::from_millis(50);
+    let server = |_: Mono, told: Told<'_>| match told {
+        Told::Connect => vec![(Nanos::from_millis(3), Act::Connected)],
+        Told::Request(_) => vec![(Nanos::from_millis(10), Act::Bytes(b"no HTTP\r\n\r\n".to_vec()))],
+    };
+    let run = sim.run(server).run;
+    assert!(run.errors.malformed > 0 && run.errors.timeout > 0, "{:?}", run.errors);
+    assert_eq!(run.errors.connect, 0, "{:?}", run.errors);
+}
