@@ -166,14 +166,7 @@ impl Pool {
 
     /// A request of `kind` is due, `offset` from the start. Poll for a send at once.
     pub fn handle_due(&mut self, kind: usize, intended_at: Mono, offset: Nanos, is_measured: bool) {
-        let request = Request {
-            kind,
-            is_measured,
-            intended_at,
-            sent_at: None,
-            is_retry: false,
-            place: Place::Waiting,
-        };
+        let request = Request::due(kind, intended_at, is_measured);
         self.recorder.planned(&request, offset, self.kinds[kind].signature);
         let coming = self.counts.idle + self.counts.connecting;
         if coming <= self.waiting.len() && self.counts.live() >= self.limits.connections_max {
@@ -358,6 +351,15 @@ impl Pool {
             true => Failure::Connect,
             false => Failure::Timeout,
         }
+    }
+
+    /// A request of `kind` was due before the run was over, and the worker has not got to it.
+    /// Only after [`Pool::handle_finish`].
+    pub fn handle_overrun(&mut self, kind: usize, intended_at: Mono, offset: Nanos, counts: bool) {
+        let request = Request::due(kind, intended_at, counts);
+        self.recorder.planned(&request, offset, self.kinds[kind].signature);
+        self.recorder.overrun(&request);
+        self.recorder.ended(&request, Ending::Unfinished);
     }
 
     /// The run is over: whatever has not ended is unfinished.

@@ -82,6 +82,7 @@ pub struct Recorder {
     lateness_without_stalls: Histogram,
     overlapping: u64,
     starved: u64,
+    overrun: u64,
     hash: ScheduleHash,
     last_sent_at: Option<Mono>,
     /// Gaps in the loop.
@@ -108,6 +109,7 @@ impl Recorder {
             lateness_without_stalls: Histogram::new(),
             overlapping: 0,
             starved: 0,
+            overrun: 0,
             hash: ScheduleHash::default(),
             last_sent_at: None,
             stalls,
@@ -126,6 +128,11 @@ impl Recorder {
     /// `request` found every connection allowed busy.
     pub fn starved(&mut self, request: &Request) {
         self.starved += u64::from(request.is_measured);
+    }
+
+    /// The run was over before the pacer got to `request`.
+    pub fn overrun(&mut self, request: &Request) {
+        self.overrun += u64::from(request.is_measured);
     }
 
     /// `request` is about to be handed to the kernel, for the first time.
@@ -164,6 +171,7 @@ impl Recorder {
         self.lateness_without_stalls.merge(&other.lateness_without_stalls);
         self.overlapping += other.overlapping;
         self.starved += other.starved;
+        self.overrun += other.overrun;
         self.hash.merge(other.hash);
         self.last_sent_at = self.last_sent_at.max(other.last_sent_at);
         self.stalls.merge(&other.stalls);
@@ -204,6 +212,11 @@ impl Recorder {
     /// Requests that were due while every connection allowed was busy.
     pub fn starved_count(&self) -> u64 {
         self.starved
+    }
+
+    /// Requests that the pacer had not got to when the run was over.
+    pub fn overrun_count(&self) -> u64 {
+        self.overrun
     }
 
     /// Over every planned request.

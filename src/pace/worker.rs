@@ -172,7 +172,18 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             self.use_slack(now, due_at.unwrap_or(over_at).min(over_at))?;
         }
         self.pool.handle_finish();
+        self.account_for_overrun(schedule, start);
         Ok(until.saturating_since(start + warmup))
+    }
+
+    /// A worker that was stopped for longer than the timeout has not got to everything that was
+    /// due. It is planned all the same.
+    fn account_for_overrun(&mut self, schedule: Schedule, start: Mono) {
+        for arrival in schedule {
+            let kind = self.mix.pick(self.task.load.seed, arrival.k);
+            let counts = arrival.offset >= self.task.warmup;
+            self.pool.handle_overrun(kind, start + arrival.offset, arrival.offset, counts);
+        }
     }
 
     /// What was recorded. Closes all connections.

@@ -550,3 +550,13 @@ fn a_request_that_waits_while_connections_come_and_go_times_out() {
     assert!(run.errors.malformed > 0 && run.errors.timeout > 0, "{:?}", run.errors);
     assert_eq!(run.errors.connect, 0, "{:?}", run.errors);
 }
+
+#[test]
+fn what_a_stopped_pacer_never_got_to_is_planned_and_unfinished() {
+    let mut sim = Sim::new("1000", SECOND);
+    sim.plan.timeout = Nanos::from_millis(100);
+    sim.world.freeze(START + Nanos::from_millis(500), Nanos::from_millis(700));
+    let run = sim.run(steady(|_| MS)).run;
+    assert_eq!((run.planned, run.offered_rps), (1_000, 1_000.0));
+    assert!(run.unfinished >= 400, "{run:?}");
+}
