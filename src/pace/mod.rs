@@ -34,7 +34,7 @@ use recorder::Recorder;
 use schedule::Lane;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, OnceLock};
@@ -111,10 +111,21 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
     Ok(outcome)
 }
 
+/// The address that the whole run uses. A name may have several, of which the server listens on
+/// some only (`localhost` on both `::1` and `127.0.0.1`): then the first that lets us connect.
 fn resolve(plan: &Plan) -> Result<SocketAddr, PaceError> {
     let no_address = |error| PaceError::Resolve(String::from(plan.url.host()), error);
-    let mut addresses = (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
-    addresses.next().ok_or_else(|| no_address(io::Error::other("the name server gave none")))
+    let addresses = (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    match addresses.as_slice() {
+        [] => Err(no_address(io::Error::other("the name server gave none"))),
+        [only] => Ok(*only),
+        [first, ..] => {
+            let patience = plan.timeout.to_std();
+            let listens = |to: &&SocketAddr| TcpStream::connect_timeout(to, patience).is_ok();
+            Ok(*addresses.iter().find(listens).unwrap_or(first))
+        }
+    }
 }
 
 /// Holds all threads until every one is ready, then gives them one common start.
