@@ -50,6 +50,8 @@ pub struct KindRecord {
     pub errors: Errors,
     /// Requests that had not ended when the run did.
     pub unfinished: u64,
+    /// Requests whose life overlaps a stall.
+    pub overlapping: u64,
     /// done - intended.
     pub response: Histogram,
     /// done - sent.
@@ -80,7 +82,6 @@ pub struct Recorder {
     lateness: Histogram,
     response_without_stalls: Histogram,
     lateness_without_stalls: Histogram,
-    overlapping: u64,
     starved: u64,
     overrun: u64,
     hash: ScheduleHash,
@@ -99,6 +100,7 @@ impl Recorder {
             ok: 0,
             errors: Errors::default(),
             unfinished: 0,
+            overlapping: 0,
             response: Histogram::new(),
             service: Histogram::new(),
         };
@@ -107,7 +109,6 @@ impl Recorder {
             lateness: Histogram::new(),
             response_without_stalls: Histogram::new(),
             lateness_without_stalls: Histogram::new(),
-            overlapping: 0,
             starved: 0,
             overrun: 0,
             hash: ScheduleHash::default(),
@@ -151,7 +152,7 @@ impl Recorder {
         let (response, service) = self.kinds[request.kind].ended(request, ending);
         debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
         if self.stalls.overlaps(request.intended_at) {
-            self.overlapping += 1;
+            self.kinds[request.kind].overlapping += 1;
             return;
         }
         record(&mut self.response_without_stalls, response);
@@ -169,7 +170,6 @@ impl Recorder {
         self.lateness.merge(&other.lateness);
         self.response_without_stalls.merge(&other.response_without_stalls);
         self.lateness_without_stalls.merge(&other.lateness_without_stalls);
-        self.overlapping += other.overlapping;
         self.starved += other.starved;
         self.overrun += other.overrun;
         self.hash.merge(other.hash);
@@ -206,7 +206,7 @@ impl Recorder {
 
     /// Gaps in the loop, and how many requests overlap one.
     pub fn stall_totals(&self) -> results::Stalls {
-        self.stalls.totals(self.overlapping)
+        self.stalls.totals(self.kinds.iter().map(|kind| kind.overlapping).sum())
     }
 
     /// Requests that were due while every connection allowed was busy.
@@ -269,6 +269,7 @@ impl KindRecord {
         self.planned += other.planned;
         self.ok += other.ok;
         self.unfinished += other.unfinished;
+        self.overlapping += other.overlapping;
         self.errors.status += other.errors.status;
         self.errors.malformed += other.errors.malformed;
         self.errors.reset += other.errors.reset;

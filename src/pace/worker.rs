@@ -195,11 +195,13 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     fn send_due(&mut self, schedule: &mut Schedule, start: Mono) -> usize {
         let CatchUp::All = self.task.catch_up;
         for sent in 0..SENDS_PER_TURN {
-            let Some(arrival) = schedule.peek() else { return sent };
-            let due_at = start + arrival.offset;
-            if self.mark(Activity::Spinning) < due_at {
+            let now = self.mark(Activity::Spinning);
+            let due = schedule.peek().filter(|arrival| start + arrival.offset <= now);
+            let Some(arrival) = due else {
+                self.pool.recorder.stalls.caught_up(now);
                 return sent;
-            }
+            };
+            let due_at = start + arrival.offset;
             let kind = self.mix.pick(self.task.load.seed, arrival.k);
             let is_measured = arrival.offset >= self.task.warmup;
             self.pool.handle_due(kind, due_at, arrival.offset, is_measured);

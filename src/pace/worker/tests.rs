@@ -559,4 +559,6 @@ fn what_a_stopped_pacer_never_got_to_is_planned_and_unfinished() {
     let run = sim.run(steady(|_| MS)).run;
     assert_eq!((run.planned, run.offered_rps), (1_000, 1_000.0));
     assert!(run.unfinished >= 400, "{run:?}");
+    assert_eq!(run.verdict, Verdict::Invalid);
+    assert!(run.reasons.join(" ").contains("did not get to"), "{:?}", run.reasons);
 }
