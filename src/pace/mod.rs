@@ -6,7 +6,7 @@
 //! together and merges what they recorded. Start at [`run`].
 
 pub mod conn;
-mod hgrm;
+pub mod hgrm;
 pub mod hlog;
 pub mod mix;
 pub mod outcome;
