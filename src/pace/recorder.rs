@@ -6,6 +6,7 @@
 //! merge; nothing is ever averaged. Not here: what the figures are worth (see `verdict`). Start at
 //! [`Recorder::ended`].
 
+use super::interval::Interval;
 use super::outstanding::Request;
 use super::schedule::ScheduleHash;
 use super::stalls::StallMeter;
@@ -86,6 +87,7 @@ pub struct Recorder {
     overrun: u64,
     hash: ScheduleHash,
     last_sent_at: Option<Mono>,
+    interval: Option<Box<Interval>>,
     /// Gaps in the loop.
     pub stalls: StallMeter,
     /// What the connections did.
@@ -113,6 +115,7 @@ impl Recorder {
             overrun: 0,
             hash: ScheduleHash::default(),
             last_sent_at: None,
+            interval: None,
             stalls,
             connections: ConnectionCounts::default(),
         }
@@ -139,7 +142,11 @@ impl Recorder {
     /// `request` is about to be handed to the kernel, for the first time.
     pub fn sent(&mut self, request: &Request, sent_at: Mono) {
         if request.is_measured {
-            self.lateness.record(sent_at.saturating_since(request.intended_at));
+            let lateness = sent_at.saturating_since(request.intended_at);
+            self.lateness.record(lateness);
+            if let Some(interval) = &mut self.interval {
+                interval.lateness.record(lateness);
+            }
             self.last_sent_at = self.last_sent_at.max(Some(sent_at));
         }
     }
@@ -151,6 +158,9 @@ impl Recorder {
         }
         let (response, service) = self.kinds[request.kind].ended(request, ending);
         debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
+        if let Some(interval) = &mut self.interval {
+            record(&mut interval.responses[request.kind], response);
+        }
         if self.stalls.overlaps(request.intended_at) {
             self.kinds[request.kind].overlapping += 1;
             return;
@@ -159,6 +169,16 @@ impl Recorder {
         if let Some(sent_at) = request.sent_at {
             self.lateness_without_stalls.record(sent_at.saturating_since(request.intended_at));
         }
+    }
+
+    /// Records into `empty` beside everything else from now on; what was recorded so before.
+    pub fn cut(&mut self, empty: Box<Interval>) -> Option<Box<Interval>> {
+        self.interval.replace(empty)
+    }
+
+    /// The interval that was being recorded, which is the last.
+    pub fn take_interval(&mut self) -> Option<Box<Interval>> {
+        self.interval.take()
     }
 
     /// Adds what another thread recorded in the same run.

@@ -23,6 +23,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub mod feed;
+pub mod observer;
+
+use feed::Feed;
+
 /// What one worker is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
@@ -93,6 +98,7 @@ pub struct Worker<'m, D, C> {
     clock: C,
     pool: Pool,
     connect_error: Option<io::Error>,
+    feed: Option<Feed>,
     /// The driver holds a send back until its next turn.
     owes_turn: bool,
 }
@@ -110,8 +116,14 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             driver,
             clock,
             connect_error: None,
+            feed: None,
             owes_turn: false,
         }
+    }
+
+    /// The same, and hands what it records to an observer every second.
+    pub fn observed(self, feed: Option<Feed>) -> Self {
+        Worker { feed, ..self }
     }
 
     /// Makes the connections that are to stand before the start; takes no longer than the timeout.
@@ -149,6 +161,9 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     pub fn pace(&mut self, start: Mono, stop: &AtomicBool) -> io::Result<Nanos> {
         let Task { load, lane, warmup, duration, .. } = self.task;
         self.pool.recorder.stalls = StallMeter::new(self.clock.now(), start + warmup);
+        if let Some(feed) = &mut self.feed {
+            feed.begin(start + warmup, &mut self.pool.recorder);
+        }
         let guard = GUARD_MAX.min(Nanos(load.rate.span_of(lane.of).0 / GUARD_SHARE));
         let mut until = start + warmup + duration;
         let mut schedule = Schedule::new(load, lane, warmup + duration);
@@ -173,6 +188,9 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         }
         self.pool.handle_finish();
         self.account_for_overrun(schedule, start);
+        if let Some(feed) = &mut self.feed {
+            feed.finish(self.clock.now(), &mut self.pool.recorder);
+        }
         Ok(until.saturating_since(start + warmup))
     }
 
@@ -238,6 +256,10 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
 
     /// Everything that can wait until no request is due for a while; `next_at` is when one is.
     fn use_slack(&mut self, now: Mono, next_at: Mono) -> io::Result<()> {
+        if let Some(feed) = self.feed.as_mut().filter(|feed| feed.is_due(now)) {
+            feed.cut_if_due(now, &mut self.pool.recorder);
+            self.mark(Activity::Syscall);
+        }
         let wait = self.wait_until(now, next_at);
         self.turn(wait)?;
         let now = self.mark(Activity::Spinning);
