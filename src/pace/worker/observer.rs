@@ -178,3 +178,78 @@ impl<W> Writing<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::live::LiveMode;
+    use crate::pace::outstanding::Request;
+    use crate::pace::recorder::{Ending, Recorder};
+    use crate::pace::stalls::StallMeter;
+    use crate::units::{Mono, Nanos};
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Shown(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shown {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A request that ends, 1 ms after it was due.
+    fn end(recorder: &mut Recorder, due_ms: u64) {
+        let due_at = Mono(Nanos::from_millis(due_ms).0);
+        let request = Request { sent_at: Some(due_at), ..Request::due(0, due_at, true) };
+        recorder.ended(&request, Ending::Ok(due_at + Nanos::from_millis(1)));
+    }
+
+    #[test]
+    fn seconds_of_two_workers_come_out_once_and_in_order() {
+        let names = [String::from("get")];
+        let (observer, feeds) = Observer::new(2, &names);
+        let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
+        for (lane, mut feed) in feeds.into_iter().enumerate() {
+            feed.begin(Mono(0), &mut recorder);
+            for second in 0..3 {
+                end(&mut recorder, second * 1_000 + 10);
+                feed.cut_if_due(Mono(Nanos::from_secs(second + 1).0), &mut recorder);
+            }
+            // The second worker has one more to say.
+            (0..lane).for_each(|_| end(&mut recorder, 3_500));
+            feed.finish(Mono(Nanos::from_millis(3_600).0), &mut recorder);
+        }
+        let shown = Shown::default();
+        let live = Live::new(LiveMode::Plain, Box::new(shown.clone()));
+        let sinks = Sinks { live: Some(live), ..Sinks::default() };
+        observer.watch(sinks, SystemTime::UNIX_EPOCH).unwrap();
+        let text = String::from_utf8(shown.0.lock().unwrap().clone()).unwrap();
+        let rates = text.lines().map(|line| line.split_whitespace().nth(2).unwrap());
+        assert_eq!(rates.collect::<Vec<_>>(), ["2/s", "2/s", "2/s", "1/s"], "{text}");
+    }
+
+    #[test]
+    fn an_interval_goes_on_while_the_observer_is_behind() {
+        let names = [String::from("get")];
+        let (observer, mut feeds) = Observer::new(1, &names);
+        let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
+        let feed = &mut feeds[0];
+        feed.begin(Mono(0), &mut recorder);
+        for second in 1..=10 {
+            end(&mut recorder, second * 1_000 - 1);
+            feed.cut_if_due(Mono(Nanos::from_secs(second).0), &mut recorder);
+        }
+        feed.finish(Mono(Nanos::from_secs(10).0), &mut recorder);
+        drop(feeds);
+        let filled: Vec<Filled> = observer.full.iter().collect();
+        let spans = filled.iter().map(|filled| (filled.interval.second, filled.interval.until));
+        assert_eq!(spans.collect::<Vec<_>>(), [(0, 1), (1, 2), (2, 3), (3, 11)]);
+        let counts = filled.iter().map(|filled| filled.interval.responses[0].count());
+        assert_eq!(counts.collect::<Vec<_>>(), [1, 1, 1, 7]);
+    }
+}
