@@ -47,6 +47,7 @@ struct Shared {
     answered: AtomicU64,
     connections: AtomicU64,
     is_over: AtomicBool,
+    is_vanishing: AtomicBool,
     /// Open connections, for those who vanish.
     streams: Mutex<Vec<TcpStream>>,
     /// Nobody ever signals it: its timed wait is a pause.
@@ -65,6 +66,7 @@ impl Rogue {
             answered: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
+            is_vanishing: AtomicBool::new(false),
             streams: Mutex::default(),
             pause: Default::default(),
         });
@@ -130,14 +132,6 @@ impl Shared {
         let guard = self.pause.0.lock().expect("nobody panics with it");
         let _ = self.pause.1.wait_timeout(guard, span).expect("nobody panics with it");
     }
-
-    fn is_vanishing(&self) -> bool {
-        let after = match self.behaviour {
-            Behaviour::VanishesAfter(after, _) => after,
-            _ => return false,
-        };
-        self.answered.load(Ordering::SeqCst) == after
-    }
 }
 
 fn accept(shared: &Arc<Shared>, listener: TcpListener) {
@@ -146,7 +140,7 @@ fn accept(shared: &Arc<Shared>, listener: TcpListener) {
         if shared.is_over.load(Ordering::SeqCst) {
             return;
         }
-        if shared.is_vanishing() {
+        if shared.is_vanishing.swap(false, Ordering::SeqCst) {
             drop((listener, stream));
             match vanish(shared) {
                 Some(again) => listener = again,
@@ -171,8 +165,6 @@ fn vanish(shared: &Shared) -> Option<TcpListener> {
     }
     let Behaviour::VanishesAfter(_, Some(span)) = shared.behaviour else { return None };
     shared.pause(span);
-    // So that it does not vanish again.
-    shared.answered.fetch_add(1, Ordering::SeqCst);
     TcpListener::bind(shared.address).ok()
 }
 
@@ -194,12 +186,13 @@ fn serve(mut peer: Peer) {
             other => other.map(|_| ()),
         },
         Behaviour::Does(behave) => behave(&mut peer),
-        Behaviour::VanishesAfter(..) => peer.for_each(|peer| {
-            peer.answer(GOOD)?;
-            if peer.shared.is_vanishing() {
+        Behaviour::VanishesAfter(after, _) => peer.for_each(|peer| {
+            // The count itself tells the one thread that reaches it.
+            if peer.shared.answered.fetch_add(1, Ordering::SeqCst) + 1 == after {
+                peer.shared.is_vanishing.store(true, Ordering::SeqCst);
                 peer.shared.wake();
             }
-            Ok(())
+            peer.send(GOOD)
         }),
         Behaviour::NeverAccepts | Behaviour::BacklogFull => Ok(()),
     };
