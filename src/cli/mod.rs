@@ -22,6 +22,7 @@ struct Ringpace {
 
 #[derive(FromArgs)]
 #[argh(subcommand)]
+#[allow(clippy::large_enum_variant)] // there is one value, once per process
 enum Command {
     Serve(serve::ServeArgs),
     Pace(pace::PaceArgs),
@@ -84,7 +85,7 @@ pub fn main() -> ExitCode {
     outcome.unwrap_or_else(|failure| complain(&failure))
 }
 
-/// What was typed, with `--flag=value` taken apart, which argh would refuse.
+/// What was typed, with `--flag=value` and `-t2` taken apart, which argh would refuse.
 fn arguments() -> Result<Vec<String>, Failure> {
     let mut arguments = Vec::new();
     for argument in std::env::args_os().skip(1) {
@@ -95,11 +96,24 @@ fn arguments() -> Result<Vec<String>, Failure> {
             Some((flag, value)) if flag.starts_with("--") => {
                 arguments.extend([flag.to_string(), value.to_string()]);
             }
-            _ => arguments.push(argument),
+            _ => match attached_value(&argument) {
+                Some((flag, value)) => arguments.extend([flag.to_string(), value.to_string()]),
+                None => arguments.push(argument),
+            },
         }
     }
     Ok(arguments)
 }
+
+/// `-t2` as `-t` and `2`, the way that users of wrk2 write it.
+fn attached_value(argument: &str) -> Option<(&str, &str)> {
+    let flag = argument.get(..2).filter(|flag| SHORT_OPTIONS.contains(flag))?;
+    let value = &argument[2..];
+    (!value.is_empty()).then_some((flag, value))
+}
+
+/// Flags of one letter that take a value.
+const SHORT_OPTIONS: [&str; 5] = ["-R", "-d", "-c", "-t", "-H"];
 
 /// Prints to stdout; a reader that has gone away is no failure of ours.
 fn print(text: &str) {

@@ -3,17 +3,20 @@
 use super::{Failure, print};
 use crate::io::topology::CpuList;
 use crate::io::{host, signal};
-use crate::pace::mix::Mix;
+use crate::pace::live::LiveMode;
+use crate::pace::mix::{Mix, Single};
 use crate::pace::schedule::{Arrivals, Load};
+use crate::pace::threshold::Threshold;
 use crate::pace::url::Url;
-
 use crate::pace::{self, Backend, Outputs, PaceError, PaceWait, Plan};
 use crate::report;
 use crate::results::Verdict;
 use crate::units::{Nanos, Rate};
 use argh::FromArgs;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 /// Load an HTTP/1.1 server at an exact rate and report its latency, with the pacer's own error.
 #[derive(FromArgs)]
@@ -55,6 +58,22 @@ pub(super) struct PaceArgs {
     #[argh(option)]
     mix: Option<PathBuf>,
 
+    /// a header of the request, such as 'Accept: text/html'; may be repeated
+    #[argh(option, short = 'H', long = "header")]
+    headers: Vec<String>,
+
+    /// method of the request, default GET, or POST with a body
+    #[argh(option)]
+    method: Option<String>,
+
+    /// body of the request
+    #[argh(option)]
+    body: Option<String>,
+
+    /// file that holds the body of the request
+    #[argh(option)]
+    body_file: Option<PathBuf>,
+
     /// constant (default), poisson or burst:N
     #[argh(option, default = "Arrivals::Constant")]
     arrivals: Arrivals,
@@ -79,23 +98,72 @@ pub(super) struct PaceArgs {
     #[argh(option)]
     json: Option<PathBuf>,
 
+    /// also print the latency distribution in wrk2's form
+    #[argh(switch, short = 'L')]
+    latency: bool,
+
+    /// exit with 1 unless this holds, such as 'p99<500us' or 'status.p99_9<2ms'; may be repeated
+    #[argh(option)]
+    threshold: Vec<Threshold>,
+
+    /// a line per second on standard error: auto (default: on a terminal), plain or off
+    #[argh(option, default = "LiveTyped::Auto")]
+    live: LiveTyped,
+
     /// write HdrHistogram percentile files into this directory
     #[argh(option)]
     hgrm: Option<PathBuf>,
 
-    /// write an HdrHistogram interval log
+    /// write an HdrHistogram interval log of seconds, tagged by request
     #[argh(option)]
     hlog: Option<PathBuf>,
+
+    /// write a CSV table of seconds and requests
+    #[argh(option)]
+    csv: Option<PathBuf>,
+}
+
+/// `--live` as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LiveTyped {
+    Auto,
+    Plain,
+    Off,
+}
+
+impl FromStr for LiveTyped {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LiveTyped, String> {
+        match text {
+            "auto" => Ok(LiveTyped::Auto),
+            "plain" => Ok(LiveTyped::Plain),
+            "off" => Ok(LiveTyped::Off),
+            _ => Err(format!("`{text}` is no way to show a run; use `auto`, `plain` or `off`")),
+        }
+    }
+}
+
+impl LiveTyped {
+    fn mode(self) -> Option<LiveMode> {
+        match self {
+            LiveTyped::Auto => std::io::stderr().is_terminal().then_some(LiveMode::Terminal),
+            LiveTyped::Plain => Some(LiveMode::Plain),
+            LiveTyped::Off => None,
+        }
+    }
 }
 
 impl PaceArgs {
     /// The plan, or the flag or file that is wrong.
     fn plan(self) -> Result<Plan, Failure> {
         let cpus = self.thread_cpus()?;
-        let mix = match &self.mix {
-            None => Mix::single(self.url.path()),
-            Some(path) => read_mix(path)?,
-        };
+        let mix = self.mix()?;
+        for threshold in &self.threshold {
+            threshold
+                .check_kind(&mix)
+                .map_err(|error| Failure::usage(format!("--threshold {error}")))?;
+        }
         let connections_max = self.max_connections.unwrap_or(self.connections.max(CONNECTIONS_MAX));
         let plan = Plan {
             mix,
@@ -108,10 +176,47 @@ impl PaceArgs {
             backend: self.backend,
             wait: self.wait,
             host: host::describe(),
-            outputs: Outputs { json: self.json, hgrm: self.hgrm, hlog: self.hlog },
+            outputs: Outputs {
+                json: self.json,
+                hgrm: self.hgrm,
+                hlog: self.hlog,
+                csv: self.csv,
+                live: self.live.mode(),
+            },
             ..Plan::new(self.url, self.rate, self.duration)
         };
         Ok(plan)
+    }
+
+    /// What is requested: the file's mix, or the one request that is typed.
+    fn mix(&self) -> Result<Mix, Failure> {
+        let flags = [
+            ("-H", !self.headers.is_empty()),
+            ("--method", self.method.is_some()),
+            ("--body", self.body.is_some()),
+            ("--body-file", self.body_file.is_some()),
+        ];
+        if let Some(path) = &self.mix {
+            return match flags.iter().find(|(_, is_typed)| *is_typed) {
+                Some((flag, _)) => Err(Failure::usage(format!(
+                    "{flag} is for a single URL; with --mix it stands in the file"
+                ))),
+                None => read_mix(path),
+            };
+        }
+        let body = match (&self.body, &self.body_file) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage("--body and --body-file are both given; one will do"));
+            }
+            (Some(body), None) => body.clone().into_bytes(),
+            (None, Some(path)) => std::fs::read(path).map_err(|error| {
+                Failure::usage(format!("--body-file {}: {error}", path.display()))
+            })?,
+            (None, None) => Vec::new(),
+        };
+        let (method, headers) = (self.method.clone(), self.headers.clone());
+        let path = String::from(self.url.path());
+        Mix::one(Single { method, path, headers, body }).map_err(Failure::usage)
     }
 
     /// One CPU per thread; none for a single thread that may wander.
@@ -136,19 +241,28 @@ impl PaceArgs {
 
     /// Paces, and shows what came of it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let (thresholds, shows_latency) = (self.threshold.clone(), self.latency);
         let plan = self.plan()?;
         let stop = signal::stop_flag().map_err(Failure::run)?;
         let outcome = pace::run(&plan, &stop).map_err(|error| match error {
             PaceError::Plan(sentence) => Failure::usage(sentence),
             error => Failure::run(error),
         })?;
-        if plan.outputs.json.as_deref().is_none_or(|path| path.as_os_str() != "-") {
+        if !plan.outputs.use_stdout() {
             print(&report::run_table(&outcome.run));
+            if shows_latency {
+                print(&report::latency_distribution(&outcome.recorder.total().response));
+            }
         }
-        Ok(match outcome.run.verdict {
-            Verdict::Valid | Verdict::Suspect => ExitCode::SUCCESS,
-            Verdict::Invalid => ExitCode::from(3),
-        })
+        if outcome.run.verdict == Verdict::Invalid {
+            return Ok(ExitCode::from(3));
+        }
+        let missed: Vec<String> =
+            thresholds.iter().filter_map(|limit| limit.check(&outcome.run).err()).collect();
+        match missed.is_empty() {
+            true => Ok(ExitCode::SUCCESS),
+            false => Err(Failure::run(missed.join("\nringpace: "))),
+        }
     }
 }
 

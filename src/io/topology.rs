@@ -95,6 +95,22 @@ pub fn pin_current_thread(cpu: usize) -> Result<(), String> {
     }
 }
 
+/// Keeps the calling thread off `cpus`, if that leaves it any. Should the kernel refuse, it stays
+/// where it may run, which costs precision only.
+pub fn keep_off(cpus: &[usize]) {
+    // SAFETY: the set is plain bits, for which all zeros is a value: the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    let others: Vec<usize> = usable_cpus().into_iter().filter(|cpu| !cpus.contains(cpu)).collect();
+    for cpu in others.iter().filter(|cpu| **cpu < libc::CPU_SETSIZE as usize) {
+        // SAFETY: the CPU lies within the set.
+        unsafe { libc::CPU_SET(*cpu, &mut set) };
+    }
+    if !others.is_empty() && !cpus.is_empty() {
+        // SAFETY: the kernel reads `set` during the call; 0 is the calling thread.
+        unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +132,20 @@ mod tests {
         for wrong in ["", "3-0", "a", "0,", "-1", "0-", "99999"] {
             check(wrong, None);
         }
+    }
+
+    #[test]
+    fn a_thread_keeps_off_cpus_only_if_others_are_left() {
+        std::thread::spawn(|| {
+            let all = usable_cpus();
+            keep_off(&all);
+            assert_eq!(usable_cpus(), all);
+            keep_off(&all[..1]);
+            let expected = if all.len() == 1 { &all[..] } else { &all[1..] };
+            assert_eq!(usable_cpus(), expected);
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]

@@ -13,7 +13,7 @@ const TICKS_PER_HALF: f64 = 5.0;
 const LINES_MAX: usize = 64 * TICKS_PER_HALF as usize;
 
 /// Writes the percentiles of `histogram`.
-pub(super) fn write(out: &mut impl Write, histogram: &Histogram) -> io::Result<()> {
+pub fn write(out: &mut impl Write, histogram: &Histogram) -> io::Result<()> {
     writeln!(
         out,
         "{:>12} {:>14} {:>10} {:>14}\n",

@@ -1,106 +1,130 @@
-//! Writes the distributions of a run as an HdrHistogram interval log (`.hlog`, V2, compressed).
+//! Writes the response times of a run as an HdrHistogram interval log (`.hlog`): V2 histograms,
+//! compressed, in base 64, readable by HdrHistogram's own tools.
 //!
-//! One interval, the measured time, with a tag per distribution: `KIND.response` and `KIND.service`
-//! per request kind, and `lateness`. Values are in nanoseconds. The format has no +infinity: a
-//! comment says how many requests a tag lacks. Start at [`write()`].
+//! One line per interval and request kind, tagged with the kind's name. Values are in nanoseconds,
+//! the maximum on each line in milliseconds. The lines of a tag add up to that kind's distribution
+//! of the whole run. The format has no +infinity: a comment says how many requests a line lacks.
+//! Start at [`Log::begin`].
 
-use crate::pace::outcome::Outcome;
-use crate::stats::Histogram;
+use super::interval::Interval;
+use crate::units::Nanos;
 use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use hdrhistogram::serialization::interval_log::{IntervalLogWriter, IntervalLogWriterBuilder, Tag};
 use std::io::{self, Write};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-/// Nanoseconds of the log in one unit of the maximum on each line, which is shown in milliseconds.
+/// Nanoseconds of the log in one unit of the maximum on each line.
 const MAX_VALUE_DIVISOR: f64 = 1e6;
 
-/// Writes the log of a run that ended at `ended`, which readers take for the time of the intervals.
-pub fn write(out: &mut impl Write, outcome: &Outcome, ended: SystemTime) -> io::Result<()> {
-    let duration = outcome.duration.to_std();
-    let started = ended.checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH);
-    let mut serializer = V2DeflateSerializer::new();
-    let mut log = IntervalLogWriterBuilder::new()
-        .add_comment("ringpace; values in ns")
-        .with_start_time(started)
-        .with_base_time(started)
-        .with_max_value_divisor(MAX_VALUE_DIVISOR)
-        .begin_log_with(out, &mut serializer)?;
-    for (tag, histogram) in tagged(outcome) {
-        if histogram.infinite() > 0 {
-            let infinite = histogram.infinite();
-            log.write_comment(&format!("{tag} lacks {infinite} requests that failed"))?;
+/// A log that is being written.
+pub struct Log<'w> {
+    writer: IntervalLogWriter<'w, 'w, Box<dyn Write + Send>, V2DeflateSerializer>,
+    tags: Vec<String>,
+}
+
+impl<'w> Log<'w> {
+    /// Writes the head of the log. `names` are those of the kinds; `started` is the wall clock's
+    /// time of the first interval.
+    pub fn begin(
+        out: &'w mut Box<dyn Write + Send>,
+        serializer: &'w mut V2DeflateSerializer,
+        names: &[String],
+        started: SystemTime,
+    ) -> io::Result<Log<'w>> {
+        let writer = IntervalLogWriterBuilder::new()
+            .add_comment("ringpace; response times in ns")
+            .with_start_time(started)
+            .with_base_time(started)
+            .with_max_value_divisor(MAX_VALUE_DIVISOR)
+            .begin_log_with(out, serializer)?;
+        Ok(Log { writer, tags: names.iter().map(|name| tag_safe(name)).collect() })
+    }
+
+    /// Writes the lines of one interval; none for a kind of which nothing ended.
+    pub fn write(&mut self, interval: &Interval) -> io::Result<()> {
+        let begins = Nanos::from_secs(interval.second).to_std();
+        let lasts = Nanos::from_secs(interval.seconds()).to_std();
+        for (tag, response) in self.tags.iter().zip(&interval.responses) {
+            if response.infinite() > 0 {
+                let (second, infinite) = (interval.second, response.infinite());
+                self.writer.write_comment(&format!(
+                    "{tag} lacks {infinite} requests that failed in second {second}"
+                ))?;
+            }
+            if response.hdr().is_empty() {
+                continue;
+            }
+            let tag =
+                Tag::new(tag).expect("`tag_safe` leaves no character that a tag may not have");
+            self.writer
+                .write_histogram(response.hdr(), begins, lasts, Some(tag))
+                .map_err(|error| io::Error::other(error.to_string()))?;
         }
-        let tag = Tag::new(&tag).expect("`tagged` leaves no character that a tag may not have");
-        log.write_histogram(histogram.hdr(), Duration::ZERO, duration, Some(tag))
-            .map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(())
     }
-    Ok(())
 }
 
-/// Every distribution with the name it has in files: letters, digits, `-`, `_` and `.` only.
-pub fn tagged(outcome: &Outcome) -> Vec<(String, &Histogram)> {
-    let mut tagged = Vec::new();
-    for (kind, record) in outcome.run.requests.iter().zip(outcome.recorder.kinds()) {
-        let name = file_safe(&kind.name);
-        tagged.push((format!("{name}.response"), &record.response));
-        tagged.push((format!("{name}.service"), &record.service));
-    }
-    tagged.push((String::from("lateness"), outcome.recorder.lateness()));
-    tagged
-}
-
-fn file_safe(name: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
+/// Letters, digits, `-`, `_` and `.` only: a tag may hold no comma and no white space.
+pub fn tag_safe(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     name.chars().map(safe).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pace::Plan;
-    use crate::pace::outstanding::{Place, Request};
-    use crate::pace::recorder::{Ending, Failure, Recorder};
-    use crate::pace::stalls::StallMeter;
-    use crate::units::{Mono, Nanos, Rate};
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
-    /// One answer in 1 ms, and one request that timed out.
-    fn outcome() -> Outcome {
-        let url = "http://h/".parse().unwrap();
-        let plan = Plan::new(url, Rate::per_second(2).unwrap(), Nanos::from_secs(1));
-        let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
-        let request = Request {
-            kind: 0,
-            is_measured: true,
-            intended_at: Mono(0),
-            sent_at: Some(Mono(0)),
-            is_retry: false,
-            place: Place::Waiting,
-        };
-        for ending in [Ending::Ok(Mono(1_000_000)), Ending::Failed(Failure::Timeout)] {
-            recorder.planned(&request, Nanos::ZERO, 0);
-            recorder.sent(&request, Mono(0));
-            recorder.ended(&request, ending);
+    /// A file in memory that can be read once the log is done with it.
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
         }
-        Outcome::new(&plan, recorder, Mono(0), Nanos::from_secs(1))
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(intervals: &[Interval]) -> Vec<u8> {
+        let shared = Shared::default();
+        let mut out: Box<dyn Write + Send> = Box::new(shared.clone());
+        let mut serializer = V2DeflateSerializer::new();
+        let names = ["get", "long poll"].map(String::from);
+        let started = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        let mut log = Log::begin(&mut out, &mut serializer, &names, started).unwrap();
+        intervals.iter().for_each(|interval| log.write(interval).unwrap());
+        shared.0.lock().unwrap().clone()
     }
 
     #[test]
-    fn the_log_reads_back_with_a_tag_for_each_distribution() {
-        let mut out = Vec::new();
-        write(&mut out, &outcome(), SystemTime::UNIX_EPOCH + Duration::from_secs(100)).unwrap();
-        let intervals: Vec<(String, f64)> = IntervalLogIterator::new(&out)
+    fn each_second_of_each_kind_is_a_line_with_its_tag() {
+        let mut first = Interval::new(2);
+        first.responses[0].record(Nanos::from_millis(1));
+        first.responses[1].record(Nanos::from_millis(500));
+        let mut second = Interval { second: 1, until: 3, ..Interval::new(2) };
+        second.responses[0].record(Nanos::from_millis(2));
+        second.responses[1].record_infinite();
+        let out = written(&[first, second]);
+        let lines: Vec<(String, u64, u64, f64)> = IntervalLogIterator::new(&out)
             .filter_map(|entry| match entry.unwrap() {
-                LogEntry::Interval(interval) => {
-                    Some((interval.tag().unwrap().as_str().to_string(), interval.max()))
-                }
+                LogEntry::Interval(interval) => Some((
+                    interval.tag().unwrap().as_str().to_string(),
+                    interval.start_timestamp().as_secs(),
+                    interval.duration().as_secs(),
+                    interval.max().round(),
+                )),
                 _ => None,
             })
             .collect();
-        let tags: Vec<&str> = intervals.iter().map(|(tag, _)| tag.as_str()).collect();
-        assert_eq!(tags, ["get.response", "get.service", "lateness"]);
-        assert!((intervals[0].1 - 1.0).abs() < 0.01, "the maximum is in ms: {intervals:?}");
+        let expected = [("get", 0, 1, 1.0), ("long_poll", 0, 1, 500.0), ("get", 1, 2, 2.0)];
+        assert_eq!(lines, expected.map(|(tag, at, for_s, max)| (tag.to_string(), at, for_s, max)));
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("get.response lacks 1 requests that failed"), "{text}");
+        assert!(text.contains("long_poll lacks 1 requests that failed in second 1"), "{text}");
     }
 }

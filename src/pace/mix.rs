@@ -37,7 +37,20 @@ pub struct Kind {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Vec<u8>,
+}
+
+/// A request as typed on the command line, nothing of it checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Single {
+    /// GET, or POST where there is a body, unless given.
+    pub method: Option<String>,
+    /// An origin-form target as `Url` checks it.
+    pub path: String,
+    /// Each a `Name: value`.
+    pub headers: Vec<String>,
+    /// Empty for none.
+    pub body: Vec<u8>,
 }
 
 /// What counts as a good answer.
@@ -66,19 +79,41 @@ const MIX_STREAM: u64 = 0x3137;
 impl Mix {
     /// The mix of one kind, a GET of `path`, which is an origin-form target as `Url` checks it.
     pub fn single(path: &str) -> Mix {
+        let single = Single { path: String::from(path), ..Single::default() };
+        Mix::one(single).expect("a GET without headers has nothing to find fault with")
+    }
+
+    /// The mix of one kind, which is named after its method. The error is a sentence that names the
+    /// flag.
+    pub fn one(typed: Single) -> Result<Mix, String> {
+        let default = if typed.body.is_empty() { "GET" } else { "POST" };
+        let method = typed.method.unwrap_or_else(|| String::from(default));
+        check_method(&method).map_err(|why| format!("--method: {why}"))?;
+        if !typed.body.is_empty() {
+            check_takes_body(&method).map_err(|why| format!("--body: {why}"))?;
+        }
+        let mut headers = Vec::new();
+        for header in &typed.headers {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| format!("-H: `{header}` is no header; write `Name: value`"))?;
+            let value = value.trim_matches([' ', '\t']);
+            check_header(name, value).map_err(|why| format!("-H: {why}"))?;
+            headers.push((String::from(name), String::from(value)));
+        }
         let kind = Kind {
-            name: String::from("get"),
+            name: method.to_ascii_lowercase(),
             weight: 1,
             expect: Expect::default(),
             long_poll: false,
-            is_head: false,
-            may_retry: true,
-            method: String::from("GET"),
-            path: String::from(path),
-            headers: Vec::new(),
-            body: String::new(),
+            is_head: method == "HEAD",
+            may_retry: is_repeatable(&method),
+            method,
+            path: typed.path,
+            headers,
+            body: typed.body,
         };
-        Mix { kinds: vec![kind], weight_total: 1 }
+        Ok(Mix { kinds: vec![kind], weight_total: 1 })
     }
 
     /// Reads a mix. `file` names it in messages, which have the form `FILE:LINE: sentence`.
@@ -125,8 +160,7 @@ impl Kind {
             text.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
         }
         text.push_str("\r\n");
-        text.push_str(&self.body);
-        text.into_bytes()
+        [text.as_bytes(), &self.body].concat()
     }
 
     /// Stands for the request in the hash of the schedule: over its bytes, without the URL's
@@ -243,7 +277,7 @@ fn checked(typed: RequestTyped) -> Result<Kind, Fault> {
         },
         long_poll: typed.kind == KindTyped::LongPoll,
         is_head: method == "HEAD",
-        may_retry: method == "GET" || method == "HEAD",
+        may_retry: is_repeatable(&method),
         method,
         path,
         headers,
@@ -255,38 +289,54 @@ fn checked_method(typed: Option<Spanned<String>>) -> Result<String, Fault> {
     let Some(typed) = typed else { return Ok(String::from("GET")) };
     let at = typed.span().start;
     let method = typed.into_inner();
-    match method.as_str() {
-        "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => Ok(method),
-        _ => {
-            fault(at, format!("`{method}` is no method that can be paced; methods are upper case"))
-        }
-    }
+    check_method(&method).or_else(|why| fault(at, why))?;
+    Ok(method)
 }
 
-fn checked_body(method: &str, typed: Option<Spanned<String>>) -> Result<String, Fault> {
-    let Some(typed) = typed else { return Ok(String::new()) };
-    if method == "GET" || method == "HEAD" {
-        return fault(typed.span().start, format!("a {method} has no body; did you mean POST?"));
-    }
-    Ok(typed.into_inner())
+fn checked_body(method: &str, typed: Option<Spanned<String>>) -> Result<Vec<u8>, Fault> {
+    let Some(typed) = typed else { return Ok(Vec::new()) };
+    check_takes_body(method).or_else(|why| fault(typed.span().start, why))?;
+    Ok(typed.into_inner().into_bytes())
 }
 
 fn checked_header(name: String, value: Spanned<String>) -> Result<(String, String), Fault> {
     let at = value.span().start;
     let value = value.into_inner();
+    check_header(&name, &value).or_else(|why| fault(at, why))?;
+    Ok((name, value))
+}
+
+fn check_method(method: &str) -> Result<(), String> {
+    match method {
+        "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => Ok(()),
+        _ => Err(format!("`{method}` is no method that can be paced; methods are upper case")),
+    }
+}
+
+fn check_takes_body(method: &str) -> Result<(), String> {
+    match method {
+        "GET" | "HEAD" => Err(format!("a {method} has no body; did you mean POST?")),
+        _ => Ok(()),
+    }
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), String> {
     if name.is_empty() || !name.bytes().all(is_token_byte) {
-        return fault(at, format!("`{name}` is no header name"));
+        return Err(format!("`{}` is no header name", name.escape_debug()));
     }
     if ["content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str()) {
-        return fault(at, format!("`{name}` follows from the body; leave it out"));
+        return Err(format!("`{name}` follows from the body; leave it out"));
     }
     if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
-        return fault(
-            at,
-            format!("the value of `{name}` holds a control character, such as CR or LF"),
-        );
+        return Err(format!("the value of `{name}` holds a control character, such as CR or LF"));
     }
-    Ok((name, value))
+    Ok(())
+}
+
+/// Sending it twice does no more than sending it once. Chosen: of the safe methods, those that ask
+/// for something (RFC 9110 section 9.2.2).
+fn is_repeatable(method: &str) -> bool {
+    method == "GET" || method == "HEAD"
 }
 
 /// Whether `path` may stand in a request line: RFC 9112 section 3.2.1, with RFC 3986's characters.

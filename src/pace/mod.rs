@@ -1,13 +1,17 @@
 //! The pacer: loads an HTTP/1.1 server at an exact rate and says how exact it was.
 //!
 //! Sans-IO cores: [`schedule`] (when), [`mix`] (what), [`conn`], [`outstanding`] and [`pool`]
-//! (how), [`stalls`] and [`recorder`] (what came of it), [`verdict`] (what it is worth). Glue:
-//! [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
+//! (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
+//! [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how others read it).
+//! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
 //! together and merges what they recorded. Start at [`run`].
 
 pub mod conn;
-mod hgrm;
+pub mod csv;
+pub mod hgrm;
 pub mod hlog;
+pub mod interval;
+pub mod live;
 pub mod mix;
 pub mod outcome;
 pub mod outstanding;
@@ -16,6 +20,7 @@ pub mod pool;
 pub mod recorder;
 pub mod schedule;
 pub mod stalls;
+pub mod threshold;
 pub mod url;
 pub mod verdict;
 pub mod worker;
@@ -28,18 +33,22 @@ use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::epoll::Epoll;
 use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
+use crate::stats::Histogram;
 use crate::units::{Mono, Nanos};
+use live::Live;
 use pool::Limits;
 use recorder::Recorder;
 use schedule::Lane;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, OnceLock};
 use std::time::SystemTime;
 use std::{fmt, thread};
+use worker::feed::Feed;
+use worker::observer::{Observer, Sink, Sinks};
 use worker::{EstablishError, Task, Worker};
 
 /// Why there is no outcome. Displays as one sentence.
@@ -96,25 +105,67 @@ impl std::error::Error for PaceError {}
 pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
     let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
     plan.check(descriptors_max).map_err(PaceError::Plan)?;
+    let sinks = open_outputs(&plan.outputs).map_err(PaceError::Plan)?;
     let to = resolve(plan)?;
     let gate = Gate::new(plan.threads());
-    let ends: Vec<Result<LaneEnd, PaceError>> = thread::scope(|scope| {
-        let spawn = |index| {
+    let names: Vec<String> = plan.mix.kinds().iter().map(|kind| kind.name.clone()).collect();
+    let (ends, watched) = thread::scope(|scope| {
+        let (observer, feeds) = observe(plan, &names, &sinks);
+        let observer = observer.map(|observer| scope.spawn(|| watch(plan, observer, sinks)));
+        let spawn = |(index, feed): (usize, Option<Feed>)| {
             let gate = &gate;
-            scope.spawn(move || run_lane(plan, to, index, gate, stop))
+            scope.spawn(move || run_lane(plan, to, (index, feed), gate, stop))
         };
-        let threads: Vec<_> = (0..plan.threads()).map(spawn).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a worker does not panic")).collect()
+        let threads: Vec<_> = feeds.into_iter().enumerate().map(spawn).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread.join().expect("a worker does not panic")
+        };
+        let ends: Vec<_> = threads.into_iter().map(join).collect();
+        let watched = observer.map(|thread| thread.join().expect("an observer does not panic"));
+        (ends, watched)
     });
     let outcome = merge(plan, ends)?;
+    watched.unwrap_or(Ok(()))?;
     write_outputs(&plan.outputs, &outcome)?;
     Ok(outcome)
 }
 
+/// An observer, if anybody wants to know, and every worker's end.
+fn observe<'n>(
+    plan: &Plan,
+    names: &'n [String],
+    sinks: &Sinks,
+) -> (Option<Observer<'n>>, Vec<Option<Feed>>) {
+    if sinks.is_empty() {
+        return (None, (0..plan.threads()).map(|_| None).collect());
+    }
+    let (observer, feeds) = Observer::new(plan.threads(), names);
+    (Some(observer), feeds.into_iter().map(Some).collect())
+}
+
+/// The life of the observer's thread.
+fn watch(plan: &Plan, observer: Observer<'_>, sinks: Sinks) -> Result<(), PaceError> {
+    topology::keep_off(&plan.cpus);
+    let now = SystemTime::UNIX_EPOCH + Nanos::from_secs(wall_secs()).to_std();
+    let watched = observer.watch(sinks, now + plan.warmup.to_std());
+    watched.map_err(|(path, error)| PaceError::Output(path, error))
+}
+
+/// The address that the whole run uses. A name may have several, of which the server listens on
+/// some only (`localhost` on both `::1` and `127.0.0.1`): then the first that lets us connect.
 fn resolve(plan: &Plan) -> Result<SocketAddr, PaceError> {
     let no_address = |error| PaceError::Resolve(String::from(plan.url.host()), error);
-    let mut addresses = (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
-    addresses.next().ok_or_else(|| no_address(io::Error::other("the name server gave none")))
+    let addresses = (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    match addresses.as_slice() {
+        [] => Err(no_address(io::Error::other("the name server gave none"))),
+        [only] => Ok(*only),
+        [first, ..] => {
+            let patience = plan.timeout.to_std();
+            let listens = |to: &&SocketAddr| TcpStream::connect_timeout(to, patience).is_ok();
+            Ok(*addresses.iter().find(listens).unwrap_or(first))
+        }
+    }
 }
 
 /// Holds all threads until every one is ready, then gives them one common start.
@@ -161,7 +212,7 @@ struct LaneEnd {
 fn run_lane(
     plan: &Plan,
     to: SocketAddr,
-    index: usize,
+    (index, feed): (usize, Option<Feed>),
     gate: &Gate,
     stop: &AtomicBool,
 ) -> Result<LaneEnd, PaceError> {
@@ -178,10 +229,10 @@ fn run_lane(
         limits::minimise_timer_slack();
     }
     match plan.backend {
-        Backend::Epoll => drive(plan, task, Epoll::new(), gate, stop),
+        Backend::Epoll => drive(plan, (task, feed), Epoll::new(), gate, stop),
         Backend::Uring => {
             let settings = Settings { direct_send: true, ..Settings::default() };
-            drive(plan, task, Uring::new(&settings), gate, stop)
+            drive(plan, (task, feed), Uring::new(&settings), gate, stop)
         }
     }
 }
@@ -205,14 +256,15 @@ fn task_of(plan: &Plan, to: SocketAddr, index: usize) -> Task {
 
 fn drive<D: Driver>(
     plan: &Plan,
-    task: Task,
+    (task, feed): (Task, Option<Feed>),
     driver: io::Result<D>,
     gate: &Gate,
     stop: &AtomicBool,
 ) -> Result<LaneEnd, PaceError> {
     let established = driver.map_err(EstablishError::Driver).and_then(|driver| {
         let mut worker =
-            Worker::new(task, &plan.mix, &plan.url.authority(), driver, MonotonicClock);
+            Worker::new(task, &plan.mix, &plan.url.authority(), driver, MonotonicClock)
+                .observed(feed);
         worker.establish(stop).map(|()| worker)
     });
     let start = gate.pass(established.is_ok());
@@ -264,24 +316,60 @@ fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> 
         text.push('\n');
         write_to(path, |out| out.write_all(text.as_bytes()))?;
     }
-    if let Some(path) = &outputs.hlog {
-        let ended = SystemTime::UNIX_EPOCH + Nanos::from_secs(wall_secs()).to_std();
-        write_to(path, |mut out| hlog::write(&mut out, outcome, ended))?;
-    }
     if let Some(directory) = &outputs.hgrm {
-        fs::create_dir_all(directory)
-            .map_err(|error| PaceError::Output(directory.clone(), error))?;
-        for (name, histogram) in hlog::tagged(outcome) {
+        for (name, histogram) in distributions(outcome) {
             let path = directory.join(format!("{name}.hgrm"));
-            write_to(&path, |mut out| hgrm::write(&mut out, histogram))?;
-        }
-        let total = outcome.recorder.total();
-        for (name, histogram) in [("response", &total.response), ("service", &total.service)] {
-            let path = directory.join(format!("{name}.hgrm"));
-            write_to(&path, |mut out| hgrm::write(&mut out, histogram))?;
+            write_to(&path, |mut out| hgrm::write(&mut out, &histogram))?;
         }
     }
     Ok(())
+}
+
+/// Every distribution of a run, under the name of its file.
+fn distributions(outcome: &Outcome) -> Vec<(String, Histogram)> {
+    let total = outcome.recorder.total();
+    let mut named = vec![
+        (String::from("response"), total.response),
+        (String::from("service"), total.service),
+        (String::from("lateness"), outcome.recorder.lateness().clone()),
+    ];
+    for (kind, record) in outcome.run.requests.iter().zip(outcome.recorder.kinds()) {
+        let name = hlog::tag_safe(&kind.name);
+        named.push((format!("{name}.response"), record.response.clone()));
+        named.push((format!("{name}.service"), record.service.clone()));
+    }
+    named
+}
+
+/// Opens what is written during the run, and looks whether the rest can be written at its end: a
+/// long run should not end in a typing error. The error names the flag.
+fn open_outputs(outputs: &Outputs) -> Result<Sinks, String> {
+    if let Some(directory) = &outputs.hgrm {
+        fs::create_dir_all(directory)
+            .map_err(|error| format!("--hgrm {}: {error}", directory.display()))?;
+    }
+    let json_dir = outputs.json.as_deref().and_then(Path::parent);
+    if let Some(directory) = json_dir.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
+        return Err(format!("--json: there is no directory {}", directory.display()));
+    }
+    let sink = |flag: &str, path: &Option<PathBuf>| -> Result<Option<Sink>, String> {
+        let Some(path) = path else { return Ok(None) };
+        let out = open(path).map_err(|error| format!("{flag} {}: {error}", path.display()))?;
+        Ok(Some(Sink { path: path.clone(), out }))
+    };
+    Ok(Sinks {
+        hlog: sink("--hlog", &outputs.hlog)?,
+        csv: sink("--csv", &outputs.csv)?,
+        live: outputs.live.map(|mode| Live::new(mode, Box::new(io::stderr()))),
+    })
+}
+
+/// Opens a file anew; `-` is standard output.
+fn open(path: &Path) -> io::Result<Box<dyn Write + Send>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdout()));
+    }
+    Ok(Box::new(BufWriter::new(File::create(path)?)))
 }
 
 /// Writes a file whole; `-` is standard output.
@@ -290,12 +378,7 @@ fn write_to(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), PaceError> {
     let write_all = || {
-        if path == Path::new("-") {
-            let mut out = io::stdout().lock();
-            write(&mut out)?;
-            return out.flush();
-        }
-        let mut out = BufWriter::new(File::create(path)?);
+        let mut out = open(path)?;
         write(&mut out)?;
         out.flush()
     };

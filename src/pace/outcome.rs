@@ -31,6 +31,8 @@ impl Outcome {
             recorder.last_sent_at().map(|sent_at| sent_at.saturating_since(measured_from));
         let lateness = quantiles(recorder.lateness());
         let without_stalls = recorder.without_stalls();
+        let prompt = plan.mix.kinds().iter().zip(recorder.kinds());
+        let prompt = prompt.filter(|(kind, _)| !kind.long_poll).map(|(_, record)| record);
         let judgement = judge(&Evidence {
             duration,
             sending,
@@ -39,6 +41,9 @@ impl Outcome {
             errors: total.errors,
             unfinished: total.unfinished,
             starved: recorder.starved_count(),
+            overrun: recorder.overrun_count(),
+            prompt: prompt.clone().map(|record| record.planned).sum(),
+            prompt_overlapping: prompt.map(|record| record.overlapping).sum(),
             unasked: recorder.connections.unasked,
             response: quantiles(&total.response),
             lateness,

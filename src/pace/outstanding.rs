@@ -30,6 +30,20 @@ pub struct Request {
     pub place: Place,
 }
 
+impl Request {
+    /// A request that is due now.
+    pub fn due(kind: usize, intended_at: Mono, is_measured: bool) -> Request {
+        Request {
+            kind,
+            is_measured,
+            intended_at,
+            sent_at: None,
+            is_retry: false,
+            place: Place::Waiting,
+        }
+    }
+}
+
 /// Where an outstanding request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -91,14 +105,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn request(intended_at: u64) -> Request {
-        Request {
-            kind: 0,
-            is_measured: true,
-            intended_at: Mono(intended_at),
-            sent_at: None,
-            is_retry: false,
-            place: Place::Waiting,
-        }
+        Request::due(0, Mono(intended_at), true)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Plain data, checked by [`Plan::check`] before anything is sent. Not here: reading flags (see
 //! `cli`).
 
+use super::live::LiveMode;
 use super::mix::Mix;
 use super::schedule::Load;
 use super::url::Url;
@@ -124,15 +125,29 @@ impl CatchUp {
     }
 }
 
-/// Files that a run writes at its end; none by default.
+/// What a run writes; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
     /// The run's object; `-` is standard output.
     pub json: Option<PathBuf>,
     /// A directory for one `.hgrm` per distribution.
     pub hgrm: Option<PathBuf>,
-    /// An `.hlog`, tagged by request kind.
+    /// An `.hlog`, tagged by request kind; written during the run.
     pub hlog: Option<PathBuf>,
+    /// A CSV table of seconds and request kinds; written during the run.
+    pub csv: Option<PathBuf>,
+    /// Lines on standard error during the run.
+    pub live: Option<LiveMode>,
+}
+
+impl Outputs {
+    /// Whether a file goes to standard output, which then holds nothing else.
+    pub fn use_stdout(&self) -> bool {
+        [&self.json, &self.hlog, &self.csv]
+            .into_iter()
+            .flatten()
+            .any(|path| path.as_os_str() == "-")
+    }
 }
 
 /// Descriptors of the process beside its connections. Chosen: standard streams, drivers, files.

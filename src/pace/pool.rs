@@ -67,6 +67,8 @@ pub struct Pool {
     waiting: VecDeque<Ticket>,
     closing: Vec<Key>,
     backoff: Backoff,
+    /// When the last of the connections that stood was lost; meaningful while none stands.
+    stood_until: Mono,
     /// What has happened so far.
     pub recorder: Recorder,
 }
@@ -147,6 +149,7 @@ impl Pool {
             waiting: VecDeque::new(),
             closing: Vec::new(),
             backoff: Backoff::NONE,
+            stood_until: Mono(0),
             recorder,
         }
     }
@@ -163,14 +166,7 @@ impl Pool {
 
     /// A request of `kind` is due, `offset` from the start. Poll for a send at once.
     pub fn handle_due(&mut self, kind: usize, intended_at: Mono, offset: Nanos, is_measured: bool) {
-        let request = Request {
-            kind,
-            is_measured,
-            intended_at,
-            sent_at: None,
-            is_retry: false,
-            place: Place::Waiting,
-        };
+        let request = Request::due(kind, intended_at, is_measured);
         self.recorder.planned(&request, offset, self.kinds[kind].signature);
         let coming = self.counts.idle + self.counts.connecting;
         if coming <= self.waiting.len() && self.counts.live() >= self.limits.connections_max {
@@ -322,7 +318,10 @@ impl Pool {
             && request.intended_at + timeout <= now
         {
             let failure = match request.place {
-                Place::Waiting => self.time_out_waiting(ticket),
+                Place::Waiting => {
+                    let intended_at = request.intended_at;
+                    self.time_out_waiting(ticket, intended_at)
+                }
                 Place::On(id) => {
                     self.abandon(now, id);
                     Failure::Timeout
@@ -343,13 +342,24 @@ impl Pool {
 
     /// Why a request had no connection in time: none could be made, or the server was too slow for
     /// those there are.
-    fn time_out_waiting(&mut self, ticket: Ticket) -> Failure {
+    fn time_out_waiting(&mut self, ticket: Ticket, intended_at: Mono) -> Failure {
         let first = self.waiting.pop_front();
         debug_assert_eq!(first, Some(ticket), "the queue is in the order of the deadlines");
-        match self.established() == 0 || self.backoff.has_grown() {
+        // None stands at the moment that others are replaced, too: what counts is its whole life.
+        let none_stood = self.established() == 0 && self.stood_until <= intended_at;
+        match none_stood || self.backoff.has_grown() {
             true => Failure::Connect,
             false => Failure::Timeout,
         }
+    }
+
+    /// A request of `kind` was due before the run was over, and the worker has not got to it.
+    /// Only after [`Pool::handle_finish`].
+    pub fn handle_overrun(&mut self, kind: usize, intended_at: Mono, offset: Nanos, counts: bool) {
+        let request = Request::due(kind, intended_at, counts);
+        self.recorder.planned(&request, offset, self.kinds[kind].signature);
+        self.recorder.overrun(&request);
+        self.recorder.ended(&request, Ending::Unfinished);
     }
 
     /// The run is over: whatever has not ended is unfinished.
@@ -380,7 +390,7 @@ impl Pool {
         let step = happen(conn);
         let (after, answers) = (conn.standing(), conn.answers());
         if before != after {
-            self.moved(id, before, after);
+            self.moved(now, id, before, after);
         }
         match step {
             Step::Continue => {}
@@ -401,13 +411,16 @@ impl Pool {
         }
     }
 
-    fn moved(&mut self, id: Key, before: Standing, after: Standing) {
+    fn moved(&mut self, now: Mono, id: Key, before: Standing, after: Standing) {
         *self.counts.of(before).expect("a broken connection is forgotten at once") -= 1;
         match self.counts.of(after) {
             Some(count) => *count += 1,
             None => {
                 self.conns[id.slot as usize] = None;
                 self.closing.push(id);
+                if before != Standing::Connecting {
+                    self.stood_until = now;
+                }
             }
         }
         if after == Standing::Idle {

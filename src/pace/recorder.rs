@@ -6,6 +6,7 @@
 //! merge; nothing is ever averaged. Not here: what the figures are worth (see `verdict`). Start at
 //! [`Recorder::ended`].
 
+use super::interval::Interval;
 use super::outstanding::Request;
 use super::schedule::ScheduleHash;
 use super::stalls::StallMeter;
@@ -50,6 +51,8 @@ pub struct KindRecord {
     pub errors: Errors,
     /// Requests that had not ended when the run did.
     pub unfinished: u64,
+    /// Requests whose life overlaps a stall.
+    pub overlapping: u64,
     /// done - intended.
     pub response: Histogram,
     /// done - sent.
@@ -80,10 +83,11 @@ pub struct Recorder {
     lateness: Histogram,
     response_without_stalls: Histogram,
     lateness_without_stalls: Histogram,
-    overlapping: u64,
     starved: u64,
+    overrun: u64,
     hash: ScheduleHash,
     last_sent_at: Option<Mono>,
+    interval: Option<Box<Interval>>,
     /// Gaps in the loop.
     pub stalls: StallMeter,
     /// What the connections did.
@@ -98,6 +102,7 @@ impl Recorder {
             ok: 0,
             errors: Errors::default(),
             unfinished: 0,
+            overlapping: 0,
             response: Histogram::new(),
             service: Histogram::new(),
         };
@@ -106,10 +111,11 @@ impl Recorder {
             lateness: Histogram::new(),
             response_without_stalls: Histogram::new(),
             lateness_without_stalls: Histogram::new(),
-            overlapping: 0,
             starved: 0,
+            overrun: 0,
             hash: ScheduleHash::default(),
             last_sent_at: None,
+            interval: None,
             stalls,
             connections: ConnectionCounts::default(),
         }
@@ -128,10 +134,19 @@ impl Recorder {
         self.starved += u64::from(request.is_measured);
     }
 
+    /// The run was over before the pacer got to `request`.
+    pub fn overrun(&mut self, request: &Request) {
+        self.overrun += u64::from(request.is_measured);
+    }
+
     /// `request` is about to be handed to the kernel, for the first time.
     pub fn sent(&mut self, request: &Request, sent_at: Mono) {
         if request.is_measured {
-            self.lateness.record(sent_at.saturating_since(request.intended_at));
+            let lateness = sent_at.saturating_since(request.intended_at);
+            self.lateness.record(lateness);
+            if let Some(interval) = &mut self.interval {
+                interval.lateness.record(lateness);
+            }
             self.last_sent_at = self.last_sent_at.max(Some(sent_at));
         }
     }
@@ -143,14 +158,27 @@ impl Recorder {
         }
         let (response, service) = self.kinds[request.kind].ended(request, ending);
         debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
+        if let Some(interval) = &mut self.interval {
+            record(&mut interval.responses[request.kind], response);
+        }
         if self.stalls.overlaps(request.intended_at) {
-            self.overlapping += 1;
+            self.kinds[request.kind].overlapping += 1;
             return;
         }
         record(&mut self.response_without_stalls, response);
         if let Some(sent_at) = request.sent_at {
             self.lateness_without_stalls.record(sent_at.saturating_since(request.intended_at));
         }
+    }
+
+    /// Records into `empty` beside everything else from now on; what was recorded so before.
+    pub fn cut(&mut self, empty: Box<Interval>) -> Option<Box<Interval>> {
+        self.interval.replace(empty)
+    }
+
+    /// The interval that was being recorded, which is the last.
+    pub fn take_interval(&mut self) -> Option<Box<Interval>> {
+        self.interval.take()
     }
 
     /// Adds what another thread recorded in the same run.
@@ -162,8 +190,8 @@ impl Recorder {
         self.lateness.merge(&other.lateness);
         self.response_without_stalls.merge(&other.response_without_stalls);
         self.lateness_without_stalls.merge(&other.lateness_without_stalls);
-        self.overlapping += other.overlapping;
         self.starved += other.starved;
+        self.overrun += other.overrun;
         self.hash.merge(other.hash);
         self.last_sent_at = self.last_sent_at.max(other.last_sent_at);
         self.stalls.merge(&other.stalls);
@@ -198,12 +226,17 @@ impl Recorder {
 
     /// Gaps in the loop, and how many requests overlap one.
     pub fn stall_totals(&self) -> results::Stalls {
-        self.stalls.totals(self.overlapping)
+        self.stalls.totals(self.kinds.iter().map(|kind| kind.overlapping).sum())
     }
 
     /// Requests that were due while every connection allowed was busy.
     pub fn starved_count(&self) -> u64 {
         self.starved
+    }
+
+    /// Requests that the pacer had not got to when the run was over.
+    pub fn overrun_count(&self) -> u64 {
+        self.overrun
     }
 
     /// Over every planned request.
@@ -256,6 +289,7 @@ impl KindRecord {
         self.planned += other.planned;
         self.ok += other.ok;
         self.unfinished += other.unfinished;
+        self.overlapping += other.overlapping;
         self.errors.status += other.errors.status;
         self.errors.malformed += other.errors.malformed;
         self.errors.reset += other.errors.reset;

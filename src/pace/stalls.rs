@@ -48,6 +48,8 @@ pub struct StallMeter {
     counted_from: Mono,
     last_reading: Mono,
     last_end: Mono,
+    /// Since the latest stall there has always been something overdue.
+    is_catching_up: bool,
     count: u64,
     total: Nanos,
     longest: Nanos,
@@ -62,6 +64,7 @@ impl StallMeter {
             counted_from,
             last_reading: now,
             last_end: Mono(0),
+            is_catching_up: false,
             count: 0,
             total: Nanos::ZERO,
             longest: Nanos::ZERO,
@@ -89,6 +92,7 @@ impl StallMeter {
 
     fn record(&mut self, stall: Stall) {
         self.last_end = stall.begin + stall.length;
+        self.is_catching_up = true;
         if self.last_end <= self.counted_from {
             return;
         }
@@ -101,10 +105,18 @@ impl StallMeter {
         self.recent.push_back(stall);
     }
 
+    /// Nothing is overdue at `now`: what falls due from here on suffers from no stall before. What
+    /// fell due while the loop made up for one does, as it had to wait in line.
+    pub fn caught_up(&mut self, now: Mono) {
+        if std::mem::take(&mut self.is_catching_up) {
+            self.last_end = self.last_end.max(now);
+        }
+    }
+
     /// Whether a request that was due at `intended_at` and has ended by the last reading overlaps
-    /// a stall.
+    /// a stall, or the time that the loop took to make up for one.
     pub fn overlaps(&self, intended_at: Mono) -> bool {
-        self.last_end > intended_at
+        self.is_catching_up || self.last_end > intended_at
     }
 
     /// The latest stalls, oldest first; at most [`RECENT_MAX`].
@@ -159,9 +171,24 @@ mod tests {
     fn a_request_overlaps_a_stall_unless_it_was_due_after_its_end() {
         let mut meter = meter();
         meter.mark(Mono(2_000_000), Activity::Spinning);
+        meter.caught_up(Mono(2_000_000));
         assert!(meter.overlaps(Mono(900_000)));
         assert!(meter.overlaps(Mono(1_999_999)));
         assert!(!meter.overlaps(Mono(2_000_000)));
+    }
+
+    #[test]
+    fn what_falls_due_while_the_loop_makes_up_for_a_stall_overlaps_it() {
+        let mut meter = meter();
+        meter.mark(Mono(2_000_000), Activity::Spinning);
+        assert!(meter.overlaps(Mono(2_050_000)));
+        meter.caught_up(Mono(2_100_000));
+        assert!(meter.overlaps(Mono(2_050_000)));
+        assert!(!meter.overlaps(Mono(2_100_000)));
+        // Being on time without a stall before says nothing.
+        meter.caught_up(Mono(2_200_000));
+        assert!(!meter.overlaps(Mono(2_150_000)));
+        assert_eq!(meter.totals(0).total_ns, 1_000_000);
     }
 
     #[test]

@@ -2,8 +2,28 @@
 //!
 //! The pacer is held to its own standard: its lateness against the latency it reports, what it
 //! achieved against what it offered, how long its loop stood still. Errors of the server are no
-//! fault of the measurement unless they are so many that there is little left to measure. Pure:
-//! evidence in, judgement out. Start at [`judge`]; the thresholds are the constants below.
+//! fault of the measurement unless they are so many that there is little left to measure. What a
+//! stall did is held against a run once, as a stall: lateness is judged on the requests that
+//! overlap none. Pure: evidence in, judgement out. Start at [`judge`].
+//!
+//! The rules, whose figures are the constants below:
+//!
+//! | what | SUSPECT | INVALID |
+//! |---|---|---|
+//! | requests due, or answered as expected | | none |
+//! | requests due | under 1,000 | |
+//! | p50 of lateness, of all requests | | over 10 us and 10 % of the response p50 |
+//! | p99 of lateness where no stall overlaps | over 10 us and 10 % of that p50, or over 100 us | |
+//! | requests that overlap a stall, long polls apart | from 2 % | |
+//! | the longest stall | from 20 ms | |
+//! | time in stalls | | over 25 % |
+//! | sending took longer than planned, the longest stall apart | | by over 1 % |
+//! | requests that the pacer did not get to | one | over 1 % |
+//! | requests that waited for a connection | one | over 1 % |
+//! | requests that failed or never finished | over 1 % | |
+//! | bytes nobody had asked for | one connection | |
+//!
+//! Rules that hold add up; the worst decides.
 
 use crate::results::{Errors, Quantiles, Stalls, Verdict};
 use crate::units::Nanos;
@@ -25,6 +45,13 @@ pub struct Evidence {
     pub unfinished: u64,
     /// Requests that were due while every connection allowed was busy.
     pub starved: u64,
+    /// Requests that the pacer had not got to when the run was over.
+    pub overrun: u64,
+    /// Planned requests of kinds that are answered at once: no long polls, whose life is so long
+    /// that it nearly always overlaps something.
+    pub prompt: u64,
+    /// Of those, how many overlap a stall.
+    pub prompt_overlapping: u64,
     /// Connections dropped because bytes came that nobody had asked for.
     pub unasked: u64,
     /// done - intended.
@@ -51,9 +78,9 @@ pub struct Judgement {
 /// Lateness at this share of the reported p50 is no longer small against it. Chosen; the field's
 /// rule of thumb is that an instrument be ten times finer than what it measures.
 pub const LATENESS_SHARE_MAX: f64 = 0.10;
-/// Lateness below this is never held against a run. Chosen: one send(2) on loopback takes as long,
-/// so requests that fall due together cannot be closer.
-pub const LATENESS_FLOOR: Nanos = Nanos::from_micros(5);
+/// Lateness below this is never held against a run. Chosen: one send(2) on loopback takes 5-10 us,
+/// and so long a request waits that falls due during another's.
+pub const LATENESS_FLOOR: Nanos = Nanos::from_micros(10);
 /// A p99 of lateness above this is suspect whatever the server's latency. Source: HTTP.md section
 /// 3.
 pub const LATENESS_P99_MAX: Nanos = Nanos::from_micros(100);
@@ -62,13 +89,18 @@ pub const ACHIEVED_SHARE_MIN: f64 = 0.99;
 /// Above this share of requests that waited for a connection, the limit on connections was
 /// measured. Chosen: p99 is theirs.
 pub const STARVED_SHARE_MAX: f64 = 0.01;
-/// Above this share of time in stalls a run is suspect. Chosen: p99.9 is theirs.
-pub const STALL_SHARE_SUSPECT: f64 = 0.001;
-/// Above this it is invalid. Chosen: a machine that is shared by the quarter measures its sharing.
-pub const STALL_SHARE_INVALID: f64 = 0.25;
-/// One stall of this length is suspect by itself. Chosen: what a hypervisor steals at a time is
-/// 1-5 ms; this is somebody's doing.
-pub const STALL_LONGEST_MAX: Nanos = Nanos::from_millis(10);
+/// From this share of requests that overlap a stall on, a run is suspect. Chosen: the p99 is still
+/// little touched below it, and a shared machine stays below it while nobody else is busy.
+pub const STALLED_SHARE_MAX: f64 = 0.02;
+/// Above this share of time in stalls a run is invalid. Chosen: a machine that is shared by the
+/// quarter measures its sharing.
+pub const STALL_TIME_SHARE_INVALID: f64 = 0.25;
+/// One stall of this length is suspect by itself. Chosen: what a scheduler or a hypervisor takes at
+/// a time is 1-10 ms; this is somebody's doing.
+pub const STALL_LONGEST_MAX: Nanos = Nanos::from_millis(20);
+/// Above this share of requests that the pacer did not get to, it has measured something else.
+/// Chosen: p99 is theirs.
+pub const OVERRUN_SHARE_MAX: f64 = 0.01;
 /// A p99 from fewer requests rests on fewer than ten above it. Source: FIELD.md, 10 / (1 - p).
 pub const SAMPLES_MIN: u64 = 1_000;
 
@@ -133,25 +165,33 @@ fn judge_lateness(evidence: &Evidence, judgement: &mut Judgement) {
         return;
     }
     let bound = bound.min(LATENESS_P99_MAX);
-    let p99 = Nanos(evidence.lateness.p99.unwrap_or(0));
+    let p99 = Nanos(evidence.lateness_without_stalls.p99.unwrap_or(0));
     if p99 > bound {
-        let without = match evidence.lateness_without_stalls.p99 {
-            Some(p99) => format!("{} without those that overlap a stall", Nanos(p99)),
-            None => String::from("and every request overlaps a stall"),
-        };
         judgement.add(
             Verdict::Suspect,
             format!(
-                "One request in a hundred was sent {p99} late or more ({without}); {bound} \
-                 would do."
+                "Of the requests that overlap no stall, one in a hundred was sent {p99} late or \
+                 more; {bound} would do."
             ),
         );
     }
 }
 
 fn judge_rate(evidence: &Evidence, judgement: &mut Judgement) {
+    if evidence.overrun > 0 {
+        let is_much = share(evidence.overrun, evidence.planned) > OVERRUN_SHARE_MAX;
+        judgement.add(
+            if is_much { Verdict::Invalid } else { Verdict::Suspect },
+            format!(
+                "The pacer did not get to {} of {} requests before the run was over.",
+                evidence.overrun, evidence.planned
+            ),
+        );
+    }
     let Some(sending) = evidence.sending else { return };
-    if sending.0 as f64 * ACHIEVED_SHARE_MIN > evidence.duration.0 as f64 {
+    // A stall at the end is judged as a stall.
+    let kept = sending.saturating_sub(Nanos(evidence.stalls.max_ns));
+    if kept.0 as f64 * ACHIEVED_SHARE_MIN > evidence.duration.0 as f64 {
         judgement.add(
             Verdict::Invalid,
             format!(
@@ -184,19 +224,20 @@ fn judge_starved(evidence: &Evidence, judgement: &mut Judgement) {
 fn judge_stalls(evidence: &Evidence, judgement: &mut Judgement) {
     let stalls = evidence.stalls;
     let time = evidence.duration.0.saturating_mul(evidence.threads.max(1));
-    let share = share(stalls.total_ns, time);
+    let time_share = share(stalls.total_ns, time);
+    let stalled_share = share(evidence.prompt_overlapping, evidence.prompt);
     let longest = Nanos(stalls.max_ns);
-    if share <= STALL_SHARE_SUSPECT && longest < STALL_LONGEST_MAX {
+    let is_invalid = time_share > STALL_TIME_SHARE_INVALID;
+    if !is_invalid && stalled_share < STALLED_SHARE_MAX && longest < STALL_LONGEST_MAX {
         return;
     }
-    let verdict = if share > STALL_SHARE_INVALID { Verdict::Invalid } else { Verdict::Suspect };
     judgement.add(
-        verdict,
+        if is_invalid { Verdict::Invalid } else { Verdict::Suspect },
         format!(
             "The pacer stood still {} times for {:.2} % of the time, at most {longest}; {} of {} \
              requests overlap that.",
             stalls.count,
-            share * 100.0,
+            time_share * 100.0,
             stalls.requests_overlapping,
             evidence.planned
         ),

@@ -23,6 +23,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub mod feed;
+pub mod observer;
+
+use feed::Feed;
+
 /// What one worker is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
@@ -93,6 +98,7 @@ pub struct Worker<'m, D, C> {
     clock: C,
     pool: Pool,
     connect_error: Option<io::Error>,
+    feed: Option<Feed>,
     /// The driver holds a send back until its next turn.
     owes_turn: bool,
 }
@@ -110,8 +116,14 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             driver,
             clock,
             connect_error: None,
+            feed: None,
             owes_turn: false,
         }
+    }
+
+    /// The same, and hands what it records to an observer every second.
+    pub fn observed(self, feed: Option<Feed>) -> Self {
+        Worker { feed, ..self }
     }
 
     /// Makes the connections that are to stand before the start; takes no longer than the timeout.
@@ -149,6 +161,9 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     pub fn pace(&mut self, start: Mono, stop: &AtomicBool) -> io::Result<Nanos> {
         let Task { load, lane, warmup, duration, .. } = self.task;
         self.pool.recorder.stalls = StallMeter::new(self.clock.now(), start + warmup);
+        if let Some(feed) = &mut self.feed {
+            feed.begin(start + warmup, &mut self.pool.recorder);
+        }
         let guard = GUARD_MAX.min(Nanos(load.rate.span_of(lane.of).0 / GUARD_SHARE));
         let mut until = start + warmup + duration;
         let mut schedule = Schedule::new(load, lane, warmup + duration);
@@ -168,7 +183,21 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             self.use_slack(now, due_at.unwrap_or(over_at).min(over_at))?;
         }
         self.pool.handle_finish();
+        self.account_for_overrun(schedule, start);
+        if let Some(feed) = &mut self.feed {
+            feed.finish(self.clock.now(), &mut self.pool.recorder);
+        }
         Ok(until.saturating_since(start + warmup))
+    }
+
+    /// A worker that was stopped for longer than the timeout has not got to everything that was
+    /// due. It is planned all the same.
+    fn account_for_overrun(&mut self, schedule: Schedule, start: Mono) {
+        for arrival in schedule {
+            let kind = self.mix.pick(self.task.load.seed, arrival.k);
+            let counts = arrival.offset >= self.task.warmup;
+            self.pool.handle_overrun(kind, start + arrival.offset, arrival.offset, counts);
+        }
     }
 
     /// What was recorded. Closes all connections.
@@ -181,12 +210,15 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     fn send_due(&mut self, schedule: &mut Schedule, start: Mono, guard: Nanos) {
         let CatchUp::All = self.task.catch_up;
         for _ in 0..SENDS_PER_TURN {
-            let Some(arrival) = schedule.peek() else { return };
-            let due_at = start + arrival.offset;
             let now = self.mark(Activity::Spinning);
-            if now + guard < due_at || (self.owes_turn && now < due_at) {
-                return;
+            let next = schedule.peek().map(|arrival| (arrival, start + arrival.offset));
+            if next.is_none_or(|(_, due_at)| now < due_at) {
+                self.pool.recorder.stalls.caught_up(now);
             }
+            let until = if self.owes_turn { now } else { now + guard };
+            let Some((arrival, due_at)) = next.filter(|(_, due_at)| *due_at <= until) else {
+                return;
+            };
             let kind = self.mix.pick(self.task.load.seed, arrival.k);
             let is_measured = arrival.offset >= self.task.warmup;
             self.pool.handle_due(kind, due_at, arrival.offset, is_measured);
@@ -234,6 +266,10 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
 
     /// Everything that can wait until no request is due for a while; `next_at` is when one is.
     fn use_slack(&mut self, now: Mono, next_at: Mono) -> io::Result<()> {
+        if let Some(feed) = self.feed.as_mut().filter(|feed| feed.is_due(now)) {
+            feed.cut_if_due(now, &mut self.pool.recorder);
+            self.mark(Activity::Syscall);
+        }
         let wait = self.wait_until(now, next_at);
         self.turn(wait)?;
         let now = self.mark(Activity::Spinning);

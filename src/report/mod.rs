@@ -9,6 +9,7 @@ mod html;
 mod plots;
 mod single;
 mod table;
+mod wrk2;
 
 use crate::results::bench::{BENCH_SCHEMA, Bench};
 use std::path::Path;
@@ -16,6 +17,7 @@ use std::path::Path;
 pub use html::html;
 pub use single::run_table;
 pub use table::render_table;
+pub use wrk2::latency_distribution;
 
 /// Reads `bench.json` of the bench directory `dir`. The error is a sentence that names the file.
 pub fn load(dir: &Path) -> Result<Bench, String> {

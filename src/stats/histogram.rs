@@ -103,6 +103,13 @@ impl Histogram {
         self.infinite += 1;
     }
 
+    /// Forgets all samples and keeps the memory.
+    pub fn clear(&mut self) {
+        self.counts.clear();
+        (self.least, self.greatest, self.sum) = (0, 0, 0);
+        (self.infinite, self.saturated) = (0, 0);
+    }
+
     /// Adds all samples of `other`, as if they had been recorded here.
     pub fn merge(&mut self, other: &Histogram) {
         if !other.counts.is_empty() {

@@ -112,3 +112,38 @@ fn a_mix_that_would_send_nothing_is_refused() {
     assert!(error("[[request]]\nname='a'\nweight=0\npath='/'").contains("add up to zero"));
     assert!(error("[[request]]\nname='a'\nweight=-1\npath='/'").starts_with("m:3: "));
 }
+
+#[track_caller]
+fn check_typed(single: Single, expected: Result<&str, &str>) {
+    match (Mix::one(single), expected) {
+        (Ok(mix), Ok(request)) => {
+            assert_eq!(String::from_utf8_lossy(&mix.kinds()[0].render("h:80")), request);
+        }
+        (Err(error), Err(says)) => assert!(error.contains(says), "{error}"),
+        (got, _) => panic!("{got:?}"),
+    }
+}
+
+#[test]
+fn a_request_is_typed_on_the_command_line() {
+    let typed = || Single { path: String::from("/a"), ..Single::default() };
+    let with_header = |header: &str| Single { headers: vec![String::from(header)], ..typed() };
+    let with_body = |method: Option<&str>| Single {
+        method: method.map(String::from),
+        body: vec![0xFF, b'\n'],
+        ..typed()
+    };
+    check_typed(typed(), Ok("GET /a HTTP/1.1\r\nHost: h:80\r\n\r\n"));
+    let with_field = "GET /a HTTP/1.1\r\nHost: h:80\r\nX-Y: a: b\r\n\r\n";
+    check_typed(with_header("X-Y:  a: b "), Ok(with_field));
+    check_typed(with_header("host:x"), Ok("GET /a HTTP/1.1\r\nhost: x\r\n\r\n"));
+    let post = "POST /a HTTP/1.1\r\nHost: h:80\r\nContent-Length: 2\r\n\r\n\u{FFFD}\n";
+    check_typed(with_body(None), Ok(post));
+    check_typed(with_body(Some("GET")), Err("--body: a GET has no body"));
+    check_typed(with_body(Some("post")), Err("--method: `post` is no method"));
+    check_typed(with_header("X"), Err("-H: `X` is no header; write `Name: value`"));
+    check_typed(with_header("a b: c"), Err("-H: `a b` is no header name"));
+    check_typed(with_header("A\r\nB: c"), Err("-H: `A\\r\\nB` is no header name"));
+    check_typed(with_header("A: b\r\nC: d"), Err("-H: the value of `A` holds a control"));
+    check_typed(with_header("Content-Length: 1"), Err("-H: `Content-Length` follows"));
+}

@@ -71,6 +71,7 @@ fn requests_that_overlap_a_stall_are_counted_and_left_out_of_one_view() {
     recorder.stalls.mark(Mono(5_000_000), Activity::Spinning);
     let during = request(0, 4_000_000, Some(5_000_000));
     record_whole(&mut recorder, &during, Ending::Ok(Mono(5_001_000)));
+    recorder.stalls.caught_up(Mono(5_001_000));
     let after = request(0, 6_000_000, Some(6_000_100));
     record_whole(&mut recorder, &after, Ending::Ok(Mono(6_001_000)));
     assert_eq!(recorder.stall_totals().requests_overlapping, 1);

@@ -20,6 +20,9 @@ fn quiet() -> Evidence {
         errors: Errors::default(),
         unfinished: 0,
         starved: 0,
+        overrun: 0,
+        prompt: 27_000,
+        prompt_overlapping: 100,
         unasked: 0,
         response: quantiles(50, 90),
         lateness: quantiles(1, 4),
@@ -47,16 +50,30 @@ fn a_quiet_run_with_a_few_short_stalls_is_valid() {
 }
 
 #[test]
-fn a_noisy_machine_is_suspect_at_worst() {
-    check(
-        |evidence| {
-            evidence.lateness = quantiles(2, 900);
-            evidence.stalls.total_ns = 900_000_000;
-            evidence.stalls.max_ns = 5_000_000;
-        },
-        Verdict::Suspect,
-        "without those that overlap a stall",
-    );
+fn what_stalls_did_is_held_against_a_run_once() {
+    let noise = |evidence: &mut Evidence, overlapping| {
+        evidence.lateness = quantiles(2, 900);
+        evidence.stalls.total_ns = 900_000_000;
+        evidence.stalls.max_ns = 5_000_000;
+        evidence.prompt_overlapping = overlapping;
+    };
+    check(|evidence| noise(evidence, 539), Verdict::Valid, "");
+    check(|evidence| noise(evidence, 540), Verdict::Suspect, "stood still");
+    let mut evidence = quiet();
+    noise(&mut evidence, 540);
+    assert_eq!(judge(&evidence).reasons.len(), 1);
+}
+
+#[test]
+fn long_polls_may_all_overlap_stalls() {
+    check(|evidence| evidence.stalls.requests_overlapping = 3_100, Verdict::Valid, "");
+    check(|evidence| (evidence.prompt, evidence.prompt_overlapping) = (0, 0), Verdict::Valid, "");
+}
+
+#[test]
+fn requests_the_pacer_did_not_get_to_are_its_fault() {
+    check(|evidence| evidence.overrun = 300, Verdict::Suspect, "did not get to 300 of 30000");
+    check(|evidence| evidence.overrun = 301, Verdict::Invalid, "did not get to");
 }
 
 #[test]
@@ -96,13 +113,17 @@ fn a_pacer_that_shares_its_cpu_is_invalid() {
 
 #[test]
 fn lateness_is_held_against_the_p50_but_not_below_a_floor() {
-    check(|evidence| evidence.lateness = quantiles(6, 6), Verdict::Invalid, "6.00 us late");
-    check(|evidence| evidence.lateness = quantiles(5, 5), Verdict::Valid, "");
-    check(|evidence| evidence.lateness = quantiles(1, 6), Verdict::Suspect, "5.00 us would do");
+    let late = |evidence: &mut Evidence, p50, p99| {
+        evidence.lateness = quantiles(p50, p99);
+        evidence.lateness_without_stalls = quantiles(p50, p99);
+    };
+    check(|evidence| late(evidence, 11, 11), Verdict::Invalid, "11.0 us late");
+    check(|evidence| late(evidence, 10, 10), Verdict::Valid, "");
+    check(|evidence| late(evidence, 1, 11), Verdict::Suspect, "10.0 us would do");
     check(
         |evidence| {
             evidence.response = quantiles(10_000, 11_000);
-            evidence.lateness = quantiles(90, 101);
+            late(evidence, 90, 101);
         },
         Verdict::Suspect,
         "100 us would do",
@@ -115,6 +136,17 @@ fn a_rate_that_was_not_kept_is_invalid() {
         |evidence| evidence.sending = Some(Nanos::from_secs(31)),
         Verdict::Invalid,
         "It took 31.0 s",
+    );
+    // What a stall at the end did is judged as a stall.
+    let begun_late = Nanos::from_millis(30_310);
+    check(|evidence| evidence.sending = Some(begun_late), Verdict::Invalid, "It took 30.3 s");
+    check(
+        |evidence| {
+            evidence.sending = Some(begun_late);
+            evidence.stalls.max_ns = 19_000_000;
+        },
+        Verdict::Valid,
+        "",
     );
 }
 

@@ -537,3 +537,30 @@ fn threads_send_the_same_schedule_between_them() {
     assert_eq!(hashes[0], hashes[1]);
     assert_eq!(hashes[0], hashes[2]);
 }
+
+#[test]
+fn a_request_that_waits_while_connections_come_and_go_times_out() {
+    // Every connection dies over its first request, and there may be but one.
+    let mut sim = Sim::new("1000", Nanos::from_millis(300));
+    (sim.plan.connections, sim.plan.connections_max) = (1, 1);
+    sim.plan.timeout = Nanos::from_millis(50);
+    let server = |_: Mono, told: Told<'_>| match told {
+        Told::Connect => vec![(Nanos::from_millis(3), Act::Connected)],
+        Told::Request(_) => vec![(Nanos::from_millis(10), Act::Bytes(b"no HTTP\r\n\r\n".to_vec()))],
+    };
+    let run = sim.run(server).run;
+    assert!(run.errors.malformed > 0 && run.errors.timeout > 0, "{:?}", run.errors);
+    assert_eq!(run.errors.connect, 0, "{:?}", run.errors);
+}
+
+#[test]
+fn what_a_stopped_pacer_never_got_to_is_planned_and_unfinished() {
+    let mut sim = Sim::new("1000", SECOND);
+    sim.plan.timeout = Nanos::from_millis(100);
+    sim.world.freeze(START + Nanos::from_millis(500), Nanos::from_millis(700));
+    let run = sim.run(steady(|_| MS)).run;
+    assert_eq!((run.planned, run.offered_rps), (1_000, 1_000.0));
+    assert!(run.unfinished >= 400, "{run:?}");
+    assert_eq!(run.verdict, Verdict::Invalid);
+    assert!(run.reasons.join(" ").contains("did not get to"), "{:?}", run.reasons);
+}

@@ -164,3 +164,15 @@ fn a_quantile_outside_its_range_means_the_nearer_end() {
     assert_eq!(histogram.quantile(7.0), histogram.max());
     assert_eq!(histogram.quantile(f64::NAN), histogram.min());
 }
+
+#[test]
+fn a_cleared_histogram_is_as_new() {
+    let mut histogram = Histogram::new();
+    histogram.record(Nanos(5));
+    histogram.record(Nanos(LONGEST.0 + 1));
+    histogram.record_infinite();
+    histogram.clear();
+    assert_eq!(histogram.summary(), Histogram::new().summary());
+    histogram.record(Nanos(7));
+    assert_eq!((histogram.min(), histogram.saturated()), (Quantile::Finite(Nanos(7)), 0));
+}
