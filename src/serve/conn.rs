@@ -111,6 +111,8 @@ enum Debt {
 
 /// Chosen: several pipelined requests behind a parked poll; more stays in the kernel's buffer.
 pub const INBOX_BYTES_MAX: usize = 64 * 1024;
+/// Chosen: a few commands that wait behind another one, so that such a client's batches allocate nothing.
+const INBOX_BYTES_KEPT: usize = 512;
 /// Chosen: a deep pipeline's answers; beyond it nothing is parsed until the peer reads.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
@@ -317,8 +319,8 @@ impl Conn {
         let mut inbox = std::mem::take(&mut self.inbox);
         let used = self.consume(now, &inbox, around);
         inbox.drain(..used);
-        // An emptied inbox gives its memory back: idle connections hold none.
-        if !inbox.is_empty() {
+        // An emptied inbox of size gives its memory back: idle connections hold next to none.
+        if !inbox.is_empty() || inbox.capacity() <= INBOX_BYTES_KEPT {
             self.inbox = inbox;
         }
         if self.peer_ended {

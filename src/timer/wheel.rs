@@ -31,6 +31,7 @@ const SLOTS: usize = 1 << SLOT_BITS;
 /// Levels. Enough for any deadline, so that there is no overflow list.
 const LEVELS: usize = 7;
 const _: () = assert!(TICK_BITS + LEVELS as u32 * SLOT_BITS >= u64::BITS);
+const _: () = assert!(LEVELS <= u8::BITS as usize);
 
 /// How many entries of a slot [`Wheel::next_wake`] looks at before it settles for the slot's start.
 /// Chosen: bounds a call to about a hundred entries, and few workloads put more into one tick.
@@ -51,7 +52,11 @@ pub struct Wheel<T> {
     cursor: u64,
     /// No entry of the cursor's own slot has a deadline before this.
     due: Mono,
+    /// No occupied slot starts before this tick; most calls of `advance` end here.
+    frontier: u64,
     occupied: [Bitmap; LEVELS],
+    /// Bit `n` is set where level `n` has an occupied slot.
+    occupied_levels: u8,
     /// Doubly linked rings. The first `HEADS` are the slots' own and hold no entry; the link of
     /// `entries[i]` is `links[HEADS + i]`.
     links: Vec<Link>,
@@ -79,7 +84,7 @@ struct Entry<T> {
     value: T,
 }
 
-/// An occupied slot: its level, its head's link, and the first tick of its present unit.
+/// A slot: its level, its head's link, and the first tick of its present unit.
 #[derive(Clone, Copy)]
 struct Place {
     level: usize,
@@ -94,7 +99,9 @@ impl<T: Copy> Wheel<T> {
             now,
             cursor: tick_of(now),
             due: Mono(u64::MAX),
+            frontier: u64::MAX,
             occupied: [Bitmap::default(); LEVELS],
+            occupied_levels: 0,
             links: (0..HEADS).map(|head| Link { prev: head, next: head }).collect(),
             entries: Vec::new(),
             free: NONE,
@@ -116,8 +123,9 @@ impl<T: Copy> Wheel<T> {
     /// passed already, at the next one. Panics at 2^32 timers.
     pub fn arm(&mut self, deadline: Mono, value: T) -> TimerKey {
         let node = self.take_node(deadline, value);
-        let head = self.slot_for(deadline);
-        self.push_back(head, node);
+        let place = self.place_of(deadline);
+        self.push_back(place, node);
+        self.frontier = self.frontier.min(place.start);
         if tick_of(deadline) <= self.cursor {
             self.due = self.due.min(deadline);
         }
@@ -145,13 +153,22 @@ impl<T: Copy> Wheel<T> {
         if target == self.cursor && self.now < self.due {
             return;
         }
-        // Should `fire` panic, the next call looks again.
-        self.due = Mono(0);
         let mut earliest_left = Mono(u64::MAX);
-        while let Some(place) = self.first_occupied().filter(|place| place.start <= target) {
+        let mut frontier = self.frontier;
+        // Should `fire` panic, the next call looks again.
+        (self.due, self.frontier) = (Mono(0), 0);
+        while frontier <= target {
+            let Some(place) = self.first_occupied() else {
+                frontier = u64::MAX;
+                break;
+            };
+            frontier = place.start;
+            if frontier > target {
+                break;
+            }
             self.cursor = place.start;
             if place.level > 0 {
-                self.cascade(place.head);
+                self.cascade(place);
                 continue;
             }
             earliest_left = self.fire_due(place.head, &mut fire);
@@ -160,7 +177,7 @@ impl<T: Copy> Wheel<T> {
             }
         }
         self.cursor = target;
-        self.due = earliest_left;
+        (self.due, self.frontier) = (earliest_left, frontier);
     }
 
     /// When to call [`Wheel::advance`] next; `None` if nothing is armed.
@@ -193,7 +210,17 @@ impl<T: Copy> Wheel<T> {
     /// The occupied slot that the cursor comes to first. Where slots of several levels start at the
     /// same tick the highest, so that everything has cascaded before a tick fires.
     fn first_occupied(&self) -> Option<Place> {
-        (0..LEVELS).rev().filter_map(|level| self.first_on(level)).min_by_key(|place| place.start)
+        let mut first: Option<Place> = None;
+        let mut levels = self.occupied_levels;
+        while levels != 0 {
+            let level = levels.ilog2() as usize;
+            levels &= !(1 << level);
+            let place = self.first_on(level);
+            if place.is_some_and(|place| first.is_none_or(|first| place.start < first.start)) {
+                first = place;
+            }
+        }
+        first
     }
 
     fn first_on(&self, level: usize) -> Option<Place> {
@@ -206,14 +233,14 @@ impl<T: Copy> Wheel<T> {
 
     /// Moves a slot's entries to where they belong as seen from the cursor. In front and last
     /// first: whatever lies in a lower slot was armed later than anything that comes down to it.
-    fn cascade(&mut self, head: u32) {
+    fn cascade(&mut self, from: Place) {
         loop {
-            let node = self.link(head).prev;
-            if node == head {
+            let node = self.link(from.head).prev;
+            if node == from.head {
                 return;
             }
             self.unlink(node);
-            let lower = self.slot_for(self.entry(node).deadline);
+            let lower = self.place_of(self.entry(node).deadline);
             self.push_front(lower, node);
         }
     }
@@ -235,8 +262,8 @@ impl<T: Copy> Wheel<T> {
         earliest_left
     }
 
-    /// The head of the slot where `deadline` belongs as seen from the cursor.
-    fn slot_for(&self, deadline: Mono) -> u32 {
+    /// The slot where `deadline` belongs as seen from the cursor.
+    fn place_of(&self, deadline: Mono) -> Place {
         let tick = tick_of(deadline).max(self.cursor);
         let mut level = 0;
         loop {
@@ -244,20 +271,34 @@ impl<T: Copy> Wheel<T> {
             let unit = tick >> shift;
             // The top level's window holds every u64, so this ends there at the latest.
             if unit - (self.cursor >> shift) < SLOTS as u64 {
-                return head_of(level, unit);
+                return Place { level, head: head_of(level, unit), start: unit << shift };
             }
             level += 1;
         }
     }
 
-    fn push_back(&mut self, head: u32, node: u32) {
-        self.link_between(self.link(head).prev, node, head);
-        self.occupied_of(head).set(head as usize % SLOTS);
+    fn push_back(&mut self, place: Place, node: u32) {
+        self.link_between(self.link(place.head).prev, node, place.head);
+        self.occupy(place);
     }
 
-    fn push_front(&mut self, head: u32, node: u32) {
-        self.link_between(head, node, self.link(head).next);
-        self.occupied_of(head).set(head as usize % SLOTS);
+    fn push_front(&mut self, place: Place, node: u32) {
+        self.link_between(place.head, node, self.link(place.head).next);
+        self.occupy(place);
+    }
+
+    fn occupy(&mut self, place: Place) {
+        self.occupied[place.level].set(place.head as usize % SLOTS);
+        self.occupied_levels |= 1 << place.level;
+    }
+
+    /// Notes that the slot of `head` holds nothing any more.
+    fn vacate(&mut self, head: u32) {
+        let level = head as usize / SLOTS;
+        self.occupied[level].clear(head as usize % SLOTS);
+        if self.occupied[level].is_empty() {
+            self.occupied_levels &= !(1 << level);
+        }
     }
 
     fn link_between(&mut self, prev: u32, node: u32, next: u32) {
@@ -272,7 +313,7 @@ impl<T: Copy> Wheel<T> {
         self.links[next as usize].prev = prev;
         if prev == next {
             // Only the head is left in the ring.
-            self.occupied_of(prev).clear(prev as usize % SLOTS);
+            self.vacate(prev);
         }
     }
 
@@ -314,10 +355,6 @@ impl<T: Copy> Wheel<T> {
     fn entry_mut(&mut self, node: u32) -> &mut Entry<T> {
         &mut self.entries[(node - HEADS) as usize]
     }
-
-    fn occupied_of(&mut self, head: u32) -> &mut Bitmap {
-        &mut self.occupied[head as usize / SLOTS]
-    }
 }
 
 fn tick_of(point: Mono) -> u64 {
@@ -341,6 +378,10 @@ impl Bitmap {
 
     fn clear(&mut self, slot: usize) {
         self.0[slot / WORD_BITS] &= !(1 << (slot % WORD_BITS));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0 == [0; SLOTS / WORD_BITS]
     }
 
     /// How many slots after `from`, going round, the first occupied one lies; 0 is `from` itself.
