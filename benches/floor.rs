@@ -7,10 +7,8 @@
 use ringpace::clock::Clock;
 use ringpace::io::clock::MonotonicClock;
 use ringpace::io::topology::{self, CpuList};
-use ringpace::io::uring;
 use ringpace::io::wait::WaitMode;
 use ringpace::pace;
-use ringpace::serve::settings::Settings;
 use ringpace::serve::{Backend, Plan, Server};
 use ringpace::units::{Mono, Nanos, Rate};
 use std::io::{ErrorKind, Read, Write};
@@ -69,14 +67,9 @@ fn compare(rate: u64, rounds: usize, span: Nanos) {
 
 fn ringpace(backend: Backend, rate: Rate, span: Nanos, connections: usize) -> u64 {
     let server = Server::start(&Plan {
-        listen: ([127, 0, 0, 1], 0).into(),
-        backend,
         cpus: Some(CpuList::one(SERVER_CPU)),
-        workers: None,
         wait: WaitMode::Spin,
-        ring: uring::Settings::default(),
-        backlog: 1024,
-        settings: Settings::default(),
+        ..Plan::new(backend)
     })
     .expect("the server starts");
     let url = format!("http://{}/devices/status", server.address()).parse().expect("a URL");

@@ -4,8 +4,6 @@
 //! `/metrics` only the names are compared. Start at [`every_backend_says_the_same`].
 
 use ringpace::io::topology::{CpuList, usable_cpus};
-use ringpace::io::uring;
-use ringpace::io::wait::WaitMode;
 use ringpace::serve::settings::Settings;
 use ringpace::serve::{Backend, Plan, Server};
 use ringpace::units::Nanos;
@@ -106,20 +104,15 @@ fn vain_poll(backend: Backend, workers: usize) -> String {
 fn plan(backend: Backend, workers: usize, poll_timeout: Nanos) -> Plan {
     let first_two =
         usable_cpus().iter().take(2).map(usize::to_string).collect::<Vec<_>>().join(",");
-    let ring = uring::Settings::default();
     Plan {
-        listen: ([127, 0, 0, 1], 0).into(),
-        backend,
         cpus: Some(first_two.parse::<CpuList>().expect("CPUs by number")),
         workers: Some(workers),
-        wait: WaitMode::Block,
-        ring: uring::Settings { task_run: backend.task_run().unwrap_or(ring.task_run), ..ring },
-        backlog: 1024,
         settings: Settings {
             poll_timeout,
             drain_grace: Nanos::from_millis(1),
             ..Settings::default()
         },
+        ..Plan::new(backend)
     }
 }
 

@@ -5,7 +5,7 @@
 //! the driver, and every loop ends at [`PATIENCE`]. Start at [`Stage`].
 
 use super::epoll::Epoll;
-use super::net::Listener;
+use super::net::{Listener, SocketSettings};
 use super::uring::{Settings, TaskRun, Uring};
 use super::{ConnId, Driver, Event, Sending, Wait};
 use crate::clock::Clock;
@@ -120,7 +120,9 @@ struct Stage<D> {
 
 impl<D: Driver> Stage<D> {
     fn new(mut driver: D) -> Stage<D> {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), 1024).unwrap();
+        let listener =
+            Listener::bind("127.0.0.1:0".parse().unwrap(), &SocketSettings::default(), None)
+                .unwrap();
         let address = listener.local_address().unwrap();
         driver.listen(listener).unwrap();
         Stage { driver, address, give_up: MonotonicClock.now() + PATIENCE, seen: Vec::new() }

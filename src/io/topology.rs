@@ -160,17 +160,35 @@ pub fn pin_current_thread(cpu: usize) -> Result<(), String> {
 /// Keeps the calling thread off `cpus`, if that leaves it any. Should the kernel refuse, it stays
 /// where it may run, which costs precision only.
 pub fn keep_off(cpus: &[usize]) {
-    // SAFETY: the set is plain bits, for which all zeros is a value: the empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     let others: Vec<usize> = usable_cpus().into_iter().filter(|cpu| !cpus.contains(cpu)).collect();
-    for cpu in others.iter().filter(|cpu| **cpu < libc::CPU_SETSIZE as usize) {
-        // SAFETY: the CPU lies within the set.
+    if !others.is_empty() && !cpus.is_empty() {
+        // Refused: see above.
+        let _ = keep_to(&CpuList(others));
+    }
+}
+
+/// Keeps the calling thread, and those that it starts, on `cpus`.
+///
+/// # Errors
+/// The kernel's: none of them is there.
+pub fn keep_to(cpus: &CpuList) -> std::io::Result<()> {
+    let set = cpu_set(cpus);
+    // SAFETY: the kernel reads `set` during the call; 0 is the calling thread.
+    match unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// The CPUs as the kernel takes them.
+pub(super) fn cpu_set(cpus: &CpuList) -> libc::cpu_set_t {
+    // SAFETY: a cpu_set_t is a bit mask; all zero is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    for cpu in cpus.0.iter().filter(|cpu| **cpu < libc::CPU_SETSIZE as usize) {
+        // SAFETY: the number is below CPU_SETSIZE, so the bit lies within the set.
         unsafe { libc::CPU_SET(*cpu, &mut set) };
     }
-    if !others.is_empty() && !cpus.is_empty() {
-        // SAFETY: the kernel reads `set` during the call; 0 is the calling thread.
-        unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) };
-    }
+    set
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! driver does is in `driver_tests`.
 
 use super::*;
+use crate::io::net::SocketSettings;
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -12,7 +13,8 @@ fn listening(change: impl FnOnce(&mut Settings)) -> (Uring, SocketAddr) {
     let mut settings = Settings::default();
     change(&mut settings);
     let mut ring = Uring::new(&settings).expect("these tests need a kernel that allows io_uring");
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), 128).unwrap();
+    let listener =
+        Listener::bind("127.0.0.1:0".parse().unwrap(), &SocketSettings::default(), None).unwrap();
     let address = listener.local_address().unwrap();
     ring.listen(listener).unwrap();
     (ring, address)
@@ -41,18 +43,6 @@ fn flood(ring: &mut Uring, address: SocketAddr, peers: usize) {
         }
     }
     panic!("{received} of {expected} bytes; {:?}", ring.counters());
-}
-
-#[test]
-fn a_cookie_reads_back_as_it_was_written() {
-    let id = Key { slot: u32::MAX, generation: (1 << GENERATION_BITS) - 1 };
-    for op in [Op::Accept, Op::Connect, Op::Receive, Op::Send, Op::Cancel, Op::Wake] {
-        for id in [id, NO_CONN, Key { slot: 1, generation: 2 }] {
-            assert_eq!(decode(encode(op, id)), Some(Cookie { op, id }));
-        }
-    }
-    assert_eq!(decode(0), None);
-    assert_eq!(decode(u64::MAX), None);
 }
 
 #[test]
