@@ -327,3 +327,6 @@ const SEND_BUF_BYTES: usize = 1024;
 const SPARE_BUF_BYTES_MAX: usize = 64 * 1024;
 /// Chosen: as many as one turn's events; the rest goes back to the allocator.
 const SPARE_BUFFERS_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests;

@@ -77,6 +77,11 @@ impl Server {
         Server { child, stdout, addr, said }
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.addr).expect("the server accepts connections")
     }
