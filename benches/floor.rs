@@ -8,8 +8,9 @@
 use ringpace::clock::Clock;
 use ringpace::io::clock::MonotonicClock;
 use ringpace::io::epoll::Epoll;
-use ringpace::io::net::Listener;
+use ringpace::io::net::{Listener, SocketSettings};
 use ringpace::io::topology::{self, CpuList};
+use ringpace::io::uring;
 use ringpace::io::wait::WaitMode;
 use ringpace::io::{Driver, Event, Wait};
 use ringpace::pace;
@@ -96,7 +97,8 @@ fn ring() -> io::Result<uring::Uring> {
 
 /// The same ping against the driver with nothing on top: what the kernel's interface itself costs.
 fn ping_on<D: Driver>(make: fn() -> io::Result<D>, rate: Rate, span: Nanos) -> u64 {
-    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), 64).expect("a port");
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &SocketSettings::default(), None)
+        .expect("a port");
     let address = listener.local_address().expect("it is bound");
     serve_and_ping(address, rate, span, move |stop| {
         let mut driver = make().expect("a driver");
