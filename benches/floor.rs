@@ -8,13 +8,12 @@
 use ringpace::clock::Clock;
 use ringpace::io::clock::MonotonicClock;
 use ringpace::io::epoll::Epoll;
-use ringpace::io::net::Listener;
+use ringpace::io::net::{Listener, SocketSettings};
 use ringpace::io::topology::{self, CpuList};
 use ringpace::io::uring;
 use ringpace::io::wait::WaitMode;
 use ringpace::io::{Driver, Event, Wait};
 use ringpace::pace;
-use ringpace::serve::settings::Settings;
 use ringpace::serve::{Backend, Plan, Server};
 use ringpace::units::{Mono, Nanos, Rate};
 use std::io::{self, ErrorKind, Read, Write};
@@ -76,14 +75,9 @@ fn compare(rate: u64, rounds: usize, span: Nanos) {
 
 fn ringpace(backend: Backend, rate: Rate, span: Nanos, connections: usize) -> u64 {
     let server = Server::start(&Plan {
-        listen: ([127, 0, 0, 1], 0).into(),
-        backend,
         cpus: Some(CpuList::one(SERVER_CPU)),
-        workers: None,
         wait: WaitMode::Spin,
-        ring: uring::Settings::default(),
-        backlog: 1024,
-        settings: Settings::default(),
+        ..Plan::new(backend)
     })
     .expect("the server starts");
     let url = format!("http://{}/devices/status", server.address()).parse().expect("a URL");
@@ -103,7 +97,8 @@ fn ring() -> io::Result<uring::Uring> {
 
 /// The same ping against the driver with nothing on top: what the kernel's interface itself costs.
 fn ping_on<D: Driver>(make: fn() -> io::Result<D>, rate: Rate, span: Nanos) -> u64 {
-    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), 64).expect("a port");
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &SocketSettings::default(), None)
+        .expect("a port");
     let address = listener.local_address().expect("it is bound");
     serve_and_ping(address, rate, span, move |stop| {
         let mut driver = make().expect("a driver");

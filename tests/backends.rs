@@ -4,8 +4,7 @@
 //! `/metrics` only the names are compared. Start at [`every_backend_says_the_same`].
 
 use ringpace::io::topology::{CpuList, usable_cpus};
-use ringpace::io::uring;
-use ringpace::io::wait::WaitMode;
+use ringpace::io::uring::{Sqpoll, TaskRun, Wake};
 use ringpace::serve::settings::Settings;
 use ringpace::serve::{Backend, Plan, Server};
 use ringpace::units::Nanos;
@@ -28,6 +27,8 @@ const SECOND_EVENT: &str = "GET /events/live?since=1 HTTP/1.1\r\nHost: a\r\n\r\n
 const POLLERS: usize = 32;
 /// A poll that lasts this long is answered before.
 const LONG: Nanos = Nanos::from_secs(60);
+/// Chosen: enough for every order of sleeping and waking; a second in all.
+const ROUNDS: usize = 20;
 /// Each look is a request and its answer; seconds in all.
 const LOOKS_MAX: u32 = 100_000;
 
@@ -42,6 +43,49 @@ fn every_backend_says_the_same() {
         for workers in [1, 2, 8] {
             let answers = conversation(backend, workers);
             assert_eq!(answers, expected, "{backend} with {workers} workers");
+        }
+    }
+}
+
+/// With polls parked on every core a command on one of them is heard on all, round after round, while
+/// the cores go to sleep between.
+#[test]
+fn a_poll_parked_on_one_core_is_answered_by_a_command_on_another_by_message_and_by_write() {
+    for wake in [Wake::MsgRing, Wake::Eventfd] {
+        for sqpoll in [false, true] {
+            let mut plan = plan(Backend::Uring, 2, LONG);
+            plan.ring.wake = wake;
+            if sqpoll {
+                plan.ring.task_run = TaskRun::Interrupt;
+                plan.ring.sqpoll = Some(Sqpoll { cpu: None, idle: Nanos::from_millis(1) });
+            }
+            let server = Server::start(&plan).expect("the server starts");
+            let mut commander = Client::connect(server.address());
+            let mut pollers: Vec<Client> =
+                (0..POLLERS).map(|_| Client::connect(server.address())).collect();
+            for round in 0..ROUNDS {
+                let poll = format!("GET /events/live?since={round} HTTP/1.1\r\nHost: a\r\n\r\n");
+                pollers.iter_mut().for_each(|poller| poller.send(&poll));
+                let mut looks = 0..LOOKS_MAX;
+                while parked(&mut commander) < POLLERS {
+                    looks.next().expect("the polls are parked in the end");
+                }
+                let cores = parked_by_core(&mut commander);
+                assert!(cores.iter().all(|polls| *polls > 0), "nobody is on one core: {cores:?}");
+                commander.send(COMMAND);
+                let confirmed = commander.answer();
+                assert!(confirmed.contains("applied"), "{wake:?}: {confirmed}");
+                for poller in &mut pollers {
+                    let event = poller.answer();
+                    assert!(
+                        event.contains(&format!("\"seq\":{},", round + 1)),
+                        "{wake:?}: {event}"
+                    );
+                }
+            }
+            drop((commander, pollers));
+            server.stopper().stop();
+            server.join().expect("the server ends cleanly");
         }
     }
 }
@@ -106,20 +150,15 @@ fn vain_poll(backend: Backend, workers: usize) -> String {
 fn plan(backend: Backend, workers: usize, poll_timeout: Nanos) -> Plan {
     let first_two =
         usable_cpus().iter().take(2).map(usize::to_string).collect::<Vec<_>>().join(",");
-    let ring = uring::Settings::default();
     Plan {
-        listen: ([127, 0, 0, 1], 0).into(),
-        backend,
         cpus: Some(first_two.parse::<CpuList>().expect("CPUs by number")),
         workers: Some(workers),
-        wait: WaitMode::Block,
-        ring: uring::Settings { task_run: backend.task_run().unwrap_or(ring.task_run), ..ring },
-        backlog: 1024,
         settings: Settings {
             poll_timeout,
             drain_grace: Nanos::from_millis(1),
             ..Settings::default()
         },
+        ..Plan::new(backend)
     }
 }
 
@@ -190,10 +229,14 @@ fn names(metrics: &str) -> String {
 
 /// How many polls are parked, by the metrics.
 fn parked(client: &mut Client) -> usize {
+    parked_by_core(client).iter().sum()
+}
+
+fn parked_by_core(client: &mut Client) -> Vec<usize> {
     client.send(METRICS);
     let metrics = client.answer();
     let samples = metrics.lines().filter(|line| line.starts_with("ringpace_parked_polls{"));
     samples
-        .map(|line| line.rsplit(' ').next().expect("a value").parse::<usize>().expect("a number"))
-        .sum()
+        .map(|line| line.rsplit(' ').next().expect("a value").parse().expect("a number"))
+        .collect()
 }

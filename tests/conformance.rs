@@ -59,6 +59,20 @@ fn every_row_holds_on_uring() {
 }
 
 #[test]
+fn every_row_holds_on_uring_with_other_ways_to_receive_and_send() {
+    every_row_holds("uring --recv one-shot");
+    every_row_holds("uring --send direct --fixed-files on");
+    every_row_holds("uring --buffers 4 --buffer-bytes 64 --sq-entries 8 --cq-entries 16");
+}
+
+#[test]
+fn every_row_holds_on_uring_with_other_ways_to_complete_and_wait() {
+    every_row_holds("uring --task-run coop --quickack on");
+    every_row_holds("uring --sqpoll any --sqpoll-idle 1ms");
+    every_row_holds("uring --wait hybrid --min-wait 100us/4 --registered-ring off --wake eventfd");
+}
+
+#[test]
 fn every_row_holds_on_epoll() {
     every_row_holds("epoll");
 }
@@ -66,6 +80,7 @@ fn every_row_holds_on_epoll() {
 #[test]
 fn every_row_holds_on_monoio_with_io_uring() {
     every_row_holds("monoio-uring");
+    every_row_holds("monoio-uring --task-run defer --sq-entries 256 --cq-entries 2048");
 }
 
 #[test]
@@ -90,9 +105,13 @@ struct Servers {
 }
 
 impl Servers {
+    /// `backend` is one, with flags behind it if there are any.
     fn start(backend: &str) -> Servers {
         let start = |more: &[&str]| {
-            Server::start(&[&["--backend", backend, "--poll-timeout", "50ms"], more].concat())
+            let mut flags = vec!["--poll-timeout", "50ms", "--backend"];
+            flags.extend(backend.split(' '));
+            flags.extend(more);
+            Server::start(&flags)
         };
         let deadlines =
             ["--head-timeout", "250ms", "--content-timeout", "250ms", "--idle-timeout", "250ms"];

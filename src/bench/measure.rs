@@ -5,7 +5,7 @@
 //! pacer's own word, `host.measured_begin_mono_ns` of its object, if there is one, else to its start
 //! plus the warm-up, which is early by the milliseconds it takes to connect.
 
-use super::plan::{Plan, Target};
+use super::plan::{Launch, Plan, Target};
 use super::progress::Progress;
 use super::run::Job;
 use super::sampler::Sampler;
@@ -30,6 +30,9 @@ pub(super) struct Laboratory<'a> {
 
 /// The figures of a run.
 struct Figures {
+    /// What the server said of itself.
+    settings: Option<String>,
+    notes: Vec<String>,
     run: Run,
     target: Option<Usage>,
     pacer: Option<Usage>,
@@ -55,8 +58,12 @@ impl Laboratory<'_> {
             }
             Err(Mishap::Stopped) => return None,
         };
+        let (mut target_settings, mut target_notes) = (None, Vec::new());
         let (run, target_usage, pacer_usage) = match figures {
-            Some(Figures { run, target, pacer }) => (Some(run), target, pacer),
+            Some(Figures { settings, notes, run, target, pacer }) => {
+                (target_settings, target_notes) = (settings, notes);
+                (Some(run), target, pacer)
+            }
             None => (None, None, None),
         };
         Some(BenchRun {
@@ -67,6 +74,8 @@ impl Laboratory<'_> {
             run,
             target_usage,
             pacer_usage,
+            target_settings,
+            target_notes,
             files,
         })
     }
@@ -80,7 +89,10 @@ impl Laboratory<'_> {
     ) -> Result<Figures, Mishap> {
         let log = self.store.file(&format!("{files}.server.log"));
         let mut server = Server::start(target, self.surroundings, &log)?;
-        let figures = self.load(&mut server, job, files, what)?;
+        let mut figures = self.load(&mut server, job, files, what)?;
+        if let Launch::Serve(_) = target.launch {
+            (figures.settings, figures.notes) = server.said();
+        }
         server.stop().map_err(|how| Mishap::Failed(format!("target `{}`: {how}", target.name)))?;
         Ok(figures)
     }
@@ -109,7 +121,7 @@ impl Laboratory<'_> {
         let begin = measured_begin(&run).unwrap_or(started + self.plan.warmup);
         let [target, pacer] =
             samplers.map(|sampler| sampler.usage(begin, begin + self.plan.duration));
-        Ok(Figures { run, target, pacer })
+        Ok(Figures { settings: None, notes: Vec::new(), run, target, pacer })
     }
 
     /// Samples until the pacer has ended.

@@ -137,6 +137,11 @@ impl Server {
         self.address
     }
 
+    /// What our own server said of itself before it listened: its settings, and notes.
+    pub fn said(&self) -> (Option<String>, Vec<String>) {
+        said(&read_lossily(&self.log))
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.pid()
@@ -291,6 +296,14 @@ const STATUS_LINE_START: usize = 12;
 fn parse_status(head: &[u8]) -> Option<u16> {
     let digits = head.strip_prefix(b"HTTP/1.")?.get(2..5)?;
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The settings and notes at the head of a log of `ringpace serve`.
+fn said(log: &str) -> (Option<String>, Vec<String>) {
+    let head = || log.lines().take_while(|line| !line.starts_with("listening on"));
+    let said = |what: &'static str| head().filter_map(move |line| line.strip_prefix(what));
+    let settings = said("settings: ").next().map(String::from);
+    (settings, said("note: ").map(String::from).collect())
 }
 
 fn port_was_taken(log: &Path) -> bool {

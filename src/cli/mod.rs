@@ -66,7 +66,10 @@ pub fn main() -> ExitCode {
     let command = match Ringpace::from_args(&["ringpace"], &typed) {
         Ok(ringpace) => ringpace.command,
         Err(exit) if exit.status.is_ok() => {
-            print(&exit.output);
+            match typed.first() {
+                Some(&"serve") => print(&serve::help::grouped(&exit.output)),
+                _ => print(&exit.output),
+            }
             return ExitCode::SUCCESS;
         }
         Err(exit) => return complain(&Failure::usage(exit.output.trim_end())),

@@ -1,10 +1,17 @@
 //! `ringpace serve`: flags to a [`Plan`].
 
+mod choice;
+pub(super) mod help;
+mod resolved;
+mod tuning;
+
 use super::{Failure, print};
 use crate::http::HeadLimits;
+use crate::io::limits::Policy;
+use crate::io::net::SocketSettings;
 use crate::io::signal;
 use crate::io::topology::CpuList;
-use crate::io::uring::{self, TaskRun};
+use crate::io::uring::{MinWait, TaskRun, Wake};
 use crate::io::wait::WaitMode;
 use crate::serve::settings::Settings;
 use crate::serve::{Backend, Plan, Server};
@@ -27,7 +34,8 @@ pub(super) struct ServeArgs {
     #[argh(option, default = "Backend::Uring")]
     backend: Backend,
 
-    /// pin one worker to each of these CPUs, such as 0 or 0-3,6; default: one worker, not pinned
+    /// pin one worker to each of these CPUs: 0, 0-3,6, all, physical (one thread per core), all,!0;
+    /// default: one worker, not pinned
     #[argh(option)]
     cpus: Option<CpuList>,
 
@@ -35,14 +43,114 @@ pub(super) struct ServeArgs {
     #[argh(option)]
     workers: Option<usize>,
 
+    /// cpus left to the kernel: no worker is pinned there, even if --cpus names them; the ring's kernel
+    /// workers and all other threads of the server stay there
+    #[argh(option)]
+    housekeeping_cpus: Option<CpuList>,
+
     /// block (default), hybrid or spin: how a worker waits for work
     #[argh(option, default = "WaitMode::Block")]
     wait: WaitMode,
 
-    /// when io_uring runs completions: defer (default of uring), coop, or interrupt (default of
-    /// monoio-uring, which sets no flags then)
+    /// with --wait hybrid: how long before a timer to be awake, default 60us
     #[argh(option)]
+    spin_guard: Option<Nanos>,
+
+    /// with --wait hybrid: how long to spin after work, default 50us
+    #[argh(option)]
+    spin_budget: Option<Nanos>,
+
+    /// how a core with news wakes one that sleeps with long polls: msgring (default of uring, Linux
+    /// 5.18) or eventfd (all others)
+    #[argh(option, from_str_fn(choice::wake))]
+    wake: Option<Wake>,
+
+    /// when completions run: defer (default of uring, Linux 6.1), coop, or interrupt (default of
+    /// monoio-uring, which sets no flags then); monoio-uring too
+    #[argh(option, from_str_fn(choice::task_run))]
     task_run: Option<TaskRun>,
+
+    /// multishot (default, Linux 6.0) or one-shot: one submission per connection or per receive
+    #[argh(option, from_str_fn(choice::receive))]
+    recv: Option<bool>,
+
+    /// ring (default), or direct: by send(2) at once, and by the ring what that does not take
+    #[argh(option, from_str_fn(choice::send))]
+    send: Option<bool>,
+
+    /// on or off (default): connections' sockets stand in the ring's table of files (Linux 5.19)
+    #[argh(option, from_str_fn(choice::on_off))]
+    fixed_files: Option<bool>,
+
+    /// on (default, Linux 5.18) or off: the ring's own descriptor is registered
+    #[argh(option, from_str_fn(choice::on_off))]
+    registered_ring: Option<bool>,
+
+    /// submission queue entries, a power of two, default 512; monoio-uring too: 1024, at least 256
+    #[argh(option)]
+    sq_entries: Option<u32>,
+
+    /// completion queue entries, a power of two, default 8 times --sq-entries; monoio-uring too: 2 times
+    #[argh(option)]
+    cq_entries: Option<u32>,
+
+    /// receive buffers per worker, a power of two, default 1024
+    #[argh(option)]
+    buffers: Option<u16>,
+
+    /// bytes of a receive buffer, default 2048
+    #[argh(option)]
+    buffer_bytes: Option<u32>,
+
+    /// let a kernel thread submit (SQPOLL), on any CPU, or on these, dealt out to the workers in turn;
+    /// runs completions too, so excludes --task-run defer and coop
+    #[argh(option, from_str_fn(choice::cpus_or_any))]
+    sqpoll: Option<Option<CpuList>>,
+
+    /// how long that thread spins without work before it sleeps, default 1s
+    #[argh(option)]
+    sqpoll_idle: Option<Nanos>,
+
+    /// poll the network device for so long before a sleep (NAPI, Linux 6.9); nothing on loopback
+    #[argh(option)]
+    napi: Option<Nanos>,
+
+    /// sleep for a batch (Linux 6.12): 50us, or 50us/8 for 8 completions at most; a timer ends it
+    #[argh(option, from_str_fn(choice::min_wait))]
+    min_wait: Option<MinWait>,
+
+    /// connections that may wait to be accepted, default 4096
+    #[argh(option, default = "SocketSettings::default().backlog")]
+    backlog: u32,
+
+    /// on (default) or off: answers go out at once (TCP_NODELAY)
+    #[argh(option, from_str_fn(choice::on_off))]
+    nodelay: Option<bool>,
+
+    /// on or off (default): acknowledge at once (TCP_QUICKACK); a system call per receive; not monoio
+    #[argh(option, from_str_fn(choice::on_off))]
+    quickack: Option<bool>,
+
+    /// poll the network device for so long in a receive (SO_BUSY_POLL); nothing on loopback
+    #[argh(option)]
+    busy_poll: Option<Nanos>,
+
+    /// on or off (default): the kernel prefers the worker on whose CPU a connection's packets arrive
+    /// (SO_INCOMING_CPU, Linux 6.2); needs --cpus
+    #[argh(option, from_str_fn(choice::on_off))]
+    incoming_cpu: Option<bool>,
+
+    /// scheduling policy of the workers: other, batch, fifo:PRIO or rr:PRIO, PRIO from 1 to 99
+    #[argh(option, from_str_fn(choice::policy))]
+    sched: Option<Policy>,
+
+    /// nice value of the workers, -20 (first) to 19 (last)
+    #[argh(option, from_str_fn(choice::nice))]
+    nice: Option<i8>,
+
+    /// keep all memory from being paged out
+    #[argh(switch)]
+    mlockall: bool,
 
     /// how long a device takes to carry out a command, default 2ms
     #[argh(option, default = "Settings::default().device_latency")]
@@ -52,9 +160,9 @@ pub(super) struct ServeArgs {
     #[argh(option, default = "Settings::default().poll_timeout")]
     poll_timeout: Nanos,
 
-    /// connections that may wait to be accepted, default 4096
-    #[argh(option, default = "4096")]
-    backlog: u32,
+    /// also answer GET / with OK and POST / with its content, for independent HTTP suites
+    #[argh(switch)]
+    echo: bool,
 
     /// largest request line in bytes, default 16384 (414 beyond)
     #[argh(option, default = "HeadLimits::default().line_bytes_max")]
@@ -91,18 +199,11 @@ pub(super) struct ServeArgs {
     /// how long a shutdown waits for what is open, default 5s
     #[argh(option, default = "Settings::default().drain_timeout")]
     drain_timeout: Nanos,
-
-    /// also answer GET / with OK and POST / with its content, for independent HTTP suites
-    #[argh(switch)]
-    echo: bool,
 }
 
 impl ServeArgs {
     /// The plan, or the flag that is wrong.
     fn plan(&self) -> Result<Plan, Failure> {
-        if let Some(cpus) = &self.cpus {
-            cpus.check_online().map_err(|error| Failure::usage(format!("--cpus: {error}")))?;
-        }
         self.check_positive()?;
         let head = HeadLimits {
             line_bytes_max: self.line_bytes_max,
@@ -127,24 +228,13 @@ impl ServeArgs {
             backend: self.backend,
             cpus: self.cpus.clone(),
             workers: self.workers,
-            wait: self.wait,
-            ring: uring::Settings { task_run: self.task_run()?, ..uring::Settings::default() },
-            backlog: self.backlog,
+            wait: self.wait()?,
+            ring: self.ring()?,
+            sockets: self.sockets(),
+            threads: self.threads()?,
             settings,
         };
         plan.refusal().map_or(Ok(plan), |refusal| Err(Failure::usage(refusal)))
-    }
-
-    /// As typed, or the backend's own.
-    fn task_run(&self) -> Result<TaskRun, Failure> {
-        match (self.task_run, self.backend.task_run()) {
-            (Some(_), None) => Err(Failure::usage(format!(
-                "--task-run is about io_uring, which --backend {} does not use",
-                self.backend
-            ))),
-            (Some(typed), Some(_)) => Ok(typed),
-            (None, default) => Ok(default.unwrap_or(uring::Settings::default().task_run)),
-        }
     }
 
     /// Refuses what would make a server that answers nothing.
@@ -175,6 +265,7 @@ impl ServeArgs {
         let plan = self.plan()?;
         signal::block_termination();
         let server = Server::start(&plan).map_err(Failure::run)?;
+        print(&format!("settings: {}\n", resolved::line(&plan)));
         for note in server.notes() {
             print(&format!("note: {note}\n"));
         }
@@ -218,19 +309,6 @@ impl FromStr for Backend {
     }
 }
 
-impl FromStr for TaskRun {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<TaskRun, String> {
-        match text {
-            "defer" => Ok(TaskRun::Defer),
-            "coop" => Ok(TaskRun::Coop),
-            "interrupt" => Ok(TaskRun::Interrupt),
-            _ => Err(format!("`{text}` is no task-run mode; there are defer, coop and interrupt")),
-        }
-    }
-}
-
 impl FromStr for WaitMode {
     type Err = String;
 
@@ -243,3 +321,6 @@ impl FromStr for WaitMode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,21 +2,22 @@
 //! ring under each of its settings.
 //!
 //! Driver and peers live in one thread. Peers are plain non-blocking sockets, so nothing sleeps but
-//! the driver, and every loop ends at [`PATIENCE`]. Start at [`Stage`].
+//! the driver, and every loop ends. Start at [`Stage`].
+
+mod stage;
 
 use super::epoll::Epoll;
-use super::net::Listener;
-use super::uring::{Settings, TaskRun, Uring};
+use super::uring::{MinWait, Settings, Sqpoll, TaskRun, Uring, Wake};
 use super::{ConnId, Driver, Event, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::io::limits;
 use crate::rng::Rng;
 use crate::units::{Mono, Nanos};
-use socket2::SockRef;
+use stage::{Reading, Seen, Stage, noise, read_some, reset, write_some};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 /// Runs each named test on every driver.
 macro_rules! on_every_driver {
@@ -31,6 +32,27 @@ macro_rules! on_every_driver {
             uring_coop => uring(|s| s.task_run = TaskRun::Coop),
             uring_interrupt => uring(|s| s.task_run = TaskRun::Interrupt),
             uring_unregistered => uring(|s| s.registered_ring = false),
+            uring_tiny_buffers => uring(|s| (s.buffers, s.buffer_bytes) = (4, 64)),
+            uring_fixed_files => uring(|s| s.fixed_files = true),
+            uring_sqpoll => uring(sqpoll),
+            uring_sqpoll_that_sleeps => uring(|s| {
+                sqpoll(s);
+                s.sqpoll = Some(Sqpoll { cpu: None, idle: Nanos::from_millis(1) });
+            }),
+            uring_sqpoll_tiny_queues => uring(|s| {
+                sqpoll(s);
+                (s.sq_entries, s.cq_entries) = (4, 8);
+            }),
+            uring_min_wait => uring(|s| {
+                s.min_wait = Some(MinWait { span: Nanos::from_micros(100), completions: 4 });
+            }),
+            uring_napi => uring(|s| s.napi = Some(Nanos::from_micros(20))),
+            uring_woken_by_eventfd => uring(|s| s.wake = Wake::Eventfd),
+            uring_everything_else => uring(|s| {
+                sqpoll(s);
+                (s.recv_multishot, s.direct_send, s.fixed_files) = (false, true, true);
+                (s.buffers, s.buffer_bytes, s.registered_ring) = (8, 128, false);
+            }),
         );
     };
     (@drivers $tests:tt $($name:ident => $make:expr,)*) => {
@@ -55,11 +77,18 @@ on_every_driver! {
     closing_under_a_pending_send_ends_the_connection
     a_late_completion_for_a_reused_slot_is_dropped
     a_waker_ends_the_sleep
+    a_driver_ends_the_sleep_of_another
     nothing_to_do_takes_a_handful_of_turns
     stale_ids_do_nothing
     peers_are_refused_once_nobody_listens
     five_hundred_connections_are_served_at_once
     dropping_with_everything_in_flight_closes_every_socket
+}
+
+/// Chosen: the thread spins for longer than any pause of these tests.
+fn sqpoll(settings: &mut Settings) {
+    settings.task_run = TaskRun::Interrupt;
+    settings.sqpoll = Some(Sqpoll { cpu: None, idle: Nanos::from_secs(1) });
 }
 
 fn uring(change: impl FnOnce(&mut Settings)) -> Uring {
@@ -68,227 +97,8 @@ fn uring(change: impl FnOnce(&mut Settings)) -> Uring {
     Uring::new(&settings).expect("these tests need a kernel that allows io_uring")
 }
 
-/// Chosen: hundreds of times what the slowest test takes on a busy machine.
-const PATIENCE: Nanos = Nanos::from_secs(20);
 /// More than loopback's buffers hold, so that a send to a peer that does not read stays pending.
 const MORE_THAN_BUFFERS: usize = 16 * 1024 * 1024;
-
-/// An event, kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
-    Accepted(ConnId),
-    Connected(ConnId),
-    Received(ConnId, Vec<u8>),
-    End(ConnId),
-    Sent(ConnId),
-    Failed(ConnId),
-    Woken,
-}
-
-impl Seen {
-    fn of(event: Event<'_>) -> Seen {
-        match event {
-            Event::Accepted(id) => Seen::Accepted(id),
-            Event::Connected(id) => Seen::Connected(id),
-            Event::Received(id, bytes) => {
-                assert!(!bytes.is_empty(), "an event without bytes");
-                Seen::Received(id, bytes.to_vec())
-            }
-            Event::ReceivedEnd(id) => Seen::End(id),
-            Event::Sent(id) => Seen::Sent(id),
-            Event::Failed(id, _) => Seen::Failed(id),
-            Event::Woken => Seen::Woken,
-        }
-    }
-
-    fn id(&self) -> Option<ConnId> {
-        match self {
-            Seen::Accepted(id) | Seen::Connected(id) | Seen::Received(id, _) => Some(*id),
-            Seen::End(id) | Seen::Sent(id) | Seen::Failed(id) => Some(*id),
-            Seen::Woken => None,
-        }
-    }
-}
-
-/// A driver that listens, and everything it has said.
-struct Stage<D> {
-    driver: D,
-    address: SocketAddr,
-    give_up: Mono,
-    seen: Vec<Seen>,
-}
-
-impl<D: Driver> Stage<D> {
-    fn new(mut driver: D) -> Stage<D> {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), 1024).unwrap();
-        let address = listener.local_address().unwrap();
-        driver.listen(listener).unwrap();
-        Stage { driver, address, give_up: MonotonicClock.now() + PATIENCE, seen: Vec::new() }
-    }
-
-    /// One short turn; what it brought. It is remembered in `seen` too.
-    #[track_caller]
-    fn turn(&mut self) -> Vec<Seen> {
-        let now = MonotonicClock.now();
-        assert!(now < self.give_up, "nothing came of it; seen: {:?}", self.tail());
-        let mut events = Vec::new();
-        let wait = Wait::Until(now + Nanos::from_micros(200));
-        self.driver.turn(wait, |event| events.push(Seen::of(event))).unwrap();
-        self.seen.extend_from_slice(&events);
-        events
-    }
-
-    /// The last events, without their bytes.
-    fn tail(&self) -> Vec<Seen> {
-        let mut tail: Vec<Seen> = self.seen.iter().rev().take(10).cloned().collect();
-        tail.iter_mut().for_each(|seen| {
-            if let Seen::Received(_, bytes) = seen {
-                bytes.truncate(8);
-            }
-        });
-        tail
-    }
-
-    /// Turns until `wanted` picks something out of the events, old ones included.
-    #[track_caller]
-    fn until<T>(&mut self, wanted: impl Fn(&Seen) -> Option<T>) -> T {
-        loop {
-            if let Some(found) = self.seen.iter().find_map(&wanted) {
-                return found;
-            }
-            self.turn();
-        }
-    }
-
-    #[track_caller]
-    fn until_seen(&mut self, wanted: &Seen) {
-        self.until(|seen| (seen == wanted).then_some(()));
-    }
-
-    /// A new peer and its connection at the driver.
-    #[track_caller]
-    fn accept(&mut self) -> (TcpStream, ConnId) {
-        let known: Vec<Seen> = self.seen.clone();
-        let peer = TcpStream::connect(self.address).unwrap();
-        peer.set_nonblocking(true).unwrap();
-        let id = self.until(|seen| match seen {
-            Seen::Accepted(id) if !known.contains(seen) => Some(*id),
-            _ => None,
-        });
-        (peer, id)
-    }
-
-    /// Receives until `len` bytes of `id` have come in all.
-    #[track_caller]
-    fn until_received(&mut self, id: ConnId, len: usize) -> Vec<u8> {
-        while self.received(id).len() < len {
-            self.turn();
-        }
-        self.received(id)
-    }
-
-    fn received(&self, id: ConnId) -> Vec<u8> {
-        let mut all = Vec::new();
-        for seen in &self.seen {
-            if let Seen::Received(of, bytes) = seen
-                && *of == id
-            {
-                all.extend_from_slice(bytes);
-            }
-        }
-        all
-    }
-
-    /// Sends, and lets `peer` read meanwhile, until the kernel has everything.
-    #[track_caller]
-    fn send_to_reader(&mut self, id: ConnId, bytes: &[u8], peer: &mut TcpStream) -> Vec<u8> {
-        let mut read = Vec::new();
-        let sent_before = self.count(&Seen::Sent(id));
-        match self.driver.send(id, bytes.to_vec()) {
-            Sending::Done => {}
-            Sending::Failed(error) => panic!("the peer is there: {error}"),
-            Sending::Pending => {
-                while self.count(&Seen::Sent(id)) == sent_before {
-                    self.turn();
-                    read_some(peer, &mut read, usize::MAX);
-                }
-            }
-        }
-        while read.len() < bytes.len() {
-            self.turn();
-            read_some(peer, &mut read, usize::MAX);
-        }
-        read
-    }
-
-    fn count(&self, wanted: &Seen) -> usize {
-        self.seen.iter().filter(|seen| *seen == wanted).count()
-    }
-
-    /// A few turns in which whatever is still under way arrives.
-    #[track_caller]
-    fn settle(&mut self) {
-        for _ in 0..20 {
-            self.turn();
-        }
-    }
-
-    /// Turns until the peer's side of the connection is over, by FIN or by reset.
-    #[track_caller]
-    fn until_over(&mut self, peer: &mut TcpStream) -> Vec<u8> {
-        let mut read = Vec::new();
-        while read_some(peer, &mut read, usize::MAX) != Reading::Over {
-            self.turn();
-        }
-        read
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    Open,
-    /// FIN or reset.
-    Over,
-}
-
-/// Reads what is there, up to `limit` bytes, without blocking.
-fn read_some(peer: &mut TcpStream, into: &mut Vec<u8>, limit: usize) -> Reading {
-    let mut buf = [0; 64 * 1024];
-    let mut left = limit;
-    while left > 0 {
-        let room = left.min(buf.len());
-        match peer.read(&mut buf[..room]) {
-            Ok(0) => return Reading::Over,
-            Ok(n) => {
-                into.extend_from_slice(&buf[..n]);
-                left -= n;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Reading::Open,
-            Err(_) => return Reading::Over,
-        }
-    }
-    Reading::Open
-}
-
-/// Writes what fits, without blocking; how much that was.
-fn write_some(peer: &mut TcpStream, bytes: &[u8]) -> usize {
-    match peer.write(bytes) {
-        Ok(n) => n,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        Err(error) => panic!("the driver broke the connection: {error}"),
-    }
-}
-
-fn noise(rng: &mut Rng, len: usize) -> Vec<u8> {
-    let mut bytes: Vec<u8> =
-        (0..len.div_ceil(8)).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
-    bytes.truncate(len);
-    bytes
-}
-
-fn reset(peer: TcpStream) {
-    SockRef::from(&peer).set_linger(Some(std::time::Duration::ZERO)).unwrap();
-}
 
 /// A peer that writes noise in random pieces, and reads the echo in small ones.
 struct Echoed {
@@ -545,6 +355,36 @@ fn a_waker_ends_the_sleep<D: Driver>(mut stage: Stage<D>) {
     stage.seen.clear();
     stage.settle();
     assert_eq!(stage.seen, [], "one wake is one event");
+}
+
+/// Each of the two in turn, so that both sides of every way to wake are gone through.
+fn a_driver_ends_the_sleep_of_another<D: Driver>(mut stage: Stage<D>) {
+    let mut other = uring(|_| {});
+    for _ in 0..3 {
+        stage.driver.wake(&other.waker());
+        stage.turn();
+        until_woken(&mut other, stage.give_up);
+        Driver::wake(&mut other, &stage.driver.waker());
+        other.turn(Wait::Poll, |_| {}).unwrap();
+        until_woken(&mut stage.driver, stage.give_up);
+    }
+    let ended = other.waker();
+    drop(other);
+    stage.driver.wake(&ended);
+    stage.settle();
+    assert_eq!(stage.seen, [], "nobody woke this one, and that the other has ended is nothing");
+}
+
+#[track_caller]
+fn until_woken(driver: &mut impl Driver, give_up: Mono) {
+    let mut woken = 0;
+    while woken == 0 {
+        assert!(MonotonicClock.now() < give_up, "nobody was woken");
+        driver
+            .turn(Wait::Until(give_up), |event| woken += u32::from(matches!(event, Event::Woken)))
+            .unwrap();
+    }
+    assert_eq!(woken, 1);
 }
 
 /// Whatever the connections are in: idle, ended by the peer, paused with bytes waiting, broken.

@@ -36,6 +36,8 @@ pub struct Epoll {
     receive_buf: Box<[u8]>,
     /// `epoll_pwait2` is missing (Linux before 5.11): sleep in whole milliseconds.
     coarse: bool,
+    /// Acknowledge what was received at once.
+    quickack: bool,
     counters: Counters,
 }
 
@@ -108,6 +110,7 @@ impl Epoll {
             events: Vec::with_capacity(EVENTS_MAX),
             receive_buf: vec![0; RECEIVE_BUF_BYTES].into_boxed_slice(),
             coarse: false,
+            quickack: false,
             counters: Counters::default(),
         })
     }
@@ -222,6 +225,10 @@ impl Epoll {
             }
             Ok(n) => {
                 self.counters.received_bytes += n as u64;
+                if self.quickack {
+                    self.counters.syscalls += 1;
+                    net::acknowledge(socket.fd.as_fd());
+                }
                 socket.readable = ends || n == self.receive_buf.len();
                 self.queue_if_readable(id);
                 on_event(Event::Received(id, &self.receive_buf[..n]));
@@ -343,6 +350,7 @@ impl Epoll {
 impl Driver for Epoll {
     fn listen(&mut self, listener: Listener) -> io::Result<()> {
         listener.set_nonblocking()?;
+        self.quickack = listener.quickack();
         control(&self.poller, libc::EPOLL_CTL_ADD, listener.as_fd(), libc::EPOLLIN, LISTENER)?;
         self.accepting = Accepting::On(listener);
         Ok(())
@@ -409,6 +417,11 @@ impl Driver for Epoll {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn wake(&mut self, other: &Waker) {
+        self.counters.syscalls += 1;
+        other.wake();
     }
 
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! What the kernel allows this process: descriptors, timer slack.
+//! What the kernel allows this process and its threads: descriptors, timer slack, priority, memory.
 
 use std::io;
 
@@ -26,4 +26,85 @@ pub fn minimise_timer_slack() {
     // SAFETY: takes no pointers. It cannot fail for a positive slack; if it did, sleeps would only
     // be less exact.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong, 0, 0, 0) };
+}
+
+/// How the scheduler treats a thread; see sched(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// SCHED_OTHER, the kernel's default.
+    Other,
+    /// SCHED_BATCH: as `Other`, but it does not preempt others when it wakes up.
+    Batch,
+    /// SCHED_FIFO at this priority, 1 to 99: runs until it sleeps. A thread that spins is throttled by
+    /// kernel.sched_rt_runtime_us, and starves everything else on its CPU meanwhile.
+    Fifo(u8),
+    /// SCHED_RR: as `Fifo`, in turns with others of its priority.
+    RoundRobin(u8),
+}
+
+/// Policy and nice value of a thread; `None` leaves what it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scheduling {
+    /// The policy.
+    pub policy: Option<Policy>,
+    /// -20 (first) to 19 (last); of no effect under `Fifo` and `RoundRobin`.
+    pub nice: Option<i8>,
+}
+
+impl Scheduling {
+    /// Makes the scheduler treat the calling thread so. What the kernel refuses, one sentence each.
+    pub fn apply(&self) -> Vec<String> {
+        let policy = self.policy.map(|policy| {
+            let what = "--sched: the kernel refused the policy";
+            set_policy(policy).map_err(|error| refused(what, &error, "CAP_SYS_NICE or `ulimit -r`"))
+        });
+        let nice = self.nice.map(|nice| {
+            let what = "--nice: the kernel refused the value";
+            set_nice(nice).map_err(|error| refused(what, &error, "CAP_SYS_NICE or `ulimit -e`"))
+        });
+        [policy, nice].into_iter().flatten().filter_map(Result::err).collect()
+    }
+}
+
+fn set_policy(policy: Policy) -> io::Result<()> {
+    let (policy, priority) = match policy {
+        Policy::Other => (libc::SCHED_OTHER, 0),
+        Policy::Batch => (libc::SCHED_BATCH, 0),
+        Policy::Fifo(priority) => (libc::SCHED_FIFO, priority),
+        Policy::RoundRobin(priority) => (libc::SCHED_RR, priority),
+    };
+    let parameters = libc::sched_param { sched_priority: priority.into() };
+    // SAFETY: the kernel reads `parameters` during the call; 0 is the calling thread.
+    match unsafe { libc::sched_setscheduler(0, policy, &parameters) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn set_nice(nice: i8) -> io::Result<()> {
+    // SAFETY: takes no pointers; 0 is the calling thread.
+    match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.into()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Keeps all memory of this process, present and future, from being paged out (mlockall(2)).
+///
+/// # Errors
+/// One sentence with the limit that is in the way.
+pub fn lock_memory() -> Result<(), String> {
+    // SAFETY: takes no pointers.
+    match unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) } {
+        0 => Ok(()),
+        _ => {
+            let error = io::Error::last_os_error();
+            let needs = "CAP_IPC_LOCK or `ulimit -l unlimited`";
+            Err(refused("--mlockall: the kernel refused to lock memory", &error, needs))
+        }
+    }
+}
+
+fn refused(what: &str, error: &io::Error, needs: &str) -> String {
+    format!("{what}: {error}; it needs {needs}")
 }

@@ -127,6 +127,12 @@ pub trait Driver {
     /// A handle with which any thread can end this driver's sleep.
     fn waker(&self) -> net::Waker;
 
+    /// Ends the sleep of another driver, by whatever way is the cheapest for both; at the latest with the
+    /// next `turn`.
+    fn wake(&mut self, other: &net::Waker) {
+        other.wake();
+    }
+
     /// Submits what is owed to the kernel, sleeps as `wait` allows, then hands over every event there
     /// is. A turn that finds events never sleeps.
     fn turn(&mut self, wait: Wait, on_event: impl FnMut(Event<'_>)) -> std::io::Result<()>;

@@ -7,52 +7,160 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-/// A listening TCP socket. Sockets accepted from it inherit TCP_NODELAY.
+/// A listening TCP socket, and what those accepted from it need.
 #[derive(Debug)]
-pub struct Listener(Socket);
+pub struct Listener {
+    socket: Socket,
+    quickack: bool,
+    notes: Vec<String>,
+}
+
+/// What can be set about a listening socket and the sockets accepted from it; see socket(7), tcp(7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketSettings {
+    /// Connections that may wait to be accepted; the kernel caps it (net.core.somaxconn).
+    pub backlog: u32,
+    /// TCP_NODELAY: answers go out at once instead of waiting for company. Inherited.
+    pub nodelay: bool,
+    /// TCP_QUICKACK: acknowledge at once instead of with the answer. The kernel forgets it when an
+    /// answer goes out, so drivers set it after each receive: one system call more.
+    pub quickack: bool,
+    /// SO_BUSY_POLL: poll the network device for so long, in whole microseconds, in a receive that
+    /// finds nothing. Inherited. No effect on loopback.
+    pub busy_poll: Option<Nanos>,
+    /// SO_INCOMING_CPU: of the listeners of an address, prefer the one on the CPU that the connection's
+    /// packets arrive on (Linux 6.2 for several per address).
+    pub incoming_cpu: bool,
+}
+
+impl Default for SocketSettings {
+    /// The kernel's own, but for TCP_NODELAY. Chosen: a backlog as large as somaxconn is by default.
+    fn default() -> SocketSettings {
+        SocketSettings {
+            backlog: 4096,
+            nodelay: true,
+            quickack: false,
+            busy_poll: None,
+            incoming_cpu: false,
+        }
+    }
+}
 
 impl Listener {
-    /// Binds and listens; `backlog` connections may wait to be accepted, capped by the kernel
-    /// (net.core.somaxconn). Several listeners may share an address, as all ask for SO_REUSEPORT: the
-    /// kernel spreads connections over them by a hash of their addresses.
+    /// Binds and listens. Several listeners may share an address, as all ask for SO_REUSEPORT: the kernel
+    /// spreads connections over them by a hash of their addresses, or by `cpu`, where its thread runs, if
+    /// the settings ask for that.
     ///
     /// # Errors
     /// The error of the call that failed, with a sentence of what to do about a port in use.
-    pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
-        let attempt = || -> io::Result<Socket> {
+    pub fn bind(
+        address: SocketAddr,
+        settings: &SocketSettings,
+        cpu: Option<usize>,
+    ) -> io::Result<Listener> {
+        let mut notes = Vec::new();
+        let mut attempt = || -> io::Result<Socket> {
             let domain = Domain::for_address(address);
             let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_address(true)?;
             socket.set_reuse_port(true)?;
-            socket.set_tcp_nodelay(true)?;
+            settings.apply(&socket, cpu, &mut notes)?;
             socket.bind(&address.into())?;
-            socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+            socket.listen(i32::try_from(settings.backlog).unwrap_or(i32::MAX))?;
             Ok(socket)
         };
-        attempt().map(Listener).map_err(|error| explain_bind(error, address))
+        match attempt() {
+            Ok(socket) => Ok(Listener { socket, quickack: settings.quickack, notes }),
+            Err(error) => Err(explain_bind(error, address)),
+        }
+    }
+
+    /// What the kernel refused to set, one sentence each, for the results.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether accepted sockets are to acknowledge at once: see [`SocketSettings::quickack`].
+    pub(super) fn quickack(&self) -> bool {
+        self.quickack
+    }
+
+    /// Refuses peers from now on, however long the kernel holds the socket open for somebody.
+    pub(super) fn refuse_peers(&self) {
+        // One that does not listen any more refuses them already.
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
     }
 
     /// The address it listens on; tells the port where 0 was asked for.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        let address = self.0.local_addr()?;
+        let address = self.socket.local_addr()?;
         address.as_socket().ok_or_else(|| io::Error::other("the listener is not an IP socket"))
     }
 
     /// The same socket for an event loop that is not ours.
     pub fn into_std(self) -> std::net::TcpListener {
-        self.0.into()
+        self.socket.into()
     }
 
     /// Makes `accept` return at once when nobody waits; for the driver that polls.
     pub(super) fn set_nonblocking(&self) -> io::Result<()> {
-        self.0.set_nonblocking(true)
+        self.socket.set_nonblocking(true)
     }
 }
 
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
+}
+
+impl SocketSettings {
+    /// Sets what accepted sockets inherit, and what the listener is chosen by.
+    fn apply(
+        &self,
+        socket: &Socket,
+        cpu: Option<usize>,
+        notes: &mut Vec<String>,
+    ) -> io::Result<()> {
+        socket.set_tcp_nodelay(self.nodelay)?;
+        if let Some(span) = self.busy_poll {
+            let micros = i32::try_from(span.0.div_ceil(1_000)).unwrap_or(i32::MAX);
+            if let Err(error) = set_option(socket.as_fd(), BUSY_POLL, micros) {
+                notes.push(format!(
+                    "--busy-poll: the kernel refused SO_BUSY_POLL: {error}; it needs CAP_NET_ADMIN"
+                ));
+            }
+        }
+        if let Some(cpu) = cpu.filter(|_| self.incoming_cpu) {
+            let cpu = i32::try_from(cpu).unwrap_or(i32::MAX);
+            if let Err(error) = set_option(socket.as_fd(), INCOMING_CPU, cpu) {
+                notes.push(format!("--incoming-cpu: the kernel refused SO_INCOMING_CPU: {error}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A level and an option's name, both for setsockopt(2).
+type OptionName = (libc::c_int, libc::c_int);
+
+const BUSY_POLL: OptionName = (libc::SOL_SOCKET, libc::SO_BUSY_POLL);
+const INCOMING_CPU: OptionName = (libc::SOL_SOCKET, libc::SO_INCOMING_CPU);
+const QUICKACK: OptionName = (libc::IPPROTO_TCP, libc::TCP_QUICKACK);
+
+fn set_option(fd: BorrowedFd<'_>, (level, name): OptionName, value: i32) -> io::Result<()> {
+    let value = (&raw const value).cast();
+    // SAFETY: the kernel reads the 4 bytes of `value` during the call.
+    match unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value, 4) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Acknowledges what was received at once; the kernel forgets that when the next answer goes out. A
+/// connection that is gone needs no acknowledging.
+pub(super) fn acknowledge(fd: BorrowedFd<'_>) {
+    let _ = set_option(fd, QUICKACK, 1);
 }
 
 /// An error of bind, with what to do about it.
@@ -94,7 +202,12 @@ pub(super) fn client_socket(to: SocketAddr, nonblocking: bool) -> io::Result<Soc
 
 /// Ends the sleep of one driver, from any thread. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Waker(Arc<OwnedFd>);
+pub struct Waker {
+    event: Arc<OwnedFd>,
+    /// The driver's ring, if it has one that takes messages (MSG_RING). A descriptor of its own: it
+    /// names that ring, and no other, however long the waker lives.
+    ring: Option<Arc<OwnedFd>>,
+}
 
 impl Waker {
     /// A waker behind an eventfd (Linux 2.6.22).
@@ -105,7 +218,23 @@ impl Waker {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: `fd` was just made and nobody else owns it.
-        Ok(Waker(Arc::new(unsafe { OwnedFd::from_raw_fd(fd) })))
+        let event = Arc::new(unsafe { OwnedFd::from_raw_fd(fd) });
+        Ok(Waker { event, ring: None })
+    }
+
+    /// The same, which can also be reached by messages to `ring`.
+    pub(super) fn with_ring(self, ring: BorrowedFd<'_>) -> io::Result<Waker> {
+        Ok(Waker { ring: Some(Arc::new(ring.try_clone_to_owned()?)), ..self })
+    }
+
+    /// The ring to send a message to.
+    pub(super) fn ring(&self) -> Option<BorrowedFd<'_>> {
+        self.ring.as_ref().map(|ring| ring.as_fd())
+    }
+
+    /// Whether both wake the same driver.
+    pub(super) fn is(&self, other: &Waker) -> bool {
+        Arc::ptr_eq(&self.event, &other.event)
     }
 
     /// Makes the driver's present or next turn end with [`super::Event::Woken`]. Several calls may
@@ -113,7 +242,7 @@ impl Waker {
     pub fn wake(&self) {
         let one = 1u64;
         // SAFETY: the kernel reads the 8 bytes of `one` during the call.
-        let written = unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
+        let written = unsafe { libc::write(self.event.as_raw_fd(), (&raw const one).cast(), 8) };
         // A full counter (EAGAIN) means that 2^64 - 2 wakes are owed: the driver will wake up.
         debug_assert!(
             written == 8 || io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
@@ -124,13 +253,13 @@ impl Waker {
     pub(crate) fn drain(&self) -> bool {
         let mut count = 0u64;
         // SAFETY: the kernel writes at most the 8 bytes of `count` during the call.
-        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) == 8 }
+        unsafe { libc::read(self.event.as_raw_fd(), (&raw mut count).cast(), 8) == 8 }
     }
 }
 
 impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.event.as_fd()
     }
 }
 
@@ -198,3 +327,6 @@ const SEND_BUF_BYTES: usize = 1024;
 const SPARE_BUF_BYTES_MAX: usize = 64 * 1024;
 /// Chosen: as many as one turn's events; the rest goes back to the allocator.
 const SPARE_BUFFERS_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@
 //! Not here: what the child is for, its output, its readiness; see `bench::target`.
 
 use super::clock::MonotonicClock;
-use super::topology::CpuList;
+use super::topology::{CpuList, cpu_set};
 use crate::clock::Clock;
 use crate::units::{Mono, Nanos};
 use std::io;
@@ -131,16 +131,6 @@ fn settle(affinity: &libc::cpu_set_t, parent: u32) -> io::Result<()> {
     } else {
         Ok(())
     }
-}
-
-fn cpu_set(cpus: &CpuList) -> libc::cpu_set_t {
-    // SAFETY: a cpu_set_t is a bit mask; all zero is the empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    for cpu in cpus.cpus().iter().filter(|cpu| **cpu < libc::CPU_SETSIZE as usize) {
-        // SAFETY: the number is below CPU_SETSIZE, so the bit lies within the set.
-        unsafe { libc::CPU_SET(*cpu, &mut set) };
-    }
-    set
 }
 
 fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {

@@ -2,65 +2,20 @@
 //!
 //! The io-uring crate maps the queues and builds SQEs; the enter is ours, because with DEFER_TASKRUN
 //! nothing completes without GETEVENTS, and because the absolute deadline (6.12), NO_IOWAIT (6.15) and
-//! the registered ring descriptor (5.18) have to meet in one call. Not here: what is submitted.
+//! the registered ring descriptor (5.18) have to meet in one call. With SQPOLL a thread of the kernel
+//! submits, and an enter is made to sleep or to wake that thread only. Not here: what is submitted.
+
+pub(super) mod settings;
 
 use super::Counters;
+use super::topology::cpu_set;
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
-use crate::units::Mono;
-use io_uring::{IoUring, cqueue, squeue};
+use crate::units::{Mono, Nanos};
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types};
+use settings::{MinWait, Settings, Sqpoll, TaskRun};
 use std::io;
-use std::os::fd::AsRawFd;
-
-/// What can be set about a ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// When the kernel runs completions.
-    pub task_run: TaskRun,
-    /// One receive SQE serves a connection for its life (Linux 6.0); otherwise one per receive.
-    pub recv_multishot: bool,
-    /// Send by send(2) at once, and by the ring only what the kernel did not take.
-    pub direct_send: bool,
-    /// Register the ring's descriptor (Linux 5.18): the kernel saves looking it up at each enter.
-    pub registered_ring: bool,
-    /// Submission queue entries, a power of two.
-    pub sq_entries: u32,
-    /// Completion queue entries, a power of two.
-    pub cq_entries: u32,
-    /// Receive buffers, a power of two.
-    pub buffers: u16,
-    /// Bytes of each receive buffer.
-    pub buffer_bytes: u32,
-}
-
-/// When the kernel runs the work that completes requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskRun {
-    /// When the thread enters the ring to reap, and never else (DEFER_TASKRUN, 6.1).
-    Defer,
-    /// At the thread's next system call of any kind (COOP_TASKRUN, 5.19).
-    Coop,
-    /// At once, by interrupting the thread.
-    Interrupt,
-}
-
-impl Default for Settings {
-    /// Chosen for 64 to 10,000 connections a core: a turn submits a few hundred SQEs at most; a
-    /// multishot decouples the completion queue from the submission queue, hence 8 times; 2 MiB of
-    /// receive buffers, each several requests long.
-    fn default() -> Settings {
-        Settings {
-            task_run: TaskRun::Defer,
-            recv_multishot: true,
-            direct_send: false,
-            registered_ring: true,
-            sq_entries: 512,
-            cq_entries: 4096,
-            buffers: 1024,
-            buffer_bytes: 2048,
-        }
-    }
-}
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// How to enter the ring.
 #[derive(Clone, Copy, Debug)]
@@ -81,11 +36,16 @@ pub(super) struct Ring {
     base_flags: u32,
     /// ABS_TIMER is known (6.12).
     absolute: bool,
+    /// A thread of the kernel submits.
+    sqpoll: bool,
+    min_wait: Option<MinWait>,
     notes: Vec<String>,
 }
 
 // Kernel: include/uapi/linux/io_uring.h.
 const ENTER_GETEVENTS: u32 = 1 << 0;
+const ENTER_SQ_WAKEUP: u32 = 1 << 1;
+const ENTER_SQ_WAIT: u32 = 1 << 2;
 const ENTER_EXT_ARG: u32 = 1 << 3;
 const ENTER_REGISTERED_RING: u32 = 1 << 4;
 const ENTER_ABS_TIMER: u32 = 1 << 5;
@@ -123,6 +83,13 @@ impl Ring {
                     Some(note) => notes.push(note.to_string()),
                     None => return Err(explain_setup(&error)),
                 },
+                // Before Linux 5.11 a thread of the kernel was a privilege.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    match wanted.sqpoll.take() {
+                        Some(_) => notes.push(format!("--sqpoll is refused: {error}; without it")),
+                        None => return Err(explain_setup(&error)),
+                    }
+                }
                 Err(error) => return Err(explain_setup(&error)),
             }
         };
@@ -130,19 +97,47 @@ impl Ring {
             enter_fd: ring.as_raw_fd(),
             base_flags: 0,
             absolute: ring.params().is_feature_min_timeout(),
+            sqpoll: wanted.sqpoll.is_some(),
+            min_wait: settings.min_wait,
             ring,
             notes,
         };
-        ring.choose_enter_flags(settings);
+        ring.choose_enter_flags();
+        ring.register(settings);
         Ok(ring)
     }
 
-    fn choose_enter_flags(&mut self, settings: &Settings) {
+    fn choose_enter_flags(&mut self) {
         if self.ring.params().is_feature_no_iowait() {
             self.base_flags |= ENTER_NO_IOWAIT;
         }
         if !self.absolute {
             self.note("absolute deadlines are missing (Linux 6.12): each sleep reads the clock");
+        }
+        if self.min_wait.is_some() && !self.ring.params().is_feature_min_timeout() {
+            self.min_wait = None;
+            self.note(
+                "--min-wait: waiting for a batch is missing (Linux 6.12): the first completion ends a \
+                 sleep",
+            );
+        }
+    }
+
+    /// Tells the kernel what it has to know beyond the set-up.
+    fn register(&mut self, settings: &Settings) {
+        if let Some(span) = settings.napi {
+            let micros = u32::try_from(span.0.div_ceil(1_000)).unwrap_or(u32::MAX);
+            let mut napi = types::Napi::new().set_busy_poll_timeout(micros);
+            if let Err(error) = self.ring.submitter().register_napi(&mut napi) {
+                self.note(&format!("--napi: busy polling is refused (Linux 6.9): {error}"));
+            }
+        }
+        if let Some(cpus) = &settings.kernel_cpus
+            && let Err(error) = self.ring.submitter().register_iowq_aff(&cpu_set(cpus))
+        {
+            self.note(&format!(
+                "--housekeeping-cpus: the ring's kernel workers stay where they are (Linux 5.14): {error}"
+            ));
         }
         if settings.registered_ring {
             match self.register_descriptor() {
@@ -157,6 +152,32 @@ impl Ring {
         }
     }
 
+    /// Makes a table for the sockets of `count` connections (5.19); whether the kernel has.
+    pub(super) fn register_files(&mut self, count: u32) -> bool {
+        let outcome = self.ring.submitter().register_files_sparse(count);
+        if let Err(error) = &outcome {
+            self.note(&format!("--fixed-files: the kernel refused a table (Linux 5.19): {error}"));
+        }
+        outcome.is_ok()
+    }
+
+    /// Puts a socket into the table, or takes it out; whether the kernel has.
+    pub(super) fn set_file(&self, index: u32, file: Option<BorrowedFd<'_>>) -> bool {
+        let fd = file.map_or(NO_FILE, |file| file.as_raw_fd());
+        self.ring.submitter().register_files_update(index, &[fd]).is_ok()
+    }
+
+    /// Whether the kernel delivers messages from ring to ring (5.18).
+    pub(super) fn delivers_messages(&mut self) -> bool {
+        let mut probe = Probe::new();
+        let probed = self.ring.submitter().register_probe(&mut probe);
+        let delivers = probed.is_ok() && probe.is_supported(opcode::MsgRingData::CODE);
+        if !delivers {
+            self.note("--wake msgring: MSG_RING is missing (Linux 5.18): eventfd instead");
+        }
+        delivers
+    }
+
     fn register_descriptor(&self) -> io::Result<i32> {
         let fd = self.ring.as_raw_fd();
         let mut update = RsrcUpdate { offset: u32::MAX, reserved: 0, data: fd as u64 };
@@ -165,6 +186,16 @@ impl Ring {
             libc::syscall(libc::SYS_io_uring_register, fd, REGISTER_RING_FDS, &raw mut update, 1)
         };
         if registered == 1 { Ok(update.offset as i32) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// A thread of the kernel submits, so that nothing is certain to be submitted by an enter.
+    pub(super) fn submits_by_itself(&self) -> bool {
+        self.sqpoll
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the ring's descriptor is open for as long as `self`, which the borrow keeps alive.
+        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
     }
 
     pub(super) fn raw(&self) -> &IoUring {
@@ -194,9 +225,19 @@ impl Ring {
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
                 return Ok(());
             }
-            self.enter(Enter::Submit, counters)?;
+            match self.sqpoll {
+                true => self.await_room(counters)?,
+                false => self.enter(Enter::Submit, counters)?,
+            }
         }
         Err(io::Error::other("io_uring takes no more submissions; raise the queue's size"))
+    }
+
+    /// Sleeps until the kernel's thread has taken something out of the queue.
+    fn await_room(&mut self, counters: &mut Counters) -> io::Result<()> {
+        counters.syscalls += 1;
+        let flags = self.base_flags | ENTER_SQ_WAIT | ENTER_SQ_WAKEUP;
+        tolerate(self.enter_raw(0, 0, flags, std::ptr::null(), 0))
     }
 
     /// One `io_uring_enter`, or none where there is nothing to submit, to run or to wait for. A
@@ -207,26 +248,27 @@ impl Ring {
         if queue.cq_overflow() {
             counters.overflows += 1;
         }
-        let to_submit = queue.len() as u32;
+        let queued = queue.len() as u32;
+        // The fence that the kernel's thread asks for is paid with SQPOLL only.
+        let asleep = self.sqpoll && queued > 0 && queue.need_wakeup();
         drop(queue);
+        let to_submit = if self.sqpoll && !asleep { 0 } else { queued };
         if matches!(how, Enter::Submit) && to_submit == 0 && !work_waits {
             return Ok(());
         }
         counters.syscalls += 1;
-        match self.enter_once(how, to_submit) {
-            Ok(()) => Ok(()),
-            Err(error) => match error.raw_os_error() {
-                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
-                _ => Err(error),
-            },
-        }
+        let wakeup = if asleep { ENTER_SQ_WAKEUP } else { 0 };
+        tolerate(self.enter_once(how, to_submit, self.base_flags | wakeup))
     }
 
-    fn enter_once(&self, how: Enter, to_submit: u32) -> io::Result<()> {
-        let mut flags = self.base_flags | ENTER_GETEVENTS;
+    fn enter_once(&self, how: Enter, to_submit: u32, flags: u32) -> io::Result<()> {
+        let mut flags = flags | ENTER_GETEVENTS;
         let deadline = match how {
             Enter::Submit => return self.enter_raw(to_submit, 0, flags, std::ptr::null(), 0),
-            Enter::Forever => return self.enter_raw(to_submit, 1, flags, std::ptr::null(), 0),
+            Enter::Forever if self.min_wait.is_none() => {
+                return self.enter_raw(to_submit, 1, flags, std::ptr::null(), 0);
+            }
+            Enter::Forever => MonotonicClock.now() + FOREVER,
             Enter::Until(deadline) => deadline,
         };
         flags |= ENTER_EXT_ARG;
@@ -241,14 +283,26 @@ impl Ring {
             tv_sec: (nanos / 1_000_000_000) as libc::time_t,
             tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
         };
+        let (min_wait_usec, min_complete) = self.batch_until(deadline);
         let argument = GeteventsArg {
             sigmask: 0,
             sigmask_bytes: 0,
-            min_wait_usec: 0,
+            min_wait_usec,
             timespec: (&raw const timespec) as u64,
         };
         let size = size_of::<GeteventsArg>();
-        self.enter_raw(to_submit, 1, flags, (&raw const argument).cast(), size)
+        self.enter_raw(to_submit, min_complete, flags, (&raw const argument).cast(), size)
+    }
+
+    /// For how many microseconds a sleep that ends at `deadline` waits for how many completions.
+    fn batch_until(&self, deadline: Mono) -> (u32, u32) {
+        let Some(MinWait { span, completions }) = self.min_wait else { return (0, 1) };
+        // Kernel: io_uring/wait.c looks at the deadline only once the wait for a batch is over.
+        let span = span.min(deadline.saturating_since(MonotonicClock.now()));
+        match u32::try_from(span.0 / 1_000).unwrap_or(u32::MAX) {
+            0 => (0, 1),
+            micros => (micros, completions),
+        }
     }
 
     fn enter_raw(
@@ -289,6 +343,23 @@ impl Ring {
     }
 }
 
+/// What ends an enter early is no error: what there is can be reaped.
+fn tolerate(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
+            _ => Err(error),
+        },
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Kernel: register_files_update(2) empties the entry.
+const NO_FILE: i32 = -1;
+
+/// Chosen: a sleep that needs a deadline only because a batch is waited for; it just goes on after it.
+const FOREVER: Nanos = Nanos::from_secs(3600);
+
 /// Chosen: with SUBMIT_ALL one submission empties the queue; more means that the kernel refuses.
 const SUBMIT_ATTEMPTS: u32 = 3;
 
@@ -299,6 +370,7 @@ struct Wanted {
     task_run: TaskRun,
     single_issuer: bool,
     submit_all: bool,
+    sqpoll: Option<Sqpoll>,
 }
 
 impl Wanted {
@@ -308,6 +380,7 @@ impl Wanted {
             task_run: settings.task_run,
             single_issuer: true,
             submit_all: true,
+            sqpoll: settings.sqpoll,
         }
     }
 
@@ -322,6 +395,13 @@ impl Wanted {
         }
         if self.single_issuer {
             builder.setup_single_issuer();
+        }
+        if let Some(Sqpoll { cpu, idle }) = self.sqpoll {
+            let millis = idle.0.div_ceil(1_000_000).max(1);
+            builder.setup_sqpoll(u32::try_from(millis).unwrap_or(u32::MAX));
+            if let Some(cpu) = cpu.and_then(|cpu| u32::try_from(cpu).ok()) {
+                builder.setup_sqpoll_cpu(cpu);
+            }
         }
         match self.task_run {
             TaskRun::Defer => builder.setup_defer_taskrun().setup_taskrun_flag(),

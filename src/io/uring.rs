@@ -15,21 +15,27 @@
 //!
 //! Start at [`Uring::turn`](Driver::turn), then `complete`. Not here: setting up; see `ring`.
 
+mod cookie;
+mod socket;
+
 use super::buffers::{BufferRing, RECEIVE_GROUP};
 use super::net::{self, Listener, SpareBuffers, Waker};
 use super::ring::{Enter, Ring};
 use super::{ConnId, Counters, Driver, Event, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
-use crate::slab::{GENERATION_BITS, Key, Slab};
+use crate::io::limits::descriptor_limit;
+use crate::slab::{Key, Slab};
 use crate::units::{Mono, Nanos};
+use cookie::{Cookie, NO_CONN, Op, decode, encode};
 use io_uring::{cqueue, opcode, squeue, types};
-use socket2::SockAddr;
+use socket::{Receiving, Socket};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-pub use super::ring::{Settings, TaskRun, explain_setup};
+pub use super::ring::explain_setup;
+pub use super::ring::settings::{MinWait, Settings, Sqpoll, TaskRun, Wake};
 
 /// A driver on io_uring; Linux 5.19 and later.
 pub struct Uring {
@@ -41,39 +47,21 @@ pub struct Uring {
     wake_count: Box<u64>,
     waking: Waking,
     waker: Waker,
+    /// Drivers that a message was sent to; a cookie's slot is an index. As many as there are cores.
+    told: Vec<Waker>,
+    /// Other drivers are woken by messages.
+    messages: bool,
     spare: SpareBuffers,
     /// Sockets whose receive has to be armed again with the next submission.
     unarmed: Vec<ConnId>,
     /// A kernel without multishot receive (before 6.0), or one told not to use it.
     one_shot: bool,
     direct_send: bool,
+    /// How many sockets the ring's table of files holds: those of the first slots.
+    files: u32,
+    /// Acknowledge what was received at once.
+    quickack: bool,
     counters: Counters,
-}
-
-#[derive(Debug)]
-struct Socket {
-    fd: OwnedFd,
-    receiving: Receiving,
-    /// The send whose bytes the kernel may be reading, and how many of them are gone.
-    sending: Option<(Vec<u8>, usize)>,
-    /// The address that the kernel reads until the connect completes.
-    connecting: Option<Box<SockAddr>>,
-    paused: bool,
-    /// The worker was told that it is broken: report nothing more.
-    failed: bool,
-    /// `close` was called: report nothing, free the slot at the last completion.
-    closing: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Receiving {
-    /// Nothing armed: not yet, or to be armed again.
-    Idle,
-    Armed,
-    /// Armed, and asked to stop.
-    Cancelling,
-    /// FIN or an error was seen; never armed again.
-    Over,
 }
 
 /// The read of the eventfd.
@@ -93,29 +81,6 @@ enum Accepting {
     Paused(Listener, Mono),
 }
 
-/// CQE cookie: bits 63..56 operation, 55..32 generation, 31..0 slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cookie {
-    op: Op,
-    id: ConnId,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Op {
-    Accept = 1,
-    Connect = 2,
-    Receive = 3,
-    Send = 4,
-    Cancel = 5,
-    Wake = 6,
-}
-
-const _: () = assert!(GENERATION_BITS + 32 + 8 == 64, "a cookie is 64 bits");
-
-/// The id in cookies of operations that belong to no connection.
-const NO_CONN: ConnId = Key { slot: 0, generation: 0 };
-
 /// Chosen: cancelling socket operations takes microseconds.
 const DROP_PATIENCE: Nanos = Nanos::from_secs(1);
 
@@ -126,9 +91,14 @@ impl Uring {
     /// # Errors
     /// Says what to do where io_uring is forbidden, missing or out of locked memory.
     pub fn new(settings: &Settings) -> io::Result<Uring> {
-        let ring = Ring::new(settings)?;
+        let mut ring = Ring::new(settings)?;
         let buffers = BufferRing::register(ring.raw(), settings.buffers, settings.buffer_bytes)
             .map_err(|error| explain_buffers(&error))?;
+        let files = if settings.fixed_files { files_max()? } else { 0 };
+        let files = if files > 0 && ring.register_files(files) { files } else { 0 };
+        let messages = settings.wake == Wake::MsgRing && ring.delivers_messages();
+        let waker = Waker::new()?;
+        let waker = if messages { waker.with_ring(ring.fd())? } else { waker };
         let mut driver = Uring {
             ring,
             sockets: Slab::new(),
@@ -136,11 +106,15 @@ impl Uring {
             accepting: Accepting::Off,
             wake_count: Box::new(0),
             waking: Waking::On,
-            waker: Waker::new()?,
+            waker,
+            told: Vec::new(),
+            messages,
             spare: SpareBuffers::default(),
             unarmed: Vec::new(),
             one_shot: !settings.recv_multishot,
             direct_send: settings.direct_send,
+            files,
+            quickack: false,
             counters: Counters::default(),
         };
         driver.arm_wake()?;
@@ -179,13 +153,13 @@ impl Uring {
             return Ok(());
         }
         socket.receiving = Receiving::Armed;
-        let fd = types::Fd(socket.fd.as_raw_fd());
+        let (fd, flags) = socket.target();
         let entry = match self.one_shot {
-            false => opcode::RecvMulti::new(fd, RECEIVE_GROUP).build(),
+            false => opcode::RecvMulti::new(fd, RECEIVE_GROUP).build().flags(flags),
             true => opcode::Recv::new(fd, std::ptr::null_mut(), 0)
                 .buf_group(RECEIVE_GROUP)
                 .build()
-                .flags(squeue::Flags::BUFFER_SELECT),
+                .flags(flags | squeue::Flags::BUFFER_SELECT),
         };
         self.push(&entry.user_data(encode(Op::Receive, id)))
     }
@@ -200,10 +174,35 @@ impl Uring {
         let Some((bytes, gone)) = &socket.sending else { return Ok(()) };
         let rest = &bytes[*gone..];
         let len = u32::try_from(rest.len()).unwrap_or(u32::MAX);
-        let entry = opcode::Send::new(types::Fd(socket.fd.as_raw_fd()), rest.as_ptr(), len)
+        let (fd, flags) = socket.target();
+        let entry = opcode::Send::new(fd, rest.as_ptr(), len)
             .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
-            .build();
+            .build()
+            .flags(flags);
         self.push(&entry.user_data(encode(Op::Send, id)))
+    }
+
+    /// Takes in a socket, and enters it in the ring's table of files if there is room.
+    fn adopt(&mut self, fd: OwnedFd) -> ConnId {
+        let id = self.sockets.insert(Socket::new(fd));
+        if id.slot < self.files {
+            self.counters.syscalls += 1;
+            let socket = self.sockets.get_mut(id).expect("just inserted");
+            let entered = self.ring.set_file(id.slot, Some(socket.fd.as_fd()));
+            socket.file = entered.then_some(id.slot);
+        }
+        id
+    }
+
+    /// Gives a socket's place in the table back. A kernel before 6.13 holds on to its file for as long
+    /// as older operations of any socket run, hence the peer is told by hand.
+    fn leave_table(&mut self, id: ConnId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if let Some(index) = socket.file.take() {
+            self.counters.syscalls += 2;
+            let _ = socket2::SockRef::from(&socket.fd).shutdown(std::net::Shutdown::Both);
+            self.ring.set_file(index, None);
+        }
     }
 
     /// Takes in one completion.
@@ -225,6 +224,9 @@ impl Uring {
                 on_event(Event::Woken);
                 return self.arm_wake();
             }
+            Op::Told => on_event(Event::Woken),
+            // The message failed: that ring is full, or ends. Its eventfd is never full.
+            Op::Tell => self.told[id.slot as usize].wake(),
         }
         Ok(())
     }
@@ -246,6 +248,10 @@ impl Uring {
                 (1.., Some(buffer)) => {
                     let len = cqe.result() as usize;
                     self.counters.received_bytes += len as u64;
+                    if self.quickack && report {
+                        self.counters.syscalls += 1;
+                        net::acknowledge(socket.fd.as_fd());
+                    }
                     if report {
                         on_event(Event::Received(id, self.buffers.bytes(buffer, len)));
                     }
@@ -357,7 +363,7 @@ impl Uring {
             // One that comes after `stop_listening` is closed by being dropped here.
             if !matches!(self.accepting, Accepting::Off) {
                 self.counters.accepted += 1;
-                let id = self.sockets.insert(Socket::new(fd));
+                let id = self.adopt(fd);
                 self.unarmed.push(id);
                 on_event(Event::Accepted(id));
             }
@@ -404,6 +410,7 @@ impl Uring {
             socket.closing && !armed && socket.sending.is_none() && socket.connecting.is_none()
         });
         if over {
+            self.leave_table(id);
             self.sockets.remove(id);
             self.counters.syscalls += 1; // close(2)
             // One more descriptor to be had; if arming fails, the pause's end tries again.
@@ -465,33 +472,19 @@ impl Uring {
     }
 }
 
-impl Socket {
-    fn new(fd: OwnedFd) -> Socket {
-        Socket {
-            fd,
-            receiving: Receiving::Idle,
-            sending: None,
-            connecting: None,
-            paused: false,
-            failed: false,
-            closing: false,
-        }
-    }
-
-    /// Whether the worker still wants to hear of it.
-    fn reports(&self) -> bool {
-        !self.failed && !self.closing
-    }
-}
-
 impl Driver for Uring {
     fn listen(&mut self, listener: Listener) -> io::Result<()> {
+        self.quickack = listener.quickack();
         self.accepting = Accepting::On(listener);
         self.arm_accept()
     }
 
     fn stop_listening(&mut self) {
-        if let Accepting::On(_) = std::mem::replace(&mut self.accepting, Accepting::Off) {
+        let accepting = std::mem::replace(&mut self.accepting, Accepting::Off);
+        if let Accepting::On(listener) = accepting {
+            if self.ring.submits_by_itself() {
+                listener.refuse_peers(); // the cancel is submitted some time soon
+            }
             // Submitted at once: until the cancel is through, the kernel holds the socket open and
             // would let peers connect to nobody.
             let cancelled = self.cancel(Op::Accept, NO_CONN);
@@ -501,14 +494,16 @@ impl Driver for Uring {
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<ConnId> {
         let socket = net::client_socket(to, false)?;
-        let id = self.sockets.insert(Socket::new(socket.into()));
+        let id = self.adopt(socket.into());
         let socket = self.sockets.get_mut(id).expect("just inserted");
         let address = socket.connecting.insert(Box::new(to.into()));
-        let fd = types::Fd(socket.fd.as_raw_fd());
-        let entry = opcode::Connect::new(fd, address.as_ptr().cast(), address.len()).build();
+        let (address, len) = (address.as_ptr().cast(), address.len());
+        let (fd, flags) = socket.target();
+        let entry = opcode::Connect::new(fd, address, len).build().flags(flags);
         match self.push(&entry.user_data(encode(Op::Connect, id))) {
             Ok(()) => Ok(id),
             Err(error) => {
+                self.leave_table(id);
                 self.sockets.remove(id);
                 Err(error)
             }
@@ -608,6 +603,26 @@ impl Driver for Uring {
         self.waker.clone()
     }
 
+    fn wake(&mut self, other: &Waker) {
+        let Some(ring) = other.ring().filter(|_| self.messages) else {
+            self.counters.syscalls += 1;
+            return other.wake();
+        };
+        let known = self.told.iter().position(|told| told.is(other));
+        let slot = known.unwrap_or(self.told.len());
+        let (ring, message) = (types::Fd(ring.as_raw_fd()), encode(Op::Told, NO_CONN));
+        if known.is_none() {
+            self.told.push(other.clone());
+        }
+        let entry = opcode::MsgRingData::new(ring, 0, message, None)
+            .build()
+            .flags(squeue::Flags::SKIP_SUCCESS)
+            .user_data(encode(Op::Tell, Key { slot: slot as u32, generation: 0 }));
+        if self.push(&entry).is_err() {
+            other.wake();
+        }
+    }
+
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
         self.counters.turns += 1;
         let mut wait = wait;
@@ -632,23 +647,13 @@ impl Driver for Uring {
     }
 }
 
-fn encode(op: Op, id: ConnId) -> u64 {
-    (op as u64) << 56 | u64::from(id.generation) << 32 | u64::from(id.slot)
+/// How many sockets a table can have: as many as descriptors are allowed, or less.
+fn files_max() -> io::Result<u32> {
+    Ok(descriptor_limit()?.min(FILES_MAX) as u32)
 }
 
-fn decode(cookie: u64) -> Option<Cookie> {
-    let op = match (cookie >> 56) as u8 {
-        1 => Op::Accept,
-        2 => Op::Connect,
-        3 => Op::Receive,
-        4 => Op::Send,
-        5 => Op::Cancel,
-        6 => Op::Wake,
-        _ => return None,
-    };
-    let generation = (cookie >> 32) as u32 & ((1 << GENERATION_BITS) - 1);
-    Some(Cookie { op, id: Key { slot: cookie as u32, generation } })
-}
+/// Chosen: half a MiB of table; sockets beyond go by their descriptors.
+const FILES_MAX: u64 = 65_536;
 
 fn explain_buffers(error: &io::Error) -> io::Error {
     let advice = match error.raw_os_error() {

@@ -103,6 +103,13 @@ pub struct BenchRun {
     pub target_usage: Option<Usage>,
     /// The same of the pacer.
     pub pacer_usage: Option<Usage>,
+    /// Every flag about how our own server ran, with the value in force, as it can be typed; `null` for
+    /// other servers.
+    #[serde(default)]
+    pub target_settings: Option<String>,
+    /// What the kernel lacked or refused of it, one sentence each.
+    #[serde(default)]
+    pub target_notes: Vec<String>,
     /// The files of this run begin with this, below the bench's directory.
     pub files: String,
 }

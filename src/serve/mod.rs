@@ -13,6 +13,7 @@ pub mod reply;
 pub mod router;
 pub mod settings;
 pub mod station;
+pub mod threads;
 pub mod worker;
 
 use self::monoio::Engine;
@@ -22,7 +23,7 @@ use crate::io::Driver;
 use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::epoll::Epoll;
 use crate::io::limits::minimise_timer_slack;
-use crate::io::net::{self, Listener, Waker};
+use crate::io::net::{self, Listener, SocketSettings, Waker};
 use crate::io::topology::{self, CpuList};
 use crate::io::uring::{self, TaskRun, Uring};
 use crate::io::wait::{WaitMode, Waiting};
@@ -35,6 +36,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::JoinHandle;
+use threads::Threads;
 use worker::Worker;
 
 /// What moves the bytes.
@@ -55,14 +57,25 @@ impl Backend {
     pub const ALL: [Backend; 4] =
         [Backend::Uring, Backend::Epoll, Backend::MonoioUring, Backend::MonoioEpoll];
 
-    /// When its ring runs completions unless told otherwise; `None` without a ring. monoio sets no
-    /// flags of its own accord.
-    pub fn task_run(self) -> Option<TaskRun> {
+    /// What its ring is like unless told otherwise; `None` without a ring. monoio sets no flags of its
+    /// own accord, and of the settings only `task_run` and the entries can be set there.
+    pub fn ring(self) -> Option<uring::Settings> {
+        let ours = uring::Settings::default();
         match self {
-            Backend::Uring => Some(TaskRun::Defer),
-            Backend::MonoioUring => Some(TaskRun::Interrupt),
+            Backend::Uring => Some(ours),
+            Backend::MonoioUring => Some(uring::Settings {
+                task_run: TaskRun::Interrupt,
+                sq_entries: monoio::SQ_ENTRIES,
+                cq_entries: 2 * monoio::SQ_ENTRIES,
+                ..ours
+            }),
             Backend::Epoll | Backend::MonoioEpoll => None,
         }
+    }
+
+    /// Runs on monoio.
+    pub fn is_monoio(self) -> bool {
+        matches!(self, Backend::MonoioUring | Backend::MonoioEpoll)
     }
 }
 
@@ -79,48 +92,134 @@ pub struct Plan {
     pub workers: Option<usize>,
     /// How workers wait.
     pub wait: WaitMode,
-    /// The ring's settings, for [`Backend::Uring`]; of [`Backend::MonoioUring`] only `task_run` can
-    /// be set.
+    /// The ring's settings, for backends that have one; see [`Backend::ring`].
     pub ring: uring::Settings,
-    /// Connections that may wait to be accepted, per listener; the kernel caps it (somaxconn).
-    pub backlog: u32,
+    /// The listening sockets and what is accepted from them.
+    pub sockets: SocketSettings,
+    /// CPUs, priority and memory.
+    pub threads: Threads,
     /// Limits and latencies.
     pub settings: Settings,
 }
 
 impl Plan {
+    /// One worker that is not pinned, on a port of the kernel's choice on loopback; everything else as
+    /// it is by default.
+    pub fn new(backend: Backend) -> Plan {
+        Plan {
+            listen: ([127, 0, 0, 1], 0).into(),
+            backend,
+            cpus: None,
+            workers: None,
+            wait: WaitMode::Block,
+            ring: backend.ring().unwrap_or_default(),
+            sockets: SocketSettings::default(),
+            threads: Threads::default(),
+            settings: Settings::default(),
+        }
+    }
+
     /// Why this plan cannot run, if it cannot: one sentence that names the flags.
-    ///
-    /// Whatever monoio cannot do is refused here. An SQPOLL flag, once there is one, belongs here
-    /// too: monoio's submission panics when the kernel's thread has not made room yet.
     pub fn refusal(&self) -> Option<String> {
-        let monoio = matches!(self.backend, Backend::MonoioUring | Backend::MonoioEpoll);
-        let defer = self.ring.task_run == TaskRun::Defer;
+        let about_the_ring = match self.backend {
+            Backend::Uring => self.ring.refusal(),
+            Backend::MonoioUring => self.refusal_of_monoio().or_else(|| self.ring.refusal()),
+            Backend::Epoll | Backend::MonoioEpoll => None,
+        };
+        about_the_ring
+            .or_else(|| self.refusal_of_waiting())
+            .or_else(|| self.refusal_of_placing())
+            .or_else(|| self.refusal_of_workers())
+    }
+
+    fn refusal_of_waiting(&self) -> Option<String> {
         match self.wait {
-            WaitMode::Hybrid { .. } if monoio => Some(
+            WaitMode::Hybrid { .. } if self.backend.is_monoio() => Some(
                 "--wait hybrid: monoio decides itself when to sleep; its backends have block and spin"
                     .into(),
             ),
-            WaitMode::Spin if self.backend == Backend::MonoioUring && defer => Some(
-                "--wait spin: monoio takes deferred completions only when it sleeps; leave \
-                 --task-run defer out, or use --wait block"
+            WaitMode::Spin if self.backend == Backend::Uring && self.ring.min_wait.is_some() => {
+                Some("--min-wait is about sleeping, which --wait spin never does".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// What monoio cannot do.
+    fn refusal_of_monoio(&self) -> Option<String> {
+        if self.ring.sqpoll.is_some() {
+            return Some(
+                "--sqpoll: monoio's submission panics where the kernel's thread has not made room \
+                 yet; use --backend uring"
+                    .into(),
+            );
+        }
+        if self.ring.sq_entries < monoio::SQ_ENTRIES_MIN {
+            return Some(format!(
+                "--sq-entries {}: monoio takes {} or more",
+                self.ring.sq_entries,
+                monoio::SQ_ENTRIES_MIN
+            ));
+        }
+        let unseen = self.wait == WaitMode::Spin && self.ring.task_run == TaskRun::Defer;
+        unseen.then(|| {
+            "--wait spin: monoio takes deferred completions only when it sleeps; leave --task-run \
+             defer out, or use --wait block"
+                .into()
+        })
+    }
+
+    /// What needs workers that stand still.
+    fn refusal_of_placing(&self) -> Option<String> {
+        if self.sockets.quickack && self.backend.is_monoio() {
+            return Some(
+                "--quickack: the kernel forgets it at each answer, and monoio has no place to set it \
+                 again; use --backend uring or epoll"
+                    .into(),
+            );
+        }
+        if self.sockets.incoming_cpu && self.cpus.is_none() {
+            return Some(
+                "--incoming-cpu needs --cpus: a worker that is not pinned has no CPU to prefer"
+                    .into(),
+            );
+        }
+        let housekeeping = self.threads.housekeeping_cpus.as_ref()?;
+        match &self.cpus {
+            None => Some(
+                "--housekeeping-cpus needs --cpus: a worker that is not pinned runs anywhere"
                     .into(),
             ),
-            _ => match self.workers {
-                Some(0) => Some("--workers 0 would serve nobody".into()),
-                Some(n) if n > CORES_MAX => {
-                    Some(format!("--workers {n} is more than the {CORES_MAX} that can take part"))
-                }
-                _ => None,
-            },
+            Some(cpus) if cpus.without(housekeeping).is_none() => {
+                Some(format!("--housekeeping-cpus {housekeeping} leaves none of --cpus {cpus}"))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn refusal_of_workers(&self) -> Option<String> {
+        match self.workers {
+            Some(0) => Some("--workers 0 would serve nobody".into()),
+            Some(n) if n > CORES_MAX => {
+                Some(format!("--workers {n} is more than the {CORES_MAX} that can take part"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The CPUs that workers are pinned to, without those left to the kernel.
+    pub fn worker_cpus(&self) -> Option<CpuList> {
+        let cpus = self.cpus.as_ref()?;
+        match &self.threads.housekeeping_cpus {
+            Some(housekeeping) => cpus.without(housekeeping),
+            None => Some(cpus.clone()),
         }
     }
 
     /// The CPU of each worker.
     fn cores(&self) -> Vec<Option<usize>> {
         let cpus: Vec<Option<usize>> = self
-            .cpus
-            .as_ref()
+            .worker_cpus()
             .map_or(vec![None], |list| list.cpus().iter().copied().map(Some).collect());
         let workers = self.workers.unwrap_or(cpus.len());
         cpus.into_iter().cycle().take(workers).collect()
@@ -166,7 +265,9 @@ impl Server {
         }
         let cores = plan.cores();
         let names = labels(&cores);
-        let listeners = bind_all(plan, cores.len())?;
+        let listeners = bind_all(plan, &cores)?;
+        let mut notes: Vec<String> = plan.threads.settle_starter().into_iter().collect();
+        notes.extend(listeners.iter().flat_map(|listener| listener.notes().to_vec()));
         let address = listeners[0].local_address()?;
         let shared = Shared {
             home: Arc::new(Home::new(LOG_CAPACITY)),
@@ -192,7 +293,11 @@ impl Server {
                 .push(std::thread::Builder::new().name(name).spawn(move || seat.take(listener))?);
         }
         drop(report);
-        gather(&reports, workers, address, &stop, &all_wakers)
+        let mut server = gather(&reports, workers, address, &stop, &all_wakers)?;
+        notes.append(&mut server.notes);
+        notes.extend(plan.threads.settle_memory());
+        server.notes = each_once(notes);
+        Ok(server)
     }
 
     /// The address it listens on.
@@ -200,7 +305,7 @@ impl Server {
         self.address
     }
 
-    /// What the kernel lacked, one sentence each.
+    /// What the kernel lacked or refused, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -257,7 +362,7 @@ fn gather(
         }
     }
     ready.sort_by_key(|one: &Ready| one.core);
-    let notes = ready.first().map(|one| one.notes.clone()).unwrap_or_default();
+    let notes = ready.iter_mut().flat_map(|one| std::mem::take(&mut one.notes)).collect();
     let wakers: Arc<[Waker]> = ready.into_iter().map(|one| one.waker).collect();
     if failure.is_some() {
         stop.store(true, Ordering::Relaxed);
@@ -298,12 +403,12 @@ impl Seat {
         minimise_timer_slack();
         match self.plan.backend {
             Backend::Uring => {
-                let driver = Uring::new(&self.plan.ring);
+                let driver = Uring::new(&self.plan.threads.ring(&self.plan.ring, self.core));
                 self.serve(driver, |driver| driver.notes().to_vec(), listener)
             }
             Backend::Epoll => self.serve(Epoll::new(), |_| Vec::new(), listener),
             Backend::MonoioUring => {
-                let engine = Engine::uring(self.plan.ring.task_run);
+                let engine = Engine::uring(&self.plan.ring);
                 self.serve_on(engine, listener)
             }
             Backend::MonoioEpoll => {
@@ -350,13 +455,15 @@ impl Seat {
         &self,
         ready: io::Result<(T, Waker, Vec<String>)>,
     ) -> Option<(T, Arc<[Waker]>)> {
-        let (made, waker, notes) = match ready {
+        let (made, waker, mut notes) = match ready {
             Ok(ready) => ready,
             Err(error) => {
                 self.tell(Err(error));
                 return None;
             }
         };
+        // Not before: a ring's setup is no worker's work.
+        notes.append(&mut self.plan.threads.scheduling.apply());
         self.tell(Ok(Ready { core: self.core, waker, notes }));
         loop {
             match self.all_wakers.get() {
@@ -373,17 +480,24 @@ impl Seat {
 }
 
 /// One listener per worker on one address; the kernel spreads connections over them.
-fn bind_all(plan: &Plan, count: usize) -> io::Result<Vec<Listener>> {
+fn bind_all(plan: &Plan, cores: &[Option<usize>]) -> io::Result<Vec<Listener>> {
     net::check_port_is_free(plan.listen)?;
     let mut address = plan.listen;
     let mut listeners = Vec::new();
-    for _ in 0..count {
-        let listener = Listener::bind(address, plan.backlog)?;
+    for cpu in cores {
+        let listener = Listener::bind(address, &plan.sockets, *cpu)?;
         // The first one learns the port where the kernel was to choose it.
         address = listener.local_address()?;
         listeners.push(listener);
     }
     Ok(listeners)
+}
+
+/// What several workers say is said once.
+fn each_once(mut notes: Vec<String>) -> Vec<String> {
+    let mut said = std::collections::HashSet::new();
+    notes.retain(|note| said.insert(note.clone()));
+    notes
 }
 
 /// What the metrics and threads call each worker: its CPU, and which of the workers there it is.

@@ -26,6 +26,9 @@ pub trait Outlet {
     fn resume_receiving(&mut self, id: ConnId);
     fn shutdown_write(&mut self, id: ConnId);
     fn close(&mut self, id: ConnId);
+    fn wake(&mut self, other: &Waker) {
+        other.wake();
+    }
 }
 
 /// One core's share of the server.
@@ -65,10 +68,10 @@ impl Station {
     }
 
     /// Does what time and other cores have brought: timers, and events for parked polls.
-    pub fn advance(&mut self, now: Mono) {
+    pub fn advance(&mut self, now: Mono, outlet: &mut impl Outlet) {
         self.floor.advance(now);
         self.floor.offer_events(now);
-        self.wake_others();
+        self.wake_others(outlet);
     }
 
     /// Submits for every connection that changed; whether there was any.
@@ -79,7 +82,7 @@ impl Station {
             self.submit(now, id, outlet);
         }
         // A full output that went out may have let a command through that takes no time.
-        self.wake_others();
+        self.wake_others(outlet);
         any
     }
 
@@ -111,12 +114,12 @@ impl Station {
     }
 
     /// Wakes the cores that sleep with parked polls, if anything was published since.
-    fn wake_others(&mut self) {
+    fn wake_others(&mut self, outlet: &mut impl Outlet) {
         let newest = self.shared.home.newest();
         if newest != self.announced {
             self.announced = newest;
             for core in self.shared.home.cores_to_wake() {
-                self.wakers[core].wake();
+                outlet.wake(&self.wakers[core]);
             }
         }
     }
@@ -198,5 +201,9 @@ impl<D: Driver> Outlet for D {
 
     fn close(&mut self, id: ConnId) {
         Driver::close(self, id);
+    }
+
+    fn wake(&mut self, other: &Waker) {
+        Driver::wake(self, other);
     }
 }

@@ -1,16 +1,8 @@
 use super::*;
 
 fn plan(backend: Backend, wait: WaitMode, task_run: TaskRun) -> Plan {
-    Plan {
-        listen: ([127, 0, 0, 1], 0).into(),
-        backend,
-        cpus: None,
-        workers: None,
-        wait,
-        ring: uring::Settings { task_run, ..uring::Settings::default() },
-        backlog: 1024,
-        settings: Settings::default(),
-    }
+    let plan = Plan::new(backend);
+    Plan { wait, ring: uring::Settings { task_run, ..plan.ring.clone() }, ..plan }
 }
 
 #[track_caller]

@@ -71,7 +71,7 @@ impl<D: Driver, C: Clock> Worker<D, C> {
     fn turn(&mut self, wait: Wait) -> std::io::Result<Mono> {
         let busy = self.first_pass(wait)?;
         let now = self.clock.now();
-        self.station.advance(now);
+        self.station.advance(now, &mut self.driver);
         self.turned_at = now;
         let busy = self.station.second_pass(now, &mut self.driver) || busy;
         if busy {

@@ -28,6 +28,8 @@ pub(crate) struct Server {
     stdout: Receiver<String>,
     /// Where it said that it listens.
     pub(crate) addr: SocketAddr,
+    /// What it said before: its settings, and notes.
+    pub(crate) said: Vec<String>,
 }
 
 impl Server {
@@ -58,13 +60,26 @@ impl Server {
                 }
             }
         });
-        let first = stdout.recv_timeout(PATIENCE);
-        let addr = first.as_deref().ok().and_then(|line| line.strip_prefix("listening on http://"));
-        let Some(addr) = addr.and_then(|addr| addr.parse().ok()) else {
-            let _ = child.kill();
-            panic!("{command:?} did not say where it listens: {first:?}");
+        let mut said = Vec::new();
+        let addr = loop {
+            let line = stdout.recv_timeout(PATIENCE);
+            let told =
+                line.as_deref().ok().and_then(|line| line.strip_prefix("listening on http://"));
+            match (told.and_then(|addr| addr.parse().ok()), line) {
+                (Some(addr), _) => break addr,
+                (None, Ok(line)) if !line.starts_with("listening") => said.push(line),
+                (None, line) => {
+                    let _ = child.kill();
+                    panic!("{command:?} did not say where it listens: {line:?}");
+                }
+            }
         };
-        Server { child, stdout, addr }
+        Server { child, stdout, addr, said }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn connect(&self) -> Client {

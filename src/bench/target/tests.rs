@@ -199,3 +199,13 @@ fn a_status_is_read_from_a_status_line_only() {
         assert_eq!(parse_status(wrong), None);
     }
 }
+
+#[test]
+fn our_server_says_what_is_in_force_before_it_listens_and_what_comes_later_is_not_that() {
+    let log = "settings: --backend uring --wait block\nnote: one\nnote: two\n\
+               listening on http://127.0.0.1:1\nnote: late\n";
+    let (settings, notes) = said(log);
+    assert_eq!(settings.as_deref(), Some("--backend uring --wait block"));
+    assert_eq!(notes, ["one", "two"]);
+    assert_eq!(said("ready\n"), (None, Vec::new()));
+}

@@ -89,6 +89,8 @@ pub(crate) fn bench_run(target: &str, repeat: u32, run: Run) -> BenchRun {
         run: Some(run),
         target_usage: Some(usage()),
         pacer_usage: None,
+        target_settings: None,
+        target_notes: Vec::new(),
         files: format!("runs/{target}-1000-r{repeat}"),
     }
 }

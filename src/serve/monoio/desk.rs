@@ -341,7 +341,7 @@ impl State {
     }
 
     fn advance(&mut self, now: Mono) {
-        self.station.advance(now);
+        self.station.advance(now, &mut self.lines);
         self.second_pass(now);
     }
 

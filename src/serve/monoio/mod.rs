@@ -25,6 +25,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
+/// monoio 0.2.4, `IoUringDriver::DEFAULT_ENTRIES`: its submission queue.
+pub(super) const SQ_ENTRIES: u32 = 1024;
+/// monoio 0.2.4, `RuntimeBuilder::MIN_ENTRIES`: anything less becomes this without a word.
+pub(super) const SQ_ENTRIES_MIN: u32 = 256;
+
 /// A runtime, made on the thread that will run it.
 pub(super) enum Engine {
     /// On io_uring.
@@ -34,16 +39,21 @@ pub(super) enum Engine {
 }
 
 impl Engine {
-    /// A runtime on a ring whose completions run as `task_run` says; and notes for the results, one
-    /// sentence each. [`TaskRun::Interrupt`] is monoio's own default: no flags at all.
+    /// A runtime on a ring with the task-run mode and the entries of `ring`; and notes for the results,
+    /// one sentence each. [`TaskRun::Interrupt`] is monoio's own default: no flags at all.
     ///
     /// # Errors
     /// Says what to do where io_uring is forbidden or missing.
-    pub(super) fn uring(task_run: TaskRun) -> io::Result<(Engine, Vec<String>)> {
+    pub(super) fn uring(ring: &uring::Settings) -> io::Result<(Engine, Vec<String>)> {
         let mut notes = Vec::new();
-        for attempt in fallbacks(task_run) {
-            let (builder, flags) = ring_builder(*attempt);
-            match RuntimeBuilder::<IoUringDriver>::new().uring_builder(builder).build() {
+        for attempt in fallbacks(ring.task_run) {
+            let (mut builder, flags) = ring_builder(*attempt);
+            if ring.cq_entries != 2 * ring.sq_entries {
+                // Twice is the kernel's own default, for which no flag is set.
+                builder.setup_cqsize(ring.cq_entries);
+            }
+            let runtime = RuntimeBuilder::<IoUringDriver>::new().with_entries(ring.sq_entries);
+            match runtime.uring_builder(builder).build() {
                 Ok(runtime) => {
                     if *attempt != TaskRun::Interrupt {
                         notes.push(format!("monoio's ring was set up with {flags}"));
