@@ -13,6 +13,7 @@ use crate::home::Seq;
 use crate::io::net::Waker;
 use crate::io::{ConnId, Counters, Driver, Sending};
 use crate::units::Mono;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,6 +27,7 @@ pub trait Outlet {
     fn resume_receiving(&mut self, id: ConnId);
     fn shutdown_write(&mut self, id: ConnId);
     fn close(&mut self, id: ConnId);
+    fn peer(&self, id: ConnId) -> Option<SocketAddr>;
 }
 
 /// One core's share of the server.
@@ -94,6 +96,7 @@ impl Station {
                 Sending::Failed(_) => self.floor.fail(id),
             }
         }
+        self.floor.log(id, || outlet.peer(id));
         match self.floor.close_wish(id) {
             CloseWish::KeepOpen => {}
             CloseWish::ShutdownWrite => outlet.shutdown_write(id),
@@ -198,5 +201,9 @@ impl<D: Driver> Outlet for D {
 
     fn close(&mut self, id: ConnId) {
         Driver::close(self, id);
+    }
+
+    fn peer(&self, id: ConnId) -> Option<SocketAddr> {
+        Driver::peer(self, id)
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Server {
     stdout: Receiver<String>,
     /// Where it said that it listens.
     pub(crate) addr: SocketAddr,
+    /// What it noted before that.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Server {
@@ -35,6 +37,13 @@ impl Server {
     pub(crate) fn start(flags: &[&str]) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpace"));
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags);
+        Server::spawn(command)
+    }
+
+    /// Starts `serve` with `flags`, the address among them.
+    pub(crate) fn start_on(listen: &str, flags: &[&str]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpace"));
+        command.args(["serve", "--listen", listen]).args(flags);
         Server::spawn(command)
     }
 
@@ -58,13 +67,21 @@ impl Server {
                 }
             }
         });
-        let first = stdout.recv_timeout(PATIENCE);
-        let addr = first.as_deref().ok().and_then(|line| line.strip_prefix("listening on http://"));
-        let Some(addr) = addr.and_then(|addr| addr.parse().ok()) else {
-            let _ = child.kill();
-            panic!("{command:?} did not say where it listens: {first:?}");
+        let mut notes = Vec::new();
+        let addr = loop {
+            let line = stdout.recv_timeout(PATIENCE);
+            let told =
+                line.as_deref().ok().and_then(|line| line.strip_prefix("listening on http://"));
+            match (told.and_then(|addr| addr.parse().ok()), line) {
+                (Some(addr), _) => break addr,
+                (None, Ok(note)) if note.starts_with("note: ") => notes.push(note),
+                (None, line) => {
+                    let _ = child.kill();
+                    panic!("{command:?} did not say where it listens: {line:?}");
+                }
+            }
         };
-        Server { child, stdout, addr }
+        Server { child, stdout, addr, notes }
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -75,6 +92,17 @@ impl Server {
     pub(crate) fn terminate(&self) {
         let status = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         assert!(status.expect("kill runs").success(), "the server was gone before SIGTERM");
+    }
+
+    /// The next line of its stdout.
+    #[track_caller]
+    pub(crate) fn line(&self) -> String {
+        self.stdout.recv_timeout(PATIENCE).expect("it goes on to write lines")
+    }
+
+    /// Whether it has written nothing since.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.stdout.try_recv().is_err()
     }
 
     /// Waits for the process to end: its stdout closes with it, so nothing is polled.
@@ -151,6 +179,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// All of it on the wire, head and content.
+    pub(crate) len: usize,
 }
 
 impl Response {
@@ -225,6 +255,11 @@ impl Client {
         self.stream.set_read_timeout(Some(patience)).expect("a timeout above zero is accepted");
     }
 
+    /// How long a write may take from here on.
+    pub(crate) fn set_write_patience(&mut self, patience: Duration) {
+        self.stream.set_write_timeout(Some(patience)).expect("a timeout above zero is accepted");
+    }
+
     /// Reads the answer to a request that was not HEAD.
     ///
     /// # Errors
@@ -253,6 +288,7 @@ impl Client {
             }
             response.body = self.received.drain(..length).collect();
         }
+        response.len = head_end + response.body.len();
         Ok(response)
     }
 
@@ -334,7 +370,7 @@ fn parse_head(head: &[u8]) -> Result<Response, String> {
         }
         fields.push((name.to_owned(), value.to_owned()));
     }
-    Ok(Response { status, fields, body: Vec::new() })
+    Ok(Response { status, fields, body: Vec::new(), len: 0 })
 }
 
 /// RFC 9112 §4: `HTTP/1.1 SP 3DIGIT SP [reason]`.
