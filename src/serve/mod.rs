@@ -1,7 +1,8 @@
 //! The server: a [`Plan`] becomes pinned workers, one per CPU, that share nothing but the home.
 //!
-//! Cores: `router`, `token`, `reply`, `api`, `conn`, `floor`, `access`, `metrics` (sans-IO). Glue: `station` (one core,
-//! whatever moves its bytes), `worker` and `monoio` (what does), and this file (start, pin, stop).
+//! Cores: `router`, `token`, `reply`, `api`, `conn`, `floor`, `access`, `metrics` (sans-IO). Glue:
+//! `station` (one core, whatever moves its bytes), `worker` and `monoio` (what does), and this file
+//! (start, pin, stop).
 //! Start at [`Server::start`].
 
 pub mod access;

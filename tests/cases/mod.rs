@@ -6,6 +6,7 @@
 //! Not here: sending and judging, which `conformance.rs` does. Start at [`table`].
 
 mod api;
+mod chunks;
 mod connection;
 mod framing;
 mod lines;
@@ -23,7 +24,7 @@ pub(crate) const API: &str = "API";
 
 /// Every row.
 pub(crate) fn table() -> Vec<Case> {
-    [lines::rows(), framing::rows(), connection::rows(), api::rows()]
+    [lines::rows(), framing::rows(), chunks::rows(), connection::rows(), api::rows()]
         .into_iter()
         .flatten()
         .collect()
