@@ -90,8 +90,13 @@ impl Server {
 
     /// Sends SIGTERM to this server alone.
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
-        assert!(status.expect("kill runs").success(), "the server was gone before SIGTERM");
+        self.signal("-TERM");
+    }
+
+    /// Sends a signal, `-TERM` or the like, to this server alone.
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
+        assert!(status.expect("kill runs").success(), "the server was gone before {signal}");
     }
 
     /// The next line of its stdout.
@@ -129,6 +134,11 @@ impl Server {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
         kib.expect("a process has a VmRSS, see proc(5)")
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server runs").count()
     }
 
     /// User and system time used so far, in clock ticks of usually 10 ms.
@@ -250,6 +260,12 @@ impl Client {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
+    /// Breaks the connection by a reset, whatever is under way (SO_LINGER of zero, socket(7)).
+    pub(crate) fn reset(self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).expect("any socket takes it");
+    }
+
     /// How long a read may take from here on.
     pub(crate) fn set_patience(&mut self, patience: Duration) {
         self.stream.set_read_timeout(Some(patience)).expect("a timeout above zero is accepted");
@@ -290,6 +306,11 @@ impl Client {
         }
         response.len = head_end + response.body.len();
         Ok(response)
+    }
+
+    /// Whether nothing of an answer has come that was not read whole.
+    pub(crate) fn is_between(&self) -> bool {
+        self.received.is_empty()
     }
 
     /// Reads `count` bytes as they stand on the wire.
