@@ -43,7 +43,7 @@ pub enum Outcome {
 
 use Outcome::{Answer, End, Hold, Refuse, Serve};
 
-/// Which section a rule stands in, in the order in which a request is read.
+/// Every rule, in the order in which a request is read.
 pub const RULES: &[Rule] = &[
     // Line ends.
     rule("line.bare-lf", "RFC 9112 §2.2", "LF without CR ends a line of a head", BAD_LINE_END),
@@ -477,7 +477,7 @@ pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.id == id)
 }
 
-/// The rules by which `reject` refuses; the first is the one it was made for.
+/// The rules by which `reject` refuses.
 pub fn of(reject: Reject) -> impl Iterator<Item = &'static Rule> {
     RULES.iter().filter(move |rule| rule.rejects.contains(&reject))
 }
