@@ -6,7 +6,7 @@ use ringpace::http::{BodyDecoder, Framing, Reject};
 
 pub(crate) fn run(input: &[u8]) {
     let Some(([limit, seed], text)) = split_choice(input) else { return };
-    let limit = if limit % 2 == 0 { 1 << 20 } else { 40 };
+    let limit = if limit.is_multiple_of(2) { 1 << 20 } else { 40 };
     let whole = decode([text].into_iter(), limit);
     assert_eq!(decode(pieces(text, seed).into_iter(), limit), whole, "a split matters");
     let plain = read_plainly(text).filter(|(content, _)| content.len() as u64 <= limit);

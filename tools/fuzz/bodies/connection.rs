@@ -46,7 +46,7 @@ fn settings(choice: u8) -> Settings {
         },
         ..Settings::default()
     };
-    let settings = if choice % 2 == 0 { Settings::default() } else { tight };
+    let settings = if choice.is_multiple_of(2) { Settings::default() } else { tight };
     let device_latency = if choice & 2 == 0 { Nanos::ZERO } else { Nanos::from_millis(2) };
     Settings { echo: true, device_latency, poll_timeout: Nanos::from_millis(5), ..settings }
 }

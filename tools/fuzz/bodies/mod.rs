@@ -18,8 +18,11 @@ pub(crate) mod wheel;
 
 use ringpace::rng::Rng;
 
+/// A property that must hold for any input; panics if it does not.
+pub(crate) type Body = fn(&[u8]);
+
 /// Every target by its name.
-pub(crate) const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub(crate) const TARGETS: [(&str, Body); 6] = [
     ("head", head::run),
     ("chunked", chunked::run),
     ("connection", connection::run),
