@@ -47,6 +47,7 @@ fn core(request: &'static [u8]) -> Box<Core> {
         home: Arc::new(Home::new(1 << 10)),
         settings: Arc::new(Settings { device_latency: Nanos::ZERO, ..Settings::default() }),
         metrics: Metrics::new(["0".to_string()]),
+        admitted: Arc::default(),
     };
     let mut floor = Floor::new(NOW, 1_700_000_000, 0, shared);
     let id = Key { slot: 0, generation: 1 };

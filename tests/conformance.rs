@@ -16,9 +16,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use ringpace::http::rules::{self, Outcome, RULES};
 use ringpace::io::clock::wall_secs;
 
-use cases::{Answer, Body, Case, End, NO_EVENT, STATUS, Step, Target};
+use cases::{API, Answer, Body, Case, End, NO_EVENT, STATUS, Step, Target};
 use support::{Client, NoResponse, Response, Server, imf_fixdate_secs, shown};
 
 /// Rows in flight at once. Chosen: most wait for deadlines or for the other side of a socket.
@@ -42,6 +43,57 @@ fn the_table_is_large_and_no_two_rows_have_one_name() {
     names.sort_unstable();
     let twice: Vec<&str> = names.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
     assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
+fn every_rule_has_a_row_and_every_row_a_rule() {
+    let table = cases::table();
+    let unknown: Vec<&str> = table
+        .iter()
+        .map(|case| case.rule)
+        .filter(|rule| *rule != API && rules::find(rule).is_none())
+        .collect();
+    assert!(unknown.is_empty(), "rows of no rule: {unknown:?}");
+    let without: Vec<&str> = RULES
+        .iter()
+        .map(|rule| rule.id)
+        .filter(|id| table.iter().all(|case| case.rule != *id))
+        .collect();
+    assert!(without.is_empty(), "rules without a row: {without:?}");
+}
+
+#[test]
+fn every_row_expects_what_its_rule_says() {
+    let wrong: Vec<String> = cases::table()
+        .iter()
+        .filter_map(|case| Some((case, rules::find(case.rule)?.outcome)))
+        .filter(|(case, outcome)| !expects(case, *outcome))
+        .map(|(case, outcome)| format!("- {} [{}]: {outcome:?}", case.name, case.rule))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether all that the row lets pass is what the rule says.
+fn expects(case: &Case, outcome: Outcome) -> bool {
+    let answers: Vec<&Answer> = case
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Await(answer) | Step::MayAwait(answer) => Some(answer),
+            Step::Send(_) | Step::Finish => None,
+        })
+        .collect();
+    let last_is_of = |statuses: &[u16]| {
+        answers.last().is_some_and(|last| last.status.iter().all(|one| statuses.contains(one)))
+    };
+    let closes = matches!(case.end, End::Closes | End::ClosesLater);
+    match outcome {
+        Outcome::Serve => answers.iter().all(|answer| answer.status.iter().all(|s| *s < 300)),
+        Outcome::Refuse(statuses) => closes && last_is_of(statuses),
+        Outcome::Answer(statuses) => case.end == End::StaysOpen && last_is_of(statuses),
+        Outcome::End => closes,
+        Outcome::Hold(_) => true,
+    }
 }
 
 #[test]

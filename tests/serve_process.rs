@@ -588,6 +588,13 @@ fn a_flag_that_cannot_be_is_exit_2_and_named() {
         ("--fields-max", "many"),
         ("--body-bytes-max", "-1"),
         ("--body-bytes-max", "1e9"),
+        ("--connections-max", "0"),
+        ("--core-connections-max", "0"),
+        ("--parked-max", "-1"),
+        ("--pipeline-max", "0"),
+        ("--inbox-bytes-max", "0"),
+        ("--output-bytes-max", "0"),
+        ("--output-bytes-max", "much"),
     ] {
         check_refusal(&["serve", "--listen", "127.0.0.1:0", flag, value], 2, &[flag]);
     }

@@ -1,19 +1,21 @@
 //! `ringpace serve`: flags to a [`Plan`].
 
+mod access_log;
 mod choice;
 pub(super) mod help;
 mod resolved;
+mod token_file;
 mod tuning;
 
 use super::{Failure, print};
 use crate::http::HeadLimits;
 use crate::io::limits::Policy;
 use crate::io::net::SocketSettings;
-use crate::io::signal;
 use crate::io::topology::CpuList;
 use crate::io::uring::{MinWait, TaskRun, Wake};
 use crate::io::wait::WaitMode;
-use crate::serve::settings::Settings;
+use crate::io::{limits, signal};
+use crate::serve::settings::{Quotas, Settings};
 use crate::serve::{Backend, Plan, Server};
 use crate::units::Nanos;
 use argh::FromArgs;
@@ -199,6 +201,41 @@ pub(super) struct ServeArgs {
     /// how long a shutdown waits for what is open, default 5s
     #[argh(option, default = "Settings::default().drain_timeout")]
     drain_timeout: Nanos,
+
+    /// most connections in all, default 65536 (503 beyond)
+    #[argh(option, default = "Quotas::default().connections_max")]
+    connections_max: usize,
+
+    /// most connections of one worker, default 65536 (503 beyond)
+    #[argh(option, default = "Quotas::default().core_connections_max")]
+    core_connections_max: usize,
+
+    /// most long polls that wait on one worker, default 10000 (503 beyond)
+    #[argh(option, default = "Quotas::default().parked_max")]
+    parked_max: usize,
+
+    /// most answers of a connection that its peer has not taken, default 1024 (what is pipelined beyond
+    /// waits)
+    #[argh(option, default = "Quotas::default().pipeline_max")]
+    pipeline_max: usize,
+
+    /// most bytes of a connection that wait behind a slow answer, default 65536 (the rest waits in the
+    /// kernel)
+    #[argh(option, default = "Quotas::default().inbox_bytes_max")]
+    inbox_bytes_max: usize,
+
+    /// most bytes of answers that a peer has not taken, default 262144 (its requests wait beyond, and
+    /// --write-timeout ends it)
+    #[argh(option, default = "Quotas::default().output_bytes_max")]
+    output_bytes_max: usize,
+
+    /// file that holds a token: every request but /healthz needs it as Authorization: Bearer TOKEN
+    #[argh(option)]
+    token_file: Option<String>,
+
+    /// file to append a line of JSON to for each request, or - for stdout
+    #[argh(option)]
+    access_log: Option<String>,
 }
 
 impl ServeArgs {
@@ -216,6 +253,8 @@ impl ServeArgs {
             poll_timeout: self.poll_timeout,
             echo: self.echo,
             head,
+            quotas: self.quotas(),
+            token: self.token_file.as_deref().map(token_file::read).transpose()?,
             head_timeout: self.head_timeout,
             content_timeout: self.content_timeout,
             idle_timeout: self.idle_timeout,
@@ -237,6 +276,17 @@ impl ServeArgs {
         plan.refusal().map_or(Ok(plan), |refusal| Err(Failure::usage(refusal)))
     }
 
+    fn quotas(&self) -> Quotas {
+        Quotas {
+            connections_max: self.connections_max,
+            core_connections_max: self.core_connections_max,
+            parked_max: self.parked_max,
+            pipeline_max: self.pipeline_max,
+            inbox_bytes_max: self.inbox_bytes_max,
+            output_bytes_max: self.output_bytes_max,
+        }
+    }
+
     /// Refuses what would make a server that answers nothing.
     fn check_positive(&self) -> Result<(), Failure> {
         let spans = [
@@ -253,6 +303,11 @@ impl ServeArgs {
             ("--head-bytes-max", self.head_bytes_max),
             ("--fields-max", self.fields_max),
             ("--backlog", self.backlog as usize),
+            ("--connections-max", self.connections_max),
+            ("--core-connections-max", self.core_connections_max),
+            ("--pipeline-max", self.pipeline_max),
+            ("--inbox-bytes-max", self.inbox_bytes_max),
+            ("--output-bytes-max", self.output_bytes_max),
         ];
         match sizes.iter().find(|(_, size)| *size == 0) {
             Some((flag, _)) => Err(Failure::usage(format!("{flag} 0 would refuse every request"))),
@@ -262,11 +317,19 @@ impl ServeArgs {
 
     /// Serves until a signal comes.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let plan = self.plan()?;
+        let mut plan = self.plan()?;
         signal::block_termination();
+        limits::descriptor_limit().map_err(Failure::run)?; // raises it as far as it goes
+        let mut log_writer = None;
+        if let Some(path) = &self.access_log {
+            let (log, writer) = access_log::start(path)?;
+            (plan.settings.access_log, log_writer) = (Some(log), Some(writer));
+        }
         let server = Server::start(&plan).map_err(Failure::run)?;
         print(&format!("settings: {}\n", resolved::line(&plan)));
-        for note in server.notes() {
+        drop(plan); // with it goes its end of the access log
+        let notes = token_file::notes(server.address(), self.token_file.as_deref());
+        for note in server.notes().iter().chain(&notes) {
             print(&format!("note: {note}\n"));
         }
         print(&format!("listening on http://{}\n", server.address()));
@@ -278,8 +341,12 @@ impl ServeArgs {
             signal::end_now(signal::wait_for_termination());
         };
         std::thread::Builder::new().name("signals".into()).spawn(watcher).map_err(Failure::run)?;
-        server.join().map_err(Failure::run)?;
-        Ok(ExitCode::SUCCESS)
+        let outcome = server.join().map_err(Failure::run);
+        // The workers are gone, so whatever they handed over is all there is.
+        if let Some(writer) = log_writer {
+            let _ = writer.join();
+        }
+        outcome.map(|()| ExitCode::SUCCESS)
     }
 }
 

@@ -33,6 +33,14 @@ impl HttpDate {
         HttpDate(text)
     }
 
+    /// The same second as RFC 3339 writes it, for people's logs: `1994-11-06T08:49:37Z`.
+    pub fn rfc3339(seconds: u64) -> String {
+        let seconds = seconds.min(SECONDS_MAX);
+        let (year, month, day) = civil(seconds / 86_400);
+        let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+        format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", month + 1)
+    }
+
     /// The octets for the wire.
     pub const fn as_bytes(&self) -> &[u8; 29] {
         &self.0

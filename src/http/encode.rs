@@ -29,25 +29,16 @@ pub struct ResponseHead<'a> {
     pub content_type: Option<&'a str>,
     /// At most a second old.
     pub date: &'a HttpDate,
-    /// Goes with 405, and with 204 to OPTIONS: the methods there are (RFC 9110 §10.2.1).
-    pub allow: Option<&'a str>,
     /// Left out, it is the version's default.
     pub connection: Option<Connection>,
-    /// Other fields, name and value, such as Retry-After. Not from a peer: nothing is checked.
+    /// Other fields, name and value, such as Allow. Not from a peer: nothing is checked.
     pub extra: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> ResponseHead<'a> {
     /// An answer with JSON content and the fields of the contract, no more.
     pub const fn json(status: u16, date: &'a HttpDate) -> ResponseHead<'a> {
-        ResponseHead {
-            status,
-            content_type: Some(JSON),
-            date,
-            allow: None,
-            connection: None,
-            extra: &[],
-        }
+        ResponseHead { status, content_type: Some(JSON), date, connection: None, extra: &[] }
     }
 
     /// Appends the response to `out`. The length told is that of `content`, which itself is left out
@@ -63,9 +54,6 @@ impl<'a> ResponseHead<'a> {
         out.extend_from_slice(b"Date: ");
         out.extend_from_slice(self.date.as_bytes());
         out.extend_from_slice(b"\r\n");
-        if let Some(allow) = self.allow {
-            push_field("Allow", allow, out);
-        }
         match self.connection {
             Some(Connection::Close) => out.extend_from_slice(b"Connection: close\r\n"),
             Some(Connection::KeepAlive) => out.extend_from_slice(b"Connection: keep-alive\r\n"),

@@ -83,6 +83,46 @@ pub enum Reject {
 }
 
 impl Reject {
+    /// All of them.
+    pub const ALL: [Reject; 36] = [
+        Reject::LeadingBytes,
+        Reject::BadMethod,
+        Reject::MethodTooLong,
+        Reject::UnknownMethod,
+        Reject::ConnectRefused,
+        Reject::BadTarget,
+        Reject::BadPercent,
+        Reject::TargetTooLong,
+        Reject::BadVersion,
+        Reject::UnsupportedVersion,
+        Reject::BareLineEnd,
+        Reject::LeadingWhitespace,
+        Reject::Folded,
+        Reject::BadFieldName,
+        Reject::SpaceBeforeColon,
+        Reject::BadFieldValue,
+        Reject::FieldTooLarge,
+        Reject::HeadTooLarge,
+        Reject::TooManyFields,
+        Reject::HostMissing,
+        Reject::HostRepeated,
+        Reject::BadHost,
+        Reject::BadLength,
+        Reject::LengthRepeated,
+        Reject::LengthAndEncoding,
+        Reject::BadEncoding,
+        Reject::UnknownEncoding,
+        Reject::EncodingInHttp10,
+        Reject::UnknownExpectation,
+        Reject::ContentTooLarge,
+        Reject::BadChunkSize,
+        Reject::BadChunkExtension,
+        Reject::ChunkExtensionsTooLarge,
+        Reject::BadChunkEnd,
+        Reject::BadTrailer,
+        Reject::TrailersTooLarge,
+    ];
+
     /// The status code of the answer.
     pub const fn status(self) -> u16 {
         match self {

@@ -415,6 +415,10 @@ impl Driver for Epoll {
         }
     }
 
+    fn peer(&self, id: ConnId) -> Option<SocketAddr> {
+        net::peer_of(self.sockets.get(id)?.fd.as_fd())
+    }
+
     fn waker(&self) -> Waker {
         self.waker.clone()
     }

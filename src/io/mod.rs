@@ -124,6 +124,11 @@ pub trait Driver {
     /// from now on and no event bears it again.
     fn close(&mut self, id: ConnId);
 
+    /// The address of the peer, if the driver can tell: a system call, for logs.
+    fn peer(&self, _id: ConnId) -> Option<SocketAddr> {
+        None
+    }
+
     /// A handle with which any thread can end this driver's sleep.
     fn waker(&self) -> net::Waker;
 

@@ -292,6 +292,11 @@ pub(super) fn shutdown_write(fd: BorrowedFd<'_>) {
     unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) };
 }
 
+/// The address of a connected socket's peer; none once the connection is broken.
+pub(super) fn peer_of(fd: BorrowedFd<'_>) -> Option<SocketAddr> {
+    socket2::SockRef::from(&fd).peer_addr().ok()?.as_socket()
+}
+
 /// Whether an accept failed because this process or system has no more descriptors or memory: it
 /// pays to wait, and not to try again at once.
 pub fn is_out_of_resources(error: &io::Error) -> bool {

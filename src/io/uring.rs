@@ -599,6 +599,10 @@ impl Driver for Uring {
         self.free_if_over(id);
     }
 
+    fn peer(&self, id: ConnId) -> Option<SocketAddr> {
+        net::peer_of(self.sockets.get(id)?.fd.as_fd())
+    }
+
     fn waker(&self) -> Waker {
         self.waker.clone()
     }

@@ -11,6 +11,7 @@
 //!
 //! Start at `consume`. Not here: sockets, clocks, which core this is.
 
+use super::access::{Journal, Record};
 use super::api::{self, Answer};
 use super::metrics::{Metrics, Path, Tally};
 use super::reply::Reply;
@@ -23,6 +24,8 @@ use crate::http::{
     ResponseHead, Version, encode,
 };
 use crate::units::{Mono, Nanos};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// What a connection needs of its worker while it handles something.
 pub struct Surroundings<'a> {
@@ -38,6 +41,8 @@ pub struct Surroundings<'a> {
     pub metrics: &'a Metrics,
     /// The server is shutting down: every answer says `Connection: close`.
     pub draining: bool,
+    /// Whether one more poll may be parked on this core.
+    pub may_park: bool,
 }
 
 impl Surroundings<'_> {
@@ -71,12 +76,17 @@ pub struct Conn {
     outbox: Vec<u8>,
     /// Bytes taken by the worker that are not yet with the kernel.
     unsent: usize,
+    /// How many answers stand in the outbox, and in what is unsent.
+    answers: usize,
+    unsent_answers: usize,
     /// When the phase must be over; see `timeout`.
     deadline: Mono,
     /// When a reader that does not read is given up on; meaningful while `unsent > 0`.
     write_deadline: Mono,
     peer_ended: bool,
     shutdown_sent: bool,
+    /// Where answered requests are noted, if there is an access log.
+    journal: Option<Box<Journal>>,
 }
 
 #[derive(Debug, Default)]
@@ -109,12 +119,8 @@ enum Debt {
     Poll(Seq),
 }
 
-/// Chosen: several pipelined requests behind a parked poll; more stays in the kernel's buffer.
-pub const INBOX_BYTES_MAX: usize = 64 * 1024;
 /// Chosen: a few commands that wait behind another one, so that such a client's batches allocate nothing.
 const INBOX_BYTES_KEPT: usize = 512;
-/// Chosen: a deep pipeline's answers; beyond it nothing is parsed until the peer reads.
-pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
 impl Conn {
     /// A connection accepted at `now`.
@@ -125,10 +131,13 @@ impl Conn {
             inbox: Vec::new(),
             outbox: Vec::new(),
             unsent: 0,
+            answers: 0,
+            unsent_answers: 0,
             deadline: now + settings.idle_timeout,
             write_deadline: now,
             peer_ended: false,
             shutdown_sent: false,
+            journal: settings.access_log.as_ref().map(|_| Box::default()),
         }
     }
 
@@ -142,12 +151,20 @@ impl Conn {
         self.inbox.extend_from_slice(&bytes[used..]);
     }
 
+    /// There are too many connections: says so and closes.
+    pub fn handle_refusal(&mut self, now: Mono, around: &Surroundings<'_>) {
+        let reply = Reply::busy("there are too many connections; try again");
+        self.reply_and_close(now, &reply, false, around);
+    }
+
     /// Takes in the peer's FIN: no more requests will come, but what was asked is still answered.
-    pub fn handle_end(&mut self, now: Mono) {
+    pub fn handle_end(&mut self, now: Mono, settings: &Settings) {
         self.peer_ended = true;
         match self.phase {
             // A request cut short is never processed (RFC 9112 section 8).
-            Phase::Head | Phase::Content { .. } | Phase::Draining if !self.has_backlog() => {
+            Phase::Head | Phase::Content { .. } | Phase::Draining
+                if !self.has_backlog(settings) =>
+            {
                 self.phase = Phase::Draining;
                 self.deadline = now;
             }
@@ -162,8 +179,9 @@ impl Conn {
 
     /// The kernel has taken all that `take_output` gave.
     pub fn handle_sent(&mut self, now: Mono, around: &Surroundings<'_>) {
-        let was_full = self.output_bytes() >= OUTPUT_BYTES_MAX;
+        let was_full = self.is_full(around.settings);
         self.unsent = 0;
+        self.unsent_answers = 0;
         match self.phase {
             // However long the peer took to read: from now on it has the full time.
             Phase::Draining => self.deadline = now + around.linger(),
@@ -235,6 +253,7 @@ impl Conn {
             return None;
         }
         self.unsent = self.outbox.len();
+        self.unsent_answers = std::mem::take(&mut self.answers);
         self.write_deadline = now + settings.write_timeout;
         Some(std::mem::take(&mut self.outbox))
     }
@@ -260,14 +279,14 @@ impl Conn {
     }
 
     /// Whether bytes of the peer are welcome; if not, they should wait in the kernel.
-    pub fn wants_bytes(&self) -> bool {
+    pub fn wants_bytes(&self, settings: &Settings) -> bool {
         match self.phase {
             Phase::Draining => true,
             Phase::Closed => false,
             // What waits here is a part of a head, which has its own limit, perhaps a greater one.
-            Phase::Head | Phase::Content { .. } => self.output_bytes() < OUTPUT_BYTES_MAX,
+            Phase::Head | Phase::Content { .. } => !self.is_full(settings),
             Phase::Owing { .. } => {
-                self.inbox.len() < INBOX_BYTES_MAX && self.output_bytes() < OUTPUT_BYTES_MAX
+                self.inbox.len() < settings.quotas.inbox_bytes_max && !self.is_full(settings)
             }
         }
     }
@@ -289,6 +308,22 @@ impl Conn {
         }
     }
 
+    /// Whether there are records of answered requests to take.
+    pub fn has_records(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| !journal.is_empty())
+    }
+
+    /// The requests answered since the last call, in order, for the access log.
+    pub fn take_records(
+        &mut self,
+        wall_secs: u64,
+        peer: Option<SocketAddr>,
+        core: &Arc<str>,
+    ) -> impl Iterator<Item = Record> {
+        let journal = self.journal.as_deref_mut();
+        journal.into_iter().flat_map(move |journal| journal.take(wall_secs, peer, core))
+    }
+
     /// Bytes held for input and for output, to be checked against their bounds.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> (usize, usize) {
@@ -297,6 +332,12 @@ impl Conn {
 
     fn output_bytes(&self) -> usize {
         self.outbox.len() + self.unsent
+    }
+
+    /// Whether nothing more may be answered until the kernel has taken what is there.
+    fn is_full(&self, settings: &Settings) -> bool {
+        self.output_bytes() >= settings.quotas.output_bytes_max
+            || self.answers + self.unsent_answers >= settings.quotas.pipeline_max
     }
 
     /// Whether nothing is left to do but to get answers out. Then the phase's own deadline has to wait:
@@ -311,8 +352,8 @@ impl Conn {
     }
 
     /// Whether whole requests may still wait in the inbox, held up by unsent output.
-    fn has_backlog(&self) -> bool {
-        !self.inbox.is_empty() && self.output_bytes() >= OUTPUT_BYTES_MAX
+    fn has_backlog(&self, settings: &Settings) -> bool {
+        !self.inbox.is_empty() && self.is_full(settings)
     }
 
     fn consume_inbox(&mut self, now: Mono, around: &Surroundings<'_>) {
@@ -324,7 +365,7 @@ impl Conn {
             self.inbox = inbox;
         }
         if self.peer_ended {
-            self.handle_end(now);
+            self.handle_end(now, around.settings);
         }
     }
 
@@ -337,7 +378,7 @@ impl Conn {
             used += match self.phase {
                 // Dropped even behind unsent output, else it would pile up.
                 Phase::Draining | Phase::Closed => rest.len(),
-                _ if self.output_bytes() >= OUTPUT_BYTES_MAX => break,
+                _ if self.is_full(around.settings) => break,
                 Phase::Head => match self.consume_head(now, rest, around) {
                     0 => break,
                     n => n,
@@ -366,7 +407,10 @@ impl Conn {
                 return bytes.len();
             }
         };
-        let call = router::route(&head, around.settings.echo);
+        if let Some(journal) = &mut self.journal {
+            journal.begin(now, &head);
+        }
+        let call = router::route(&head, around.settings);
         let request = Request::of(&head, &call);
         let after = &bytes[head.len..];
         if let Some(content) = body::whole(head.framing, after) {
@@ -423,8 +467,13 @@ impl Conn {
             Answer::Command(change) => (Debt::Command(change), around.settings.device_latency),
             Answer::Poll(since) => (Debt::Poll(since), around.settings.poll_timeout),
         };
-        if wait == Nanos::ZERO || (around.draining && matches!(debt, Debt::Poll(_))) {
+        let is_poll = matches!(debt, Debt::Poll(_));
+        if wait == Nanos::ZERO || (around.draining && is_poll) {
             return self.pay(now, request, debt, around);
+        }
+        if is_poll && !around.may_park {
+            let reply = Reply::busy("there are too many long polls; try again");
+            return self.settle(now, request, &reply, around);
         }
         self.deadline = now + wait;
         self.phase = Phase::Owing { request, debt };
@@ -448,7 +497,7 @@ impl Conn {
             (true, Version::Http11) => None,
         };
         around.tally.answered(request.path, reply.status);
-        self.encode(reply, connection, !request.head_only, around);
+        self.encode(now, reply, connection, !request.head_only, around);
         if keep_alive {
             self.phase = Phase::Head;
             self.deadline = now + around.settings.idle_timeout;
@@ -475,7 +524,7 @@ impl Conn {
         around: &Surroundings<'_>,
     ) {
         around.tally.answered(Path::Other, reply.status);
-        self.encode(reply, Some(Connection::Close), !head_only, around);
+        self.encode(now, reply, Some(Connection::Close), !head_only, around);
         self.drain(now, around);
     }
 
@@ -486,6 +535,7 @@ impl Conn {
 
     fn encode(
         &mut self,
+        now: Mono,
         reply: &Reply,
         connection: Option<Connection>,
         include_content: bool,
@@ -496,11 +546,15 @@ impl Conn {
             status: reply.status,
             content_type: reply.content.media_type(),
             date: around.date,
-            allow: reply.allow,
             connection,
-            extra: &[],
+            extra: reply.field.as_slice(),
         };
+        let begin = self.outbox.len();
         head.encode(content, include_content, &mut self.outbox);
+        self.answers += 1;
+        if let Some(journal) = &mut self.journal {
+            journal.end(now, reply.status, self.outbox.len() - begin);
+        }
     }
 }
 

@@ -7,14 +7,16 @@
 //! early it is armed again. So a keep-alive connection costs no timer work per request.
 
 use super::conn::{CloseWish, Conn, Surroundings};
-use super::metrics::Metrics;
+use super::metrics::{Metrics, Tally};
 use super::settings::Settings;
 use crate::home::{FirstAfter, Home, Seq};
 use crate::http::HttpDate;
 use crate::slab::Key;
 use crate::timer::wheel::{TimerKey, Wheel};
 use crate::units::Mono;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What all cores share.
 #[derive(Clone)]
@@ -25,6 +27,8 @@ pub struct Shared {
     pub settings: Arc<Settings>,
     /// Counts of all cores.
     pub metrics: Metrics,
+    /// Connections of all cores that were let in.
+    pub admitted: Arc<AtomicUsize>,
 }
 
 /// The connections of one core.
@@ -35,6 +39,8 @@ pub struct Floor {
     /// By slot of the driver's connection id.
     entries: Vec<Option<Entry>>,
     open: usize,
+    /// Those of `open` that were let in; the others are being told that there are too many.
+    admitted: usize,
     wheel: Wheel<Key>,
     /// Connections whose timers have just fired; empty between calls, kept for its capacity.
     fired: Vec<Key>,
@@ -49,12 +55,18 @@ pub struct Floor {
     spare: Vec<Vec<u8>>,
     date: HttpDate,
     date_secs: u64,
+    /// What the metrics call this core.
+    label: Arc<str>,
     draining: bool,
 }
 
 /// A connection and the notes on it.
 struct Entry {
     conn: Conn,
+    /// It counts against the limits on connections.
+    admitted: bool,
+    /// Who the peer is, once that was asked.
+    peer: Option<Option<SocketAddr>>,
     /// Receiving is paused at the driver.
     paused: bool,
     generation: u32,
@@ -64,14 +76,26 @@ struct Entry {
     dirty: bool,
 }
 
+/// Chosen: as many as one turn's events. What connections say passes through these buffers, so fewer
+/// would be made and freed in every turn.
+const SPARE_BUFFERS_MAX: usize = 1024;
+/// Chosen: some sixty pipelined answers; a buffer that grew beyond is not kept, so that all spares
+/// together stay below 16 MiB whatever peers once asked for.
+const SPARE_BUF_BYTES_MAX: usize = 16 * 1024;
+/// Chosen: peers beyond the limits that are told so at one time. Each takes a descriptor until it has
+/// read the 503 and closed; further ones are closed without a word.
+const REFUSALS_MAX: usize = 256;
+
 impl Floor {
     /// No connections yet, at `now`, on the core of index `core`.
     pub fn new(now: Mono, wall_secs: u64, core: usize, shared: Shared) -> Floor {
         Floor {
+            label: shared.metrics.label(core).into(),
             shared,
             core,
             entries: Vec::new(),
             open: 0,
+            admitted: 0,
             wheel: Wheel::new(now),
             fired: Vec::new(),
             parked: Vec::new(),
@@ -93,14 +117,18 @@ impl Floor {
         }
     }
 
-    /// Takes in a connection that the driver accepted.
+    /// Takes in a connection that the driver accepted. One that is beyond a limit is told so and closed;
+    /// with too many of those under way, it is closed only.
     pub fn accept(&mut self, now: Mono, id: Key) {
+        let admitted = self.admit();
         let slot = id.slot as usize;
         if slot >= self.entries.len() {
             self.entries.resize_with(slot + 1, || None);
         }
         self.entries[slot] = Some(Entry {
             conn: Conn::new(now, &self.shared.settings),
+            admitted,
+            peer: None,
             paused: false,
             generation: id.generation,
             timer: None,
@@ -108,12 +136,33 @@ impl Floor {
             dirty: false,
         });
         self.open += 1;
-        let draining = self.draining;
-        self.with(id, |conn, around| {
-            if draining {
-                conn.handle_drain(now, around);
-            }
+        let refusals = self.open - self.admitted;
+        self.with(id, |conn, around| match admitted {
+            true if around.draining => conn.handle_drain(now, around),
+            true => {}
+            false if refusals <= REFUSALS_MAX => conn.handle_refusal(now, around),
+            false => conn.handle_failure(),
         });
+    }
+
+    /// Whether there is room for one more connection, on this core and in all; if so, it is taken.
+    fn admit(&mut self) -> bool {
+        let quotas = &self.shared.settings.quotas;
+        let total = &self.shared.admitted;
+        if self.admitted < quotas.core_connections_max {
+            if total.fetch_add(1, Ordering::Relaxed) < quotas.connections_max {
+                self.admitted += 1;
+                return true;
+            }
+            total.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.tally().refused.add(1);
+        false
+    }
+
+    /// What this core counts.
+    fn tally(&self) -> &Tally {
+        self.shared.metrics.tally(self.core)
     }
 
     /// Bytes of the peer.
@@ -123,7 +172,7 @@ impl Floor {
 
     /// The peer's FIN.
     pub fn end(&mut self, now: Mono, id: Key) {
-        self.with(id, |conn, _| conn.handle_end(now));
+        self.with(id, |conn, around| conn.handle_end(now, around.settings));
     }
 
     /// The kernel took all that was sent.
@@ -197,6 +246,10 @@ impl Floor {
                 self.wheel.cancel(timer);
             }
             self.open -= 1;
+            if entry.admitted {
+                self.admitted -= 1;
+                self.shared.admitted.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -223,8 +276,8 @@ impl Floor {
 
     /// Whether receiving has to be paused or resumed; `None` if it stays as it is.
     pub fn pause_change(&mut self, id: Key) -> Option<Pause> {
-        let entry = self.entry_mut(id)?;
-        let paused = !entry.conn.wants_bytes();
+        let entry = find(&mut self.entries, id)?;
+        let paused = !entry.conn.wants_bytes(&self.shared.settings);
         if std::mem::replace(&mut entry.paused, paused) == paused {
             return None;
         }
@@ -249,9 +302,25 @@ impl Floor {
         }
     }
 
-    /// A spare buffer for connections to come.
+    /// A spare buffer for connections to come. Kept unless there are enough, or it has grown large.
     pub fn give_buffer(&mut self, buffer: Vec<u8>) {
-        self.spare.push(buffer);
+        if self.spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUF_BYTES_MAX {
+            self.spare.push(buffer);
+        }
+    }
+
+    /// Hands what the connection has answered to the access log, if there is one.
+    #[inline]
+    pub fn log(&mut self, id: Key, peer: impl FnOnce() -> Option<SocketAddr>) {
+        if let Some(log) = &self.shared.settings.access_log
+            && let Some(entry) = find(&mut self.entries, id)
+            && entry.conn.has_records()
+        {
+            let peer = *entry.peer.get_or_insert_with(peer);
+            let records = entry.conn.take_records(self.date_secs, peer, &self.label);
+            let drops = records.map(|record| log.hand_over(record)).filter(|taken| !taken).count();
+            self.shared.metrics.tally(self.core).log_drops.add(drops as u64);
+        }
     }
 
     /// When [`Floor::advance`] is due.
@@ -294,6 +363,8 @@ impl Floor {
     /// Lets the connection handle something, then notes what that changed.
     fn with(&mut self, id: Key, act: impl FnOnce(&mut Conn, &Surroundings<'_>)) {
         let Some(entry) = find(&mut self.entries, id) else { return };
+        // A poll that ends here leaves its place to the next one of the same connection.
+        let parked = self.parked.len() - usize::from(entry.parked_at.is_some());
         let around = Surroundings {
             home: &self.shared.home,
             date: &self.date,
@@ -301,6 +372,7 @@ impl Floor {
             tally: self.shared.metrics.tally(self.core),
             metrics: &self.shared.metrics,
             draining: self.draining,
+            may_park: parked < self.shared.settings.quotas.parked_max,
         };
         // Idle connections hold no outbox: one is lent for the while, and taken back if unused.
         let outbox = entry.conn.outbox();
@@ -310,7 +382,10 @@ impl Floor {
         act(&mut entry.conn, &around);
         let outbox = entry.conn.outbox();
         if outbox.is_empty() && outbox.capacity() > 0 {
-            self.spare.push(std::mem::take(outbox));
+            let unused = std::mem::take(outbox);
+            if self.spare.len() < SPARE_BUFFERS_MAX {
+                self.spare.push(unused);
+            }
         }
         if !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(id);
@@ -358,3 +433,6 @@ pub enum Pause {
     /// Take it again.
     End,
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,8 @@ impl Path {
 }
 
 /// Statuses that are counted apart; the last stands for all others.
-const STATUSES: [u16; 14] = [200, 204, 400, 404, 405, 408, 410, 413, 414, 415, 422, 431, 501, 0];
+const STATUSES: [u16; 18] =
+    [200, 204, 400, 401, 404, 405, 408, 410, 413, 414, 415, 417, 422, 431, 501, 503, 505, 0];
 
 /// A count that one thread writes and any may read.
 #[derive(Debug, Default)]
@@ -95,6 +96,10 @@ pub struct Tally {
     pub accept_pauses: Count,
     /// Times the completion queue overflowed.
     pub overflows: Count,
+    /// Connections that met a limit on their number.
+    pub refused: Count,
+    /// Lines of the access log for which there was no room.
+    pub log_drops: Count,
 }
 
 impl Tally {
@@ -123,7 +128,7 @@ struct Core {
 /// A family of metrics that has one sample per core.
 type Family = (&'static str, &'static str, &'static str, fn(&Tally) -> &Count);
 
-const FAMILIES: [Family; 11] = [
+const FAMILIES: [Family; 13] = [
     ("connections", "gauge", "Connections open now.", |t| &t.connections),
     ("parked_polls", "gauge", "Long polls waiting for an event.", |t| &t.parked),
     ("timers", "gauge", "Timers armed.", |t| &t.timers),
@@ -135,6 +140,8 @@ const FAMILIES: [Family; 11] = [
     ("out_of_buffers_total", "counter", "Receives that found no buffer.", |t| &t.out_of_buffers),
     ("accept_pauses_total", "counter", "Pauses for want of descriptors.", |t| &t.accept_pauses),
     ("overflows_total", "counter", "Completion queue overflows.", |t| &t.overflows),
+    ("refused_total", "counter", "Connections beyond a limit on their number.", |t| &t.refused),
+    ("access_log_dropped_total", "counter", "Access log lines without room.", |t| &t.log_drops),
 ];
 
 impl Metrics {
@@ -146,6 +153,11 @@ impl Metrics {
     /// The tally of worker `index`.
     pub fn tally(&self, index: usize) -> &Tally {
         &self.0[index].tally
+    }
+
+    /// What worker `index` is called.
+    pub fn label(&self, index: usize) -> &str {
+        &self.0[index].cpu
     }
 
     /// All counts in Prometheus's text format 0.0.4.

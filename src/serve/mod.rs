@@ -1,9 +1,11 @@
 //! The server: a [`Plan`] becomes pinned workers, one per CPU, that share nothing but the home.
 //!
-//! Cores: `router`, `reply`, `api`, `conn`, `floor`, `metrics` (sans-IO). Glue: `station` (one core,
-//! whatever moves its bytes), `worker` and `monoio` (what does), and this file (start, pin, stop).
+//! Cores: `router`, `token`, `reply`, `api`, `conn`, `floor`, `access`, `metrics` (sans-IO). Glue:
+//! `station` (one core, whatever moves its bytes), `worker` and `monoio` (what does), and this file
+//! (start, pin, stop).
 //! Start at [`Server::start`].
 
+pub mod access;
 pub mod api;
 pub mod conn;
 pub mod floor;
@@ -14,6 +16,7 @@ pub mod router;
 pub mod settings;
 pub mod station;
 pub mod threads;
+pub mod token;
 pub mod worker;
 
 use self::monoio::Engine;
@@ -273,6 +276,7 @@ impl Server {
             home: Arc::new(Home::new(LOG_CAPACITY)),
             settings: Arc::new(plan.settings.clone()),
             metrics: Metrics::new(names.iter().cloned()),
+            admitted: Arc::default(),
         };
         let stop = Arc::new(AtomicBool::new(false));
         let all_wakers: Arc<OnceLock<Arc<[Waker]>>> = Arc::default();

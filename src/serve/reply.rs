@@ -9,8 +9,8 @@ pub struct Reply {
     pub status: u16,
     /// The content and its type.
     pub content: Content,
-    /// The value of Allow, on 405 and on OPTIONS.
-    pub allow: Option<&'static str>,
+    /// A field that only some answers carry, name and value: Allow, WWW-Authenticate, Retry-After.
+    pub field: Option<(&'static str, &'static str)>,
 }
 
 /// Content of an answer. The fixed ones live in place, so that the usual paths allocate nothing.
@@ -37,7 +37,7 @@ pub enum Content {
 impl Reply {
     /// 200 with `content`.
     pub fn ok(content: Content) -> Reply {
-        Reply { status: 200, content, allow: None }
+        Reply { status: 200, content, field: None }
     }
 
     /// `{"error":"..."}` with `status`.
@@ -45,17 +45,28 @@ impl Reply {
         // serde_json escapes what a client made part of the sentence.
         let quoted = serde_json::Value::from(sentence);
         let content = Content::OwnedJson(format!("{{\"error\":{quoted}}}"));
-        Reply { status, content, allow: None }
+        Reply { status, content, field: None }
     }
 
     /// The answer to OPTIONS (RFC 9110 section 9.3.7).
     pub fn options(allow: &'static str) -> Reply {
-        Reply { status: 204, content: Content::None, allow: Some(allow) }
+        Reply { status: 204, content: Content::None, field: None }.allow(allow)
     }
 
-    /// The same with an Allow field.
+    /// The answer to a request without the token (RFC 9110 section 15.5.2, RFC 6750 section 3).
+    pub fn unauthorized() -> Reply {
+        let reply = Reply::error(401, "send Authorization: Bearer with the token of this server");
+        Reply { field: Some(("WWW-Authenticate", "Bearer")), ..reply }
+    }
+
+    /// The answer where there is no room: 503, and when to try again (RFC 9110 section 15.6.4).
+    pub fn busy(sentence: &str) -> Reply {
+        Reply { field: Some(("Retry-After", "1")), ..Reply::error(503, sentence) }
+    }
+
+    /// The same with an Allow field (RFC 9110 section 10.2.1).
     pub fn allow(self, allow: &'static str) -> Reply {
-        Reply { allow: Some(allow), ..self }
+        Reply { field: Some(("Allow", allow)), ..self }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Paths are matched octet by octet; only the device's segment is percent-decoded, once.
 
 use super::reply::Reply;
+use super::settings::Settings;
 use crate::home::Device;
 use crate::http::{Method, RequestHead, Target, target};
 
@@ -42,8 +43,16 @@ enum Resource<'a> {
     Echo,
 }
 
-/// The call that `head` makes. `echo` offers `/` besides the API.
-pub fn route(head: &RequestHead<'_>, echo: bool) -> Call {
+/// The call that `head` makes. With a token in `settings`, whoever does not present it learns nothing
+/// but whether the server is well.
+pub fn route(head: &RequestHead<'_>, settings: &Settings) -> Call {
+    if let Some(token) = &settings.token
+        && !token.admits(head.authorization)
+        && !matches!(head.target, Target::Origin { path: b"/healthz", .. })
+    {
+        return refuse(Reply::unauthorized());
+    }
+    let echo = settings.echo;
     match head.target {
         // The parser lets the asterisk through for OPTIONS only.
         Target::Asterisk => Call::Answered(Box::new(Reply::options("GET, HEAD, POST, OPTIONS"))),

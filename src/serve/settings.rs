@@ -1,5 +1,7 @@
 //! What can be set about the server's behaviour, apart from where and how it runs.
 
+use super::access::AccessLog;
+use super::token::Token;
 use crate::http::HeadLimits;
 use crate::units::Nanos;
 
@@ -14,6 +16,12 @@ pub struct Settings {
     pub echo: bool,
     /// Sizes of heads and contents.
     pub head: HeadLimits,
+    /// How much of everything that peers can pile up.
+    pub quotas: Quotas,
+    /// What every request but `/healthz` has to carry, if anything.
+    pub token: Option<Token>,
+    /// Where each answered request is written down, if anywhere.
+    pub access_log: Option<AccessLog>,
     /// From the first byte of a head to its end.
     pub head_timeout: Nanos,
     /// From the end of a head to the end of its content.
@@ -30,6 +38,43 @@ pub struct Settings {
     pub drain_timeout: Nanos,
 }
 
+/// Bounds on what peers can make the server hold. With those on heads, contents and time they bound
+/// its memory: connections times (`inbox_bytes_max`, or a head, or a content, and `output_bytes_max`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Connections of all cores together. Beyond: 503 and a close.
+    pub connections_max: usize,
+    /// Connections of one core. Beyond: 503 and a close.
+    pub core_connections_max: usize,
+    /// Polls parked on one core. Beyond: 503, and the connection stays.
+    pub parked_max: usize,
+    /// Answers of one connection that are not with the kernel yet. Beyond: its requests wait.
+    pub pipeline_max: usize,
+    /// Octets of one connection that wait behind an answer still owed. Beyond: they wait in the kernel.
+    pub inbox_bytes_max: usize,
+    /// Octets of answers to one connection that are not with the kernel yet. Beyond: its requests wait,
+    /// and a peer that goes on not reading is closed after the write timeout.
+    pub output_bytes_max: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Quotas {
+        Quotas {
+            // Chosen: what one peer address has ports for. Descriptors usually run out first.
+            connections_max: 65_536,
+            core_connections_max: 65_536,
+            // Chosen: an event is offered to all of them at once, which takes about 10 ms then.
+            parked_max: 10_000,
+            // Chosen: about as many answers of the API as `output_bytes_max` holds.
+            pipeline_max: 1024,
+            // Chosen: several hundred pipelined requests behind a parked poll.
+            inbox_bytes_max: 64 * 1024,
+            // Chosen: a deep pipeline's answers.
+            output_bytes_max: 256 * 1024,
+        }
+    }
+}
+
 impl Default for Settings {
     /// Contract: the device latency and poll timeout of the API. Chosen within what nginx, hyper, node
     /// and Envoy hold to: 10-60 s for heads, 60 s between reads and writes, 5-75 s idle.
@@ -39,6 +84,9 @@ impl Default for Settings {
             poll_timeout: Nanos::from_millis(500),
             echo: false,
             head: HeadLimits::default(),
+            quotas: Quotas::default(),
+            token: None,
+            access_log: None,
             head_timeout: Nanos::from_secs(10),
             content_timeout: Nanos::from_secs(30),
             idle_timeout: Nanos::from_secs(75),

@@ -13,6 +13,7 @@ use crate::home::Seq;
 use crate::io::net::Waker;
 use crate::io::{ConnId, Counters, Driver, Sending};
 use crate::units::Mono;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,6 +30,7 @@ pub trait Outlet {
     fn wake(&mut self, other: &Waker) {
         other.wake();
     }
+    fn peer(&self, id: ConnId) -> Option<SocketAddr>;
 }
 
 /// One core's share of the server.
@@ -97,6 +99,7 @@ impl Station {
                 Sending::Failed(_) => self.floor.fail(id),
             }
         }
+        self.floor.log(id, || outlet.peer(id));
         match self.floor.close_wish(id) {
             CloseWish::KeepOpen => {}
             CloseWish::ShutdownWrite => outlet.shutdown_write(id),
@@ -205,5 +208,9 @@ impl<D: Driver> Outlet for D {
 
     fn wake(&mut self, other: &Waker) {
         Driver::wake(self, other);
+    }
+
+    fn peer(&self, id: ConnId) -> Option<SocketAddr> {
+        Driver::peer(self, id)
     }
 }

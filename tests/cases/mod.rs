@@ -1,11 +1,12 @@
 //! The table of the conformance suite: what is sent, and what must come back, row by row.
 //!
-//! A row names the rule it holds the server to: `12§6.1` is RFC 9112, `10§8.6` is RFC 9110, `API` is
-//! the project's contract. Where the RFCs leave a choice the row asks for what the project chose,
-//! and where the project left it open too, for any of the allowed outcomes.
+//! A row names the rule it holds the server to, which `ringpace::http::rules` lists with its section
+//! and outcome; [`API`] is the project's own contract. Where the RFCs leave a choice the row asks for
+//! what the project chose.
 //! Not here: sending and judging, which `conformance.rs` does. Start at [`table`].
 
 mod api;
+mod chunks;
 mod connection;
 mod framing;
 mod lines;
@@ -18,9 +19,12 @@ pub(crate) const STATUS: &str = "[{\"id\":\"light\",\"v\":100},{\"id\":\"thermos
 pub(crate) const NO_EVENT: &str =
     "{\"seq\":0,\"event\":\"timeout\"                                 }";
 
+/// The rule of rows that are no matter of HTTP.
+pub(crate) const API: &str = "API";
+
 /// Every row.
 pub(crate) fn table() -> Vec<Case> {
-    [lines::rows(), framing::rows(), connection::rows(), api::rows()]
+    [lines::rows(), framing::rows(), chunks::rows(), connection::rows(), api::rows()]
         .into_iter()
         .flatten()
         .collect()
@@ -244,12 +248,6 @@ fn error(status: &[u16]) -> Answer {
 fn echoed(body: impl Into<String>) -> Answer {
     let body = Body::Exact(body.into());
     Answer { content_type: Some("application/octet-stream"), ..Answer::of(&[200], body) }
-}
-
-/// The same, or a refusal.
-fn echoed_or(status: u16, body: impl Into<String>) -> Answer {
-    let answer = echoed(body);
-    Answer { status: vec![200, status], body: Body::OkOrError(Box::new(answer.body)), ..answer }
 }
 
 fn continues() -> Answer {

@@ -40,6 +40,13 @@ impl Server {
         Server::spawn(command)
     }
 
+    /// Starts `serve` with `flags`, the address among them.
+    pub(crate) fn start_on(listen: &str, flags: &[&str]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpace"));
+        command.args(["serve", "--listen", listen]).args(flags);
+        Server::spawn(command)
+    }
+
     /// The same under a limit of `descriptors` open files.
     pub(crate) fn start_with_descriptors(descriptors: u32, flags: &[&str]) -> Server {
         let mut command = Command::new("sh");
@@ -77,6 +84,11 @@ impl Server {
         Server { child, stdout, addr, said }
     }
 
+    /// What it noted.
+    pub(crate) fn notes(&self) -> Vec<&str> {
+        self.said.iter().filter_map(|line| line.strip_prefix("note: ")).collect()
+    }
+
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -88,8 +100,24 @@ impl Server {
 
     /// Sends SIGTERM to this server alone.
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
-        assert!(status.expect("kill runs").success(), "the server was gone before SIGTERM");
+        self.signal("-TERM");
+    }
+
+    /// Sends a signal, `-TERM` or the like, to this server alone.
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
+        assert!(status.expect("kill runs").success(), "the server was gone before {signal}");
+    }
+
+    /// The next line of its stdout.
+    #[track_caller]
+    pub(crate) fn line(&self) -> String {
+        self.stdout.recv_timeout(PATIENCE).expect("it goes on to write lines")
+    }
+
+    /// Whether it has written nothing since.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.stdout.try_recv().is_err()
     }
 
     /// Waits for the process to end: its stdout closes with it, so nothing is polled.
@@ -116,6 +144,11 @@ impl Server {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
         kib.expect("a process has a VmRSS, see proc(5)")
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server runs").count()
     }
 
     /// User and system time used so far, in clock ticks of usually 10 ms.
@@ -166,6 +199,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// All of it on the wire, head and content.
+    pub(crate) len: usize,
 }
 
 impl Response {
@@ -235,9 +270,20 @@ impl Client {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
+    /// Breaks the connection by a reset, whatever is under way (SO_LINGER of zero, socket(7)).
+    pub(crate) fn reset(self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).expect("any socket takes it");
+    }
+
     /// How long a read may take from here on.
     pub(crate) fn set_patience(&mut self, patience: Duration) {
         self.stream.set_read_timeout(Some(patience)).expect("a timeout above zero is accepted");
+    }
+
+    /// How long a write may take from here on.
+    pub(crate) fn set_write_patience(&mut self, patience: Duration) {
+        self.stream.set_write_timeout(Some(patience)).expect("a timeout above zero is accepted");
     }
 
     /// Reads the answer to a request that was not HEAD.
@@ -268,7 +314,13 @@ impl Client {
             }
             response.body = self.received.drain(..length).collect();
         }
+        response.len = head_end + response.body.len();
         Ok(response)
+    }
+
+    /// Whether nothing of an answer has come that was not read whole.
+    pub(crate) fn is_between(&self) -> bool {
+        self.received.is_empty()
     }
 
     /// Reads `count` bytes as they stand on the wire.
@@ -349,7 +401,7 @@ fn parse_head(head: &[u8]) -> Result<Response, String> {
         }
         fields.push((name.to_owned(), value.to_owned()));
     }
-    Ok(Response { status, fields, body: Vec::new() })
+    Ok(Response { status, fields, body: Vec::new(), len: 0 })
 }
 
 /// RFC 9112 §4: `HTTP/1.1 SP 3DIGIT SP [reason]`.

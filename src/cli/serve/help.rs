@@ -2,7 +2,7 @@
 //! a heading is put before the flag that begins one.
 
 /// Headings, and the flag that each stands before.
-const GROUPS: [(&str, &str); 7] = [
+const GROUPS: [(&str, &str); 8] = [
     ("Where it runs", "--listen"),
     ("How a worker waits and is woken", "--wait"),
     ("The ring (--backend uring; monoio-uring where it says so)", "--task-run"),
@@ -10,6 +10,7 @@ const GROUPS: [(&str, &str); 7] = [
     ("Threads and memory", "--sched"),
     ("What it serves", "--device-latency"),
     ("Limits", "--line-bytes-max"),
+    ("Access", "--token-file"),
 ];
 
 /// argh's help with headings, and without the line that repeats all flags.

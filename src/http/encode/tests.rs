@@ -45,17 +45,16 @@ fn a_status_without_content_has_no_length_and_no_type() {
 fn the_rarer_fields_follow_the_date() {
     let date = date();
     let head = ResponseHead {
-        allow: Some("GET, HEAD"),
         connection: Some(Connection::Close),
-        extra: &[("Retry-After", "1"), ("X", "")],
+        extra: &[("Allow", "GET, HEAD"), ("X", "")],
         content_type: None,
         ..ResponseHead::json(405, &date)
     };
     assert_eq!(
         encoded(&head, "", true),
         "HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\
-         Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nAllow: GET, HEAD\r\nConnection: close\r\n\
-         Retry-After: 1\r\nX: \r\n\r\n"
+         Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: close\r\n\
+         Allow: GET, HEAD\r\nX: \r\n\r\n"
     );
     let head = ResponseHead { connection: Some(Connection::KeepAlive), ..head };
     assert!(encoded(&head, "", true).contains("\r\nConnection: keep-alive\r\n"));

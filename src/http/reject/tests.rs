@@ -1,7 +1,7 @@
 use super::*;
 
 /// Every variant: the match makes sure that a new one is put here too.
-fn all() -> Vec<Reject> {
+fn chain() -> Vec<Reject> {
     let mut all = vec![Reject::LeadingBytes];
     loop {
         let next = match all[all.len() - 1] {
@@ -47,8 +47,13 @@ fn all() -> Vec<Reject> {
 }
 
 #[test]
+fn all_is_all() {
+    assert_eq!(Reject::ALL.to_vec(), chain());
+}
+
+#[test]
 fn every_reason_stands_in_json_as_it_is_and_is_said_once() {
-    let mut reasons: Vec<_> = all().into_iter().map(Reject::reason).collect();
+    let mut reasons: Vec<_> = Reject::ALL.into_iter().map(Reject::reason).collect();
     for reason in &reasons {
         assert!(reason.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\'));
         assert!((10..80).contains(&reason.len()), "{reason}");
@@ -61,7 +66,7 @@ fn every_reason_stands_in_json_as_it_is_and_is_said_once() {
 
 #[test]
 fn every_status_is_an_error_with_a_reason_phrase() {
-    for reject in all() {
+    for reject in Reject::ALL {
         assert!((400..600).contains(&reject.status()), "{reject:?}");
         assert!(!crate::http::encode::reason_phrase(reject.status()).is_empty(), "{reject:?}");
     }

@@ -3,6 +3,9 @@
 use super::*;
 use crate::http::response::{ResponseLimits, ResponseReader};
 use crate::rng::Rng;
+use crate::serve::settings::Quotas;
+
+mod limits;
 
 /// A connection, its world, and a clock that moves when told.
 struct Talk {
@@ -11,6 +14,7 @@ struct Talk {
     settings: Settings,
     metrics: Metrics,
     draining: bool,
+    may_park: bool,
     conn: Conn,
     now: Mono,
     out: Vec<u8>,
@@ -36,6 +40,7 @@ impl Talk {
             settings,
             metrics: Metrics::new(["0".to_string()]),
             draining: false,
+            may_park: true,
             now,
             out: Vec::new(),
             shut: false,
@@ -53,6 +58,7 @@ impl Talk {
             tally: self.metrics.tally(0),
             metrics: &self.metrics,
             draining: self.draining,
+            may_park: self.may_park,
         };
         handle(&mut self.conn, self.now, &around);
         while let Some(bytes) = self.conn.take_output(self.now, &self.settings) {
@@ -74,7 +80,7 @@ impl Talk {
     }
 
     fn end(&mut self) {
-        self.act(|conn, now, _| conn.handle_end(now));
+        self.act(|conn, now, around| conn.handle_end(now, around.settings));
     }
 
     fn event(&mut self) {
@@ -84,6 +90,10 @@ impl Talk {
     fn drain(&mut self) {
         self.draining = true;
         self.act(|conn, now, around| conn.handle_drain(now, around));
+    }
+
+    fn wants_bytes(&self) -> bool {
+        self.conn.wants_bytes(&self.settings)
     }
 
     /// The peer, who did not read, has read it all.
@@ -354,7 +364,7 @@ fn after_the_last_answer_the_connection_lingers_for_a_while() {
     talk.receive(CLOSING);
     talk.check(&[200]);
     assert!(talk.shut && !talk.closed, "FIN, and go on reading");
-    assert!(talk.conn.wants_bytes());
+    assert!(talk.wants_bytes());
     talk.receive(&[7; 100_000]);
     assert!(talk.conn.inbox.is_empty(), "what still comes is dropped");
     talk.pass(Nanos(talk.settings.linger_timeout.0 - 1));
@@ -460,13 +470,13 @@ fn input_behind_an_answer_owed_is_bounded() {
     let mut talk = Talk::new();
     talk.receive(POLL);
     let mut requests = 0;
-    while talk.conn.wants_bytes() {
+    while talk.wants_bytes() {
         talk.receive(STATUS);
         requests += 1;
     }
-    assert!(talk.conn.inbox.len() < INBOX_BYTES_MAX + STATUS.len());
+    assert!(talk.conn.inbox.len() < Quotas::default().inbox_bytes_max + STATUS.len());
     talk.pass(talk.settings.poll_timeout);
-    assert!(talk.conn.wants_bytes());
+    assert!(talk.wants_bytes());
     assert_eq!(talk.answers().len(), 1 + requests);
 }
 
@@ -476,16 +486,16 @@ fn output_that_nobody_reads_is_bounded() {
     talk.reads = false;
     let request = echo(60_000);
     let mut requests = 0;
-    while talk.conn.wants_bytes() {
+    while talk.wants_bytes() {
         talk.receive(&request);
         requests += 1;
     }
-    assert!(talk.conn.output_bytes() < OUTPUT_BYTES_MAX + 2 * request.len());
+    assert!(talk.conn.output_bytes() < Quotas::default().output_bytes_max + 2 * request.len());
     // What was under way already waits, and is answered once there is room.
     talk.receive(&[STATUS, STATUS].concat());
     assert!(talk.conn.inbox.len() == 2 * STATUS.len());
     talk.read();
-    assert!(talk.conn.wants_bytes() && talk.conn.inbox.is_empty());
+    assert!(talk.wants_bytes() && talk.conn.inbox.is_empty());
     assert_eq!(talk.answers().len(), requests + 2);
 }
 
@@ -498,11 +508,15 @@ fn a_peer_that_was_told_goodbye_cannot_fill_memory_behind_unread_output() {
     }
     let last = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n";
     talk.receive(&[last, &[b'e'; 60_000][..]].concat());
-    assert!(talk.conn.output_bytes() > OUTPUT_BYTES_MAX && talk.conn.wants_bytes());
+    assert!(talk.conn.output_bytes() > Quotas::default().output_bytes_max && talk.wants_bytes());
     for _ in 0..100 {
         talk.receive(&[b'x'; 10_000]);
     }
-    assert!(talk.conn.inbox.len() < INBOX_BYTES_MAX, "{} bytes", talk.conn.inbox.len());
+    assert!(
+        talk.conn.inbox.len() < Quotas::default().inbox_bytes_max,
+        "{} bytes",
+        talk.conn.inbox.len()
+    );
 }
 
 #[test]
@@ -510,7 +524,7 @@ fn a_fin_behind_full_output_leaves_the_backlog_to_be_answered() {
     let mut talk = Talk::new();
     talk.reads = false;
     let mut requests = 0;
-    while talk.conn.wants_bytes() {
+    while talk.wants_bytes() {
         talk.receive(&echo(60_000));
         requests += 1;
     }
@@ -525,12 +539,12 @@ fn a_fin_behind_full_output_leaves_the_backlog_to_be_answered() {
 #[test]
 fn a_head_may_be_longer_than_what_may_wait_behind_an_answer() {
     let mut talk = Talk::with(|settings| {
-        settings.head.line_bytes_max = 2 * INBOX_BYTES_MAX;
-        settings.head.head_bytes_max = 2 * INBOX_BYTES_MAX;
+        settings.head.line_bytes_max = 2 * Quotas::default().inbox_bytes_max;
+        settings.head.head_bytes_max = 2 * Quotas::default().inbox_bytes_max;
     });
     talk.receive(b"GET /healthz HTTP/1.1\r\nHost: h\r\nX: ");
-    while talk.conn.inbox.len() < 2 * INBOX_BYTES_MAX - 1_100 {
-        assert!(talk.conn.wants_bytes());
+    while talk.conn.inbox.len() < 2 * Quotas::default().inbox_bytes_max - 1_100 {
+        assert!(talk.wants_bytes());
         talk.receive(&[b'x'; 1_000]);
     }
     talk.receive(b"\r\n\r\n");

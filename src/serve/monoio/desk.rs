@@ -20,6 +20,7 @@ use crate::units::Mono;
 use monoio::io::{CancelHandle, Canceller};
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 
 /// See the file's head.
@@ -70,6 +71,7 @@ struct Lines {
 
 #[derive(Default)]
 struct Line {
+    peer: Option<SocketAddr>,
     outgoing: Option<Vec<u8>>,
     shutdown: bool,
     paused: bool,
@@ -200,11 +202,11 @@ impl Desk {
     }
 
     /// Takes in an accepted connection.
-    pub(super) fn accept(&self) -> ConnId {
+    pub(super) fn accept(&self, peer: SocketAddr) -> ConnId {
         let mut state = self.0.borrow_mut();
         let now = state.begin_batch();
         state.lines.counters.accepted += 1;
-        let id = state.lines.slab.insert(Line::default());
+        let id = state.lines.slab.insert(Line { peer: Some(peer), ..Line::default() });
         state.station.floor.accept(now, id);
         state.second_pass(now);
         id
@@ -430,6 +432,10 @@ impl Outlet for Lines {
 
     fn close(&mut self, id: ConnId) {
         self.change(id, |line| line.closed = true);
+    }
+
+    fn peer(&self, id: ConnId) -> Option<SocketAddr> {
+        self.slab.get(id)?.peer
     }
 }
 

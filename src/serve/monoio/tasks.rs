@@ -14,6 +14,7 @@ use monoio::net::{TcpListener, TcpStream};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -38,7 +39,7 @@ pub(super) async fn accept(
 ) {
     while let Some(handle) = poll_fn(|cx| desk.poll_accepting(cx)).await {
         match listener.cancelable_accept(handle).await {
-            Ok((stream, _)) => open(&desk, stream),
+            Ok((stream, peer)) => open(&desk, stream, peer),
             Err(error) if net::is_out_of_resources(&error) => desk.pause_accepting(),
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                 return desk.accepting_ended(Some(error));
@@ -49,10 +50,10 @@ pub(super) async fn accept(
     }
     drop(listener);
     if waiting.set_nonblocking(true).is_ok() {
-        while let Ok((stream, _)) = waiting.accept() {
+        while let Ok((stream, peer)) = waiting.accept() {
             let wrapped = stream.set_nonblocking(nonblocking);
             if let Ok(stream) = wrapped.and_then(|()| TcpStream::from_std(stream)) {
-                open(&desk, stream);
+                open(&desk, stream, peer);
             }
         }
     }
@@ -60,8 +61,8 @@ pub(super) async fn accept(
     desk.accepting_ended(None);
 }
 
-fn open(desk: &Rc<Desk>, stream: TcpStream) {
-    let id = desk.accept();
+fn open(desk: &Rc<Desk>, stream: TcpStream, peer: SocketAddr) {
+    let id = desk.accept(peer);
     spawn(desk, connection(Rc::clone(desk), id, stream));
 }
 

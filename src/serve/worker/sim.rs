@@ -17,7 +17,7 @@ use crate::io::{ConnId, Counters, Driver, Event, Sending, Wait};
 use crate::rng::Rng;
 use crate::serve::floor::Shared;
 use crate::serve::metrics::Metrics;
-use crate::serve::settings::Settings;
+use crate::serve::settings::{Quotas, Settings};
 use crate::slab::Slab;
 use crate::units::{Mono, Nanos};
 use std::cell::{RefCell, RefMut};
@@ -428,6 +428,7 @@ impl Sim {
             home: Arc::new(Home::new(64)),
             settings: Arc::new(settings),
             metrics: Metrics::new((0..workers).map(|index| index.to_string())),
+            admitted: Arc::default(),
         };
         let drivers: Vec<SimDriver> = (0..workers)
             .map(|index| SimDriver::new(Rc::clone(&net), clock.clone(), index))
@@ -511,8 +512,8 @@ impl Sim {
         // One timer a connection, whatever happened to its deadline.
         assert!(floor.timers() <= floor.open() && floor.parked() <= floor.open());
         for (inbox, output) in floor.held_bytes() {
-            assert!(inbox <= crate::serve::conn::INBOX_BYTES_MAX + inbox_slack, "{inbox} bytes in");
-            let output_max = crate::serve::conn::OUTPUT_BYTES_MAX + OUTPUT_SLACK;
+            assert!(inbox <= Quotas::default().inbox_bytes_max + inbox_slack, "{inbox} bytes in");
+            let output_max = Quotas::default().output_bytes_max + OUTPUT_SLACK;
             assert!(output <= output_max, "{output} bytes out");
         }
     }

@@ -1,0 +1,226 @@
+//! What the server process does when something fails: signals under load, kills, resets at every
+//! moment, a full accept queue, descriptors that run out at the wrong time. On every backend.
+//!
+//! Not here: signals to a server at rest, see `serve_process.rs`; want of descriptors alone, see
+//! `descriptors.rs`. Start at [`sigterm_under_load_cuts_no_answer_short`].
+
+#![allow(clippy::print_stdout, reason = "a failing test shows what it printed on the way")]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use support::{Client, NoResponse, PATIENCE, Response, Server, Stopwatch};
+
+const BACKENDS: [&str; 4] = ["uring", "epoll", "monoio-uring", "monoio-epoll"];
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+const STATUS: &str = "GET /devices/status HTTP/1.1\r\nHost: h\r\n\r\n";
+const METRICS: &str = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+const POLL: &str = "GET /events/live HTTP/1.1\r\nHost: h\r\n\r\n";
+const COMMAND: &str = "POST /devices/light/command HTTP/1.1\r\nHost: h\r\nContent-Length: 19\r\n\r\n\
+    {\"action\":\"toggle\"}";
+
+/// A server of every backend in turn, on two workers.
+fn on_every_backend(more: &[&str], test: impl Fn(&mut Server)) {
+    for backend in BACKENDS {
+        println!("--backend {backend} {}", more.join(" "));
+        test(&mut Server::start(&[&["--backend", backend, "--workers", "2"], more].concat()));
+    }
+}
+
+/// The sum over all cores of the metric `name`.
+fn metric(client: &mut Client, name: &str) -> u64 {
+    let text = client.ask(METRICS);
+    let begins = format!("ringpace_{name}{{");
+    let lines = text.text().lines().filter(|line| line.starts_with(&begins));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// Returns once `holds`, which is asked again and again.
+#[track_caller]
+fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Stopwatch::start();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "it never came that {what}");
+    }
+}
+
+/// What one client of the load saw.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Of the commands that were confirmed to it.
+    seqs: Vec<u64>,
+    /// Its last answer announced the close, which then came in order.
+    was_told: bool,
+}
+
+/// Asks one thing after the other until the server closes, and says so once it is well under way.
+fn load(addr: SocketAddr, under_way: &Sender<()>) -> Seen {
+    let mut client = Client::connect(addr).expect("the server accepts connections");
+    let mut seen = Seen::default();
+    for (turn, request) in [STATUS, COMMAND, POLL, COMMAND, HEALTH].iter().cycle().enumerate() {
+        if turn == 30 {
+            under_way.send(()).expect("the test waits for it");
+        }
+        if client.try_send(request.as_bytes()).is_err() {
+            return seen;
+        }
+        let answer = match client.read() {
+            Ok(answer) => answer,
+            // Closed before the answer began; `Failed` comes with nothing read, see below.
+            Err(NoResponse::Closed | NoResponse::Failed(_)) if client.is_between() => return seen,
+            Err(why) => panic!("an answer was cut: {why:?}"),
+        };
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        if *request == COMMAND {
+            seen.seqs.push(seq_of(&answer));
+        }
+        if answer.field("Connection") == Some("close") {
+            client.read_close().expect("a FIN and no reset");
+            return Seen { was_told: true, ..seen };
+        }
+    }
+    seen
+}
+
+fn seq_of(answer: &Response) -> u64 {
+    let json: serde_json::Value = serde_json::from_str(answer.text()).expect("it is JSON");
+    json["seq"].as_u64().expect("a confirmation has a seq")
+}
+
+#[test]
+fn sigterm_under_load_cuts_no_answer_short() {
+    const CLIENTS: usize = 24;
+    on_every_backend(&["--poll-timeout", "5ms", "--device-latency", "1ms"], |server| {
+        let (under_way, waiting) = channel();
+        let addr = server.addr;
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let under_way = under_way.clone();
+                thread::spawn(move || load(addr, &under_way))
+            })
+            .collect();
+        (0..CLIENTS).for_each(|_| waiting.recv_timeout(PATIENCE).expect("each gets going"));
+        server.terminate();
+        let seen: Vec<Seen> =
+            clients.into_iter().map(|client| client.join().expect("see above")).collect();
+        assert_eq!(server.wait().code(), Some(0));
+        let told = seen.iter().filter(|client| client.was_told).count();
+        println!("{told} of {CLIENTS} were told; the others closed before an answer began");
+        assert!(told > 0, "nobody was told");
+        let mut seqs: Vec<u64> = seen.into_iter().flat_map(|client| client.seqs).collect();
+        let confirmed = seqs.len();
+        seqs.sort_unstable();
+        seqs.dedup();
+        assert_eq!(seqs.len(), confirmed, "a command was confirmed twice");
+    });
+}
+
+#[test]
+fn a_server_that_was_killed_starts_again_on_its_port() {
+    for backend in BACKENDS {
+        println!("--backend {backend}");
+        let flags = ["--backend", backend, "--workers", "2", "--poll-timeout", "1m"];
+        let mut server = Server::start(&flags);
+        let addr = server.addr;
+        for _ in 0..3 {
+            let (mut idle, mut poll, mut half) =
+                (server.connect(), server.connect(), server.connect());
+            idle.ask(STATUS);
+            poll.send(POLL);
+            half.send("GET /devi");
+            server.signal("-KILL");
+            server.wait();
+            let ended = idle.read_close();
+            assert!(ended != Err("stayed open".into()), "a dead server's connection goes on");
+            // The old connections are still there, in whatever state the kernel left them.
+            server = Server::start_on(&addr.to_string(), &flags);
+            assert_eq!(server.connect().ask(STATUS).status, 200);
+        }
+    }
+}
+
+#[test]
+fn a_reset_at_any_moment_harms_nobody_and_leaves_nothing_behind() {
+    let upload = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n{:9000}", "x");
+    let chunks = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
+        3\r\nabc\r\n0;a=b\r\nX: y\r\n\r\n";
+    let refused = format!("G@T / HTTP/1.1\r\n\r\n{:5000}", "x");
+    let greedy = STATUS.repeat(5_000);
+    let scripts =
+        [COMMAND, POLL, &upload, chunks, &refused, &greedy, &[STATUS, POLL, STATUS].concat()];
+    let tight = ["--echo", "--device-latency", "3ms", "--poll-timeout", "20ms"];
+    on_every_backend(&tight, |server| {
+        let mut witness = server.connect();
+        // Each worker opens what it needs by the time it has answered somebody.
+        (0..30).for_each(|_| drop(server.connect().ask(HEALTH)));
+        await_that("all are gone", || metric(&mut witness, "connections") == 1);
+        let descriptors = server.descriptors();
+        for script in scripts {
+            // Some 150 moments, at every octet of what is short.
+            let step = (script.len() / 150).max(1);
+            for cut in (0..=script.len()).step_by(step) {
+                let mut client = server.connect();
+                client.send_in_pieces(&script.as_bytes()[..cut], usize::MAX);
+                // Every other one first takes what has been answered so far, if that is anything.
+                if cut % 2 == 0 && script.starts_with("GET") && cut >= STATUS.len() {
+                    drop(client.read());
+                }
+                client.reset();
+            }
+            assert_eq!(witness.ask(HEALTH).status, 200);
+        }
+        await_that("all are gone", || metric(&mut witness, "connections") == 1);
+        await_that("nothing is parked", || metric(&mut witness, "parked_polls") == 0);
+        await_that("no descriptor is left", || server.descriptors() <= descriptors);
+        // At most the commands that were sent whole were carried out.
+        let next = seq_of(&witness.ask(COMMAND));
+        assert!(next <= 2, "{next} commands were carried out, and one was sent whole");
+    });
+}
+
+#[test]
+fn a_full_accept_queue_is_served_once_there_is_somebody_to_serve_it() {
+    const CLIENTS: usize = 12;
+    for backend in BACKENDS {
+        println!("--backend {backend}");
+        let server = Server::start(&["--backend", backend, "--backlog", "1"]);
+        server.connect().ask(HEALTH);
+        server.signal("-STOP");
+        let (connected, waiting) = channel();
+        let addr = server.addr;
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let connected = connected.clone();
+                thread::spawn(move || {
+                    let mut client = Client::connect(addr).expect("a SYN is sent again");
+                    connected.send(()).expect("the test waits for it");
+                    client.ask(STATUS).status
+                })
+            })
+            .collect();
+        // As many as the queue holds; the others' SYNs are dropped, and sent again after a second.
+        (0..2).for_each(|_| waiting.recv_timeout(PATIENCE).expect("the queue takes two"));
+        server.signal("-CONT");
+        for client in clients {
+            assert_eq!(client.join().expect("it is served"), 200);
+        }
+    }
+}
+
+#[test]
+fn a_server_without_descriptors_still_ends_when_it_is_told_to() {
+    for backend in BACKENDS {
+        println!("--backend {backend}");
+        let mut server = Server::start_with_descriptors(24, &["--backend", backend]);
+        let mut first = server.connect();
+        first.ask(HEALTH);
+        let _crowd: Vec<Client> = (0..40).map(|_| server.connect()).collect();
+        await_that("accepting has paused", || metric(&mut first, "accept_pauses_total") > 0);
+        server.terminate();
+        first.read_close().expect("it closes in order");
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}

@@ -1,0 +1,7 @@
+//! Fuzzes `bodies::answer`, which says what must hold.
+#![no_main]
+
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| bodies::answer::run(input));

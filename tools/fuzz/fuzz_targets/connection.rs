@@ -1,0 +1,7 @@
+//! Fuzzes `bodies::connection`, which says what must hold.
+#![no_main]
+
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| bodies::connection::run(input));
