@@ -36,12 +36,20 @@ pub struct Run {
     pub errors: Errors,
     /// Requests still unanswered, or never sent, when the drain window closed.
     pub unfinished: u64,
+    /// Requests that the pacer did not send because they were overdue (`--catch-up skip`).
+    #[serde(default)]
+    pub skipped: u64,
     /// Connections used.
     pub connections: Connections,
     /// What was sent when.
     pub schedule: Schedule,
     /// done - intended: what a user waits. Requests that failed or never finished count as +infinity.
+    /// Long polls are not in it (nor in `service_ns`), unless there is nothing else.
     pub response_ns: Quantiles,
+    /// The same with the time taken off every request for which the pacer stood still, or made up
+    /// for it, meanwhile: the server's own quantiles lie between these and `response_ns`.
+    #[serde(default)]
+    pub response_least_ns: Quantiles,
     /// done - sent.
     pub service_ns: Quantiles,
     /// sent - intended: the pacer's own error.
@@ -107,11 +115,11 @@ pub struct Connections {
 /// What was planned. Equal hashes mean the same requests at the same offsets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Schedule {
-    /// `constant`, `poisson`, `burst:50`, as typed.
+    /// `constant`, `burst:50/10ms`, `ramp:1000..5000`, as typed.
     pub arrivals: String,
     /// Seed of the arrivals and of the mix.
     pub seed: u64,
-    /// 16 hexadecimal digits over every planned request's offset and kind.
+    /// 16 hexadecimal digits over every planned request's number, offset and kind.
     pub hash: String,
 }
 
@@ -147,6 +155,9 @@ pub struct Stalls {
     pub total_ns: u64,
     /// The longest.
     pub max_ns: u64,
+    /// For how long the loops of all threads ran, the drain window included.
+    #[serde(default)]
+    pub observed_ns: u64,
     /// From what length a gap counts.
     #[serde(default)]
     pub threshold_ns: u64,
@@ -177,8 +188,17 @@ pub struct RequestKind {
     pub errors: Errors,
     /// As in [`Run::unfinished`].
     pub unfinished: u64,
+    /// As in [`Run::skipped`].
+    #[serde(default)]
+    pub skipped: u64,
+    /// Whether it is a long poll, which is not in the figures of the whole run.
+    #[serde(default)]
+    pub long_poll: bool,
     /// As in [`Run::response_ns`].
     pub response_ns: Quantiles,
+    /// As in [`Run::response_least_ns`].
+    #[serde(default)]
+    pub response_least_ns: Quantiles,
     /// As in [`Run::service_ns`].
     pub service_ns: Quantiles,
 }

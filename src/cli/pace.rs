@@ -3,9 +3,12 @@
 use super::{Failure, print};
 use crate::io::topology::CpuList;
 use crate::io::{host, signal};
+use crate::pace::arrivals::{Arrivals, ArrivalsTyped};
+use crate::pace::catch_up::CatchUp;
 use crate::pace::live::LiveMode;
 use crate::pace::mix::{Mix, Single};
-use crate::pace::schedule::{Arrivals, Load};
+use crate::pace::replay::Replay;
+use crate::pace::schedule::Load;
 use crate::pace::threshold::Threshold;
 use crate::pace::url::Url;
 use crate::pace::{self, Backend, Outputs, PaceError, PaceWait, Plan};
@@ -26,13 +29,13 @@ pub(super) struct PaceArgs {
     #[argh(positional)]
     url: Url,
 
-    /// requests per second, such as 1000, 20k or 1e6/7
+    /// requests per second, such as 1000, 20k or 1e6/7; left out where --arrivals says it
     #[argh(option, short = 'R')]
-    rate: Rate,
+    rate: Option<Rate>,
 
-    /// measured time, such as 30s or 5m; the warm-up is not in it
+    /// measured time, such as 30s or 5m, without the warm-up; default the length of steps or a replay
     #[argh(option, short = 'd')]
-    duration: Nanos,
+    duration: Option<Nanos>,
 
     /// time before it, at the same rate, in no count and no percentile; default 0
     #[argh(option, default = "Nanos::ZERO")]
@@ -74,9 +77,15 @@ pub(super) struct PaceArgs {
     #[argh(option)]
     body_file: Option<PathBuf>,
 
-    /// constant (default), poisson or burst:N
-    #[argh(option, default = "Arrivals::Constant")]
-    arrivals: Arrivals,
+    /// constant (default), poisson, burst:N, burst:N/10ms, ramp:1000..5000, steps:1000,2000@10s or
+    /// replay:FILE
+    #[argh(option, default = "ArrivalsTyped::Whole(Arrivals::Constant)")]
+    arrivals: ArrivalsTyped,
+
+    /// when the pacer was held up: all (default) sends at once what is owed, cap:2 at most so many
+    /// times as fast as planned, skip or skip:10ms counts what is overdue by more and does not send it
+    #[argh(option, default = "CatchUp::All")]
+    catch_up: CatchUp,
 
     /// seed of the arrivals and of the mix, default 1
     #[argh(option, default = "1")]
@@ -85,6 +94,10 @@ pub(super) struct PaceArgs {
     /// from when a request is due until it has failed, default 2s
     #[argh(option, default = "Nanos::from_secs(2)")]
     timeout: Nanos,
+
+    /// how long answers are awaited after the end, default --timeout
+    #[argh(option)]
+    drain: Option<Nanos>,
 
     /// epoll (default) or uring
     #[argh(option, default = "Backend::Epoll")]
@@ -164,14 +177,21 @@ impl PaceArgs {
                 .check_kind(&mix)
                 .map_err(|error| Failure::usage(format!("--threshold {error}")))?;
         }
+        let arrivals = self.arrivals(&mix)?;
+        let duration = self.duration.or(arrivals.length(self.warmup));
+        let duration =
+            duration.ok_or_else(|| Failure::usage("-d is missing: how long to measure?"))?;
+        let load = Load::new(arrivals, self.rate, self.seed).map_err(Failure::usage)?;
         let connections_max = self.max_connections.unwrap_or(self.connections.max(CONNECTIONS_MAX));
         let plan = Plan {
             mix,
-            load: Load { rate: self.rate, arrivals: self.arrivals, seed: self.seed },
+            load: load.clone(),
             warmup: self.warmup,
             connections: self.connections,
             connections_max,
             timeout: self.timeout,
+            drain: self.drain,
+            catch_up: self.catch_up,
             cpus,
             backend: self.backend,
             wait: self.wait,
@@ -183,9 +203,22 @@ impl PaceArgs {
                 csv: self.csv,
                 live: self.live.mode(),
             },
-            ..Plan::new(self.url, self.rate, self.duration)
+            ..Plan::new(self.url, load.rate, duration)
         };
         Ok(plan)
+    }
+
+    /// When requests are due; of a replay the file says it.
+    fn arrivals(&self, mix: &Mix) -> Result<Arrivals, Failure> {
+        match &self.arrivals {
+            ArrivalsTyped::Whole(arrivals) => Ok(arrivals.clone()),
+            ArrivalsTyped::File(file) => {
+                let failed = |error: String| Failure::usage(format!("--arrivals replay: {error}"));
+                let text = std::fs::read_to_string(file)
+                    .map_err(|error| failed(format!("{file}: {error}")))?;
+                Replay::parse(file, &text, mix).map(Arrivals::Replay).map_err(failed)
+            }
+        }
     }
 
     /// What is requested: the file's mix, or the one request that is typed.

@@ -116,6 +116,11 @@ impl Conn {
         self.answers
     }
 
+    /// What was kept of the content of the last answer.
+    pub fn content(&self) -> &[u8] {
+        self.reader.captured()
+    }
+
     /// The connection stands.
     pub fn handle_connected(&mut self, now: Mono) {
         if self.phase == Phase::Connecting {

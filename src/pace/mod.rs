@@ -1,12 +1,17 @@
 //! The pacer: loads an HTTP/1.1 server at an exact rate and says how exact it was.
 //!
-//! Sans-IO cores: [`schedule`] (when), [`mix`] (what), [`conn`], [`outstanding`] and [`pool`]
+//! Sans-IO cores: [`arrivals`], [`course`], [`replay`], [`schedule`] and [`catch_up`] (when), [`mix`] (what), [`conn`], [`outstanding`] and [`pool`]
 //! (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
 //! [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
 //! together and merges what they recorded. Start at [`run`].
 
+pub mod agenda;
+pub mod arrivals;
+pub mod capture;
+pub mod catch_up;
 pub mod conn;
+pub mod course;
 pub mod csv;
 pub mod hgrm;
 pub mod hlog;
@@ -18,15 +23,18 @@ pub mod outstanding;
 pub mod plan;
 pub mod pool;
 pub mod recorder;
+pub mod replay;
 pub mod schedule;
 pub mod stalls;
+pub mod template;
 pub mod threshold;
 pub mod url;
 pub mod verdict;
 pub mod worker;
 
+pub use catch_up::CatchUp;
 pub use outcome::Outcome;
-pub use plan::{Backend, CatchUp, Outputs, PaceWait, Plan};
+pub use plan::{Backend, Outputs, PaceWait, Plan};
 
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_secs};
@@ -243,10 +251,10 @@ fn task_of(plan: &Plan, to: SocketAddr, index: usize) -> Task {
     let share = |total: usize| total / threads + usize::from(index < total % threads);
     Task {
         to,
-        load: plan.load,
+        load: plan.load.clone(),
         lane: Lane { index: index as u64, of: threads as u64 },
-        warmup: plan.warmup,
-        duration: plan.duration,
+        horizon: plan.horizon(),
+        drain: plan.drain(),
         connections: share(plan.connections),
         limits: Limits { connections_max: share(plan.connections_max), timeout: plan.timeout },
         wait: plan.wait,
@@ -261,6 +269,7 @@ fn drive<D: Driver>(
     gate: &Gate,
     stop: &AtomicBool,
 ) -> Result<LaneEnd, PaceError> {
+    let connections = task.connections;
     let established = driver.map_err(EstablishError::Driver).and_then(|driver| {
         let mut worker =
             Worker::new(task, &plan.mix, &plan.url.authority(), driver, MonotonicClock)
@@ -268,19 +277,19 @@ fn drive<D: Driver>(
         worker.establish(stop).map(|()| worker)
     });
     let start = gate.pass(established.is_ok());
-    let mut worker = established.map_err(|error| explain(plan, &task, error))?;
+    let mut worker = established.map_err(|error| explain(plan, connections, error))?;
     // Another thread is not ready, and says why.
     let start = start.ok_or(PaceError::Stopped)?;
     let measured = worker.pace(start, stop).map_err(PaceError::Driver)?;
     Ok(LaneEnd { start, measured, recorder: worker.into_recorder() })
 }
 
-fn explain(plan: &Plan, task: &Task, error: EstablishError) -> PaceError {
+fn explain(plan: &Plan, connections: usize, error: EstablishError) -> PaceError {
     let url = plan.url.to_string();
     match error {
         EstablishError::Refused(error) => PaceError::Refused(url, error),
         EstablishError::Unresponsive(established) => {
-            PaceError::Unresponsive(url, established, task.connections, plan.timeout)
+            PaceError::Unresponsive(url, established, connections, plan.timeout)
         }
         EstablishError::Stopped => PaceError::Stopped,
         EstablishError::Driver(error) => PaceError::Driver(error),

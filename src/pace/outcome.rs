@@ -31,8 +31,7 @@ impl Outcome {
             recorder.last_sent_at().map(|sent_at| sent_at.saturating_since(measured_from));
         let lateness = quantiles(recorder.lateness());
         let without_stalls = recorder.without_stalls();
-        let prompt = plan.mix.kinds().iter().zip(recorder.kinds());
-        let prompt = prompt.filter(|(kind, _)| !kind.long_poll).map(|(_, record)| record);
+        let response_least = quantiles(&total.response_least());
         let judgement = judge(&Evidence {
             duration,
             sending,
@@ -40,16 +39,15 @@ impl Outcome {
             ok: total.ok,
             errors: total.errors,
             unfinished: total.unfinished,
+            skipped: total.skipped,
             starved: recorder.starved_count(),
             overrun: recorder.overrun_count(),
-            prompt: prompt.clone().map(|record| record.planned).sum(),
-            prompt_overlapping: prompt.map(|record| record.overlapping).sum(),
             unasked: recorder.connections.unasked,
             response: quantiles(&total.response),
+            response_least,
             lateness,
             lateness_without_stalls: without_stalls.lateness_ns,
             stalls: recorder.stall_totals(),
-            threads: plan.threads() as u64,
         });
         let kinds = plan.mix.kinds().iter().zip(recorder.kinds());
         let run = results::Run {
@@ -63,6 +61,7 @@ impl Outcome {
             ok: total.ok,
             errors: total.errors,
             unfinished: total.unfinished,
+            skipped: total.skipped,
             connections: results::Connections {
                 opened: recorder.connections.opened,
                 peak_in_flight: recorder.connections.peak_in_flight,
@@ -74,6 +73,7 @@ impl Outcome {
                 hash: recorder.hash().to_string(),
             },
             response_ns: quantiles(&total.response),
+            response_least_ns: response_least,
             service_ns: quantiles(&total.service),
             lateness_ns: lateness,
             stalls: recorder.stall_totals(),
@@ -93,7 +93,10 @@ fn request_kind(name: &str, record: &KindRecord) -> results::RequestKind {
         ok: record.ok,
         errors: record.errors,
         unfinished: record.unfinished,
+        skipped: record.skipped,
+        long_poll: record.is_apart,
         response_ns: quantiles(&record.response),
+        response_least_ns: quantiles(&record.response_least()),
         service_ns: quantiles(&record.service),
     }
 }
@@ -113,12 +116,13 @@ fn host(plan: &Plan, recorder: &Recorder) -> serde_json::Map<String, serde_json:
             "url": plan.url.to_string(),
             "backend": plan.backend.name(),
             "wait": plan.wait.name(),
-            "catch_up": plan.catch_up.name(),
+            "catch_up": plan.catch_up.to_string(),
             "cpus": plan.cpus,
             "connections": plan.connections,
             "connections_max": plan.connections_max,
             "warmup_s": plan.warmup.as_secs_f64(),
             "timeout_s": plan.timeout.as_secs_f64(),
+            "drain_s": plan.drain().as_secs_f64(),
             "spin_gap_max_ns": SPIN_GAP_MAX.0,
             "syscall_gap_max_ns": SYSCALL_GAP_MAX.0,
             "connects_refused": connections.refused,

@@ -3,9 +3,11 @@
 //! Plain data, checked by [`Plan::check`] before anything is sent. Not here: reading flags (see
 //! `cli`).
 
+use super::arrivals::Arrivals;
+use super::catch_up::CatchUp;
 use super::live::LiveMode;
 use super::mix::Mix;
-use super::schedule::Load;
+use super::schedule::{Horizon, Load};
 use super::url::Url;
 use crate::units::{Nanos, Rate};
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ pub struct Plan {
     pub connections_max: usize,
     /// From when a request is due until it fails.
     pub timeout: Nanos,
+    /// How long answers are awaited after the end of the measured time; else the timeout.
+    pub drain: Option<Nanos>,
     /// One pinned thread per CPU, in this order; empty for one thread that is not pinned.
     pub cpus: Vec<usize>,
     /// How the kernel is spoken to.
@@ -86,14 +90,6 @@ pub enum PaceWait {
     Hybrid,
 }
 
-/// What is done about requests that are overdue after a stall.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CatchUp {
-    /// All are sent at once.
-    #[default]
-    All,
-}
-
 impl PaceWait {
     /// As typed.
     pub fn name(self) -> &'static str {
@@ -112,15 +108,6 @@ impl std::str::FromStr for PaceWait {
             "spin" => Ok(PaceWait::Spin),
             "hybrid" => Ok(PaceWait::Hybrid),
             _ => Err(format!("`{text}` is no way for the pacer to wait; use `spin` or `hybrid`")),
-        }
-    }
-}
-
-impl CatchUp {
-    /// As it stands in the results.
-    pub fn name(self) -> &'static str {
-        match self {
-            CatchUp::All => "all",
         }
     }
 }
@@ -159,12 +146,13 @@ impl Plan {
         Plan {
             mix: Mix::single(url.path()),
             url,
-            load: Load { rate, arrivals: super::schedule::Arrivals::Constant, seed: 1 },
+            load: Load { rate, arrivals: Arrivals::Constant, seed: 1 },
             duration,
             warmup: Nanos::ZERO,
             connections: 64,
             connections_max: 1_024,
             timeout: Nanos::from_secs(2),
+            drain: None,
             cpus: Vec::new(),
             backend: Backend::default(),
             wait: PaceWait::default(),
@@ -172,6 +160,16 @@ impl Plan {
             host: serde_json::Map::new(),
             outputs: Outputs::default(),
         }
+    }
+
+    /// How long it sends.
+    pub fn horizon(&self) -> Horizon {
+        Horizon { warmup: self.warmup, duration: self.duration }
+    }
+
+    /// How long answers are awaited after the end.
+    pub fn drain(&self) -> Nanos {
+        self.drain.unwrap_or(self.timeout)
     }
 
     /// How many threads pace.
@@ -188,10 +186,11 @@ impl Plan {
         if self.timeout == Nanos::ZERO {
             return Err(String::from("--timeout is zero; every request would fail"));
         }
-        let longest = [self.duration, self.warmup, self.timeout].into_iter().max();
+        let longest = [self.duration, self.warmup, self.timeout, self.drain()].into_iter().max();
         if longest > Some(SPAN_MAX) {
-            return Err(String::from("-d, --warmup and --timeout are at most 1000h each"));
+            return Err(String::from("-d, --warmup, --timeout and --drain are at most 1000h each"));
         }
+        self.load.check(self.horizon())?;
         if self.connections < self.threads() {
             return Err(format!(
                 "-c {} is fewer than one connection for each of {} threads",

@@ -7,7 +7,7 @@
 //! [`Recorder::ended`].
 
 use super::interval::Interval;
-use super::outstanding::Request;
+use super::outstanding::{Due, Request};
 use super::schedule::ScheduleHash;
 use super::stalls::StallMeter;
 use crate::results::{self, Errors};
@@ -38,10 +38,12 @@ pub enum Ending {
     Failed(Failure),
     /// The run was over first.
     Unfinished,
+    /// The pacer was so late that it did not send it.
+    Skipped,
 }
 
 /// What is recorded of one request kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct KindRecord {
     /// Requests the schedule held.
     pub planned: u64,
@@ -51,10 +53,19 @@ pub struct KindRecord {
     pub errors: Errors,
     /// Requests that had not ended when the run did.
     pub unfinished: u64,
+    /// Requests that were not sent because they were overdue.
+    pub skipped: u64,
     /// Requests whose life overlaps a stall.
     pub overlapping: u64,
+    /// Whether it is kept out of the figures of all kinds together: a long poll.
+    pub is_apart: bool,
     /// done - intended.
     pub response: Histogram,
+    /// The same of the requests whose life overlaps no stall.
+    pub calm: Histogram,
+    /// Of the others, the least that it can have been for: without the time that the pacer stood still
+    /// or made up for it.
+    pub stalled_least: Histogram,
     /// done - sent.
     pub service: Histogram,
 }
@@ -81,7 +92,6 @@ pub struct ConnectionCounts {
 pub struct Recorder {
     kinds: Vec<KindRecord>,
     lateness: Histogram,
-    response_without_stalls: Histogram,
     lateness_without_stalls: Histogram,
     starved: u64,
     overrun: u64,
@@ -97,19 +107,9 @@ pub struct Recorder {
 impl Recorder {
     /// An empty record of so many request kinds.
     pub fn new(kinds: usize, stalls: StallMeter) -> Recorder {
-        let kind = KindRecord {
-            planned: 0,
-            ok: 0,
-            errors: Errors::default(),
-            unfinished: 0,
-            overlapping: 0,
-            response: Histogram::new(),
-            service: Histogram::new(),
-        };
         Recorder {
-            kinds: vec![kind; kinds],
+            kinds: vec![KindRecord::default(); kinds],
             lateness: Histogram::new(),
-            response_without_stalls: Histogram::new(),
             lateness_without_stalls: Histogram::new(),
             starved: 0,
             overrun: 0,
@@ -121,11 +121,22 @@ impl Recorder {
         }
     }
 
-    /// `request` is due, `offset` from the start; `signature` is its kind's.
-    pub fn planned(&mut self, request: &Request, offset: Nanos, signature: u64) {
-        if request.is_measured {
-            self.kinds[request.kind].planned += 1;
-            self.hash.add(offset, signature);
+    /// The same, with the kinds that `is_apart` names kept out of the figures of all together;
+    /// unless that is all of them, for then there would be none.
+    pub fn with_apart(mut self, is_apart: impl Iterator<Item = bool> + Clone) -> Recorder {
+        if !is_apart.clone().all(|apart| apart) {
+            for (kind, apart) in self.kinds.iter_mut().zip(is_apart) {
+                kind.is_apart = apart;
+            }
+        }
+        self
+    }
+
+    /// A request is due; `signature` is its kind's.
+    pub fn planned(&mut self, due: &Due, signature: u64) {
+        if due.is_measured {
+            self.kinds[due.kind].planned += 1;
+            self.hash.add(due.k, due.offset, signature);
         }
     }
 
@@ -156,16 +167,20 @@ impl Recorder {
         if !request.is_measured {
             return;
         }
-        let (response, service) = self.kinds[request.kind].ended(request, ending);
+        let kind = &mut self.kinds[request.kind];
+        let (response, service) = kind.ended(request, ending);
         debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
         if let Some(interval) = &mut self.interval {
             record(&mut interval.responses[request.kind], response);
         }
         if self.stalls.overlaps(request.intended_at) {
-            self.kinds[request.kind].overlapping += 1;
+            kind.overlapping += 1;
+            let disturbed = self.stalls.disturbed_since(request.intended_at);
+            let life = response.unwrap_or(self.stalls.span_since(request.intended_at));
+            record(&mut kind.stalled_least, least(ending, life, disturbed));
             return;
         }
-        record(&mut self.response_without_stalls, response);
+        record(&mut kind.calm, response);
         if let Some(sent_at) = request.sent_at {
             self.lateness_without_stalls.record(sent_at.saturating_since(request.intended_at));
         }
@@ -188,7 +203,6 @@ impl Recorder {
             kind.merge(other);
         }
         self.lateness.merge(&other.lateness);
-        self.response_without_stalls.merge(&other.response_without_stalls);
         self.lateness_without_stalls.merge(&other.lateness_without_stalls);
         self.starved += other.starved;
         self.overrun += other.overrun;
@@ -203,11 +217,11 @@ impl Recorder {
         &self.kinds
     }
 
-    /// All kinds together.
+    /// All kinds together: the counts of all, the distributions of all that are not kept apart.
     pub fn total(&self) -> KindRecord {
-        let (first, rest) = self.kinds.split_first().expect("a mix has at least one kind");
-        let mut total = first.clone();
-        rest.iter().for_each(|kind| total.merge(kind));
+        let mut total = KindRecord::default();
+        self.kinds.iter().for_each(|kind| total.count(kind));
+        self.kinds.iter().filter(|kind| !kind.is_apart).for_each(|kind| total.distribute(kind));
         total
     }
 
@@ -219,7 +233,7 @@ impl Recorder {
     /// Response time and lateness of the requests whose life overlaps no stall.
     pub fn without_stalls(&self) -> results::WithoutStalls {
         results::WithoutStalls {
-            response_ns: quantiles(&self.response_without_stalls),
+            response_ns: quantiles(&self.total().calm),
             lateness_ns: quantiles(&self.lateness_without_stalls),
         }
     }
@@ -252,7 +266,7 @@ impl Recorder {
     /// Panics unless every planned request is in exactly one count and both distributions.
     pub fn assert_conservation(&self) {
         for (index, kind) in self.kinds.iter().enumerate() {
-            let ended = kind.ok + kind.errors.total() + kind.unfinished;
+            let ended = kind.ok + kind.errors.total() + kind.unfinished + kind.skipped;
             assert_eq!(kind.planned, ended, "kind {index} lost or doubled a request");
             for histogram in [&kind.response, &kind.service] {
                 assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
@@ -277,6 +291,10 @@ impl KindRecord {
                 self.unfinished += 1;
                 None
             }
+            Ending::Skipped => {
+                self.skipped += 1;
+                None
+            }
         };
         let response = done_at.map(|done_at| done_at.saturating_since(request.intended_at));
         let service = done_at.zip(request.sent_at).map(|(done, sent)| done.saturating_since(sent));
@@ -285,18 +303,50 @@ impl KindRecord {
         (response, service)
     }
 
+    /// The least that the response times can have been: what was seen where no stall was.
+    pub fn response_least(&self) -> Histogram {
+        let mut least = self.calm.clone();
+        least.merge(&self.stalled_least);
+        least
+    }
+
     fn merge(&mut self, other: &KindRecord) {
+        self.count(other);
+        self.distribute(other);
+    }
+
+    fn count(&mut self, other: &KindRecord) {
         self.planned += other.planned;
         self.ok += other.ok;
         self.unfinished += other.unfinished;
+        self.skipped += other.skipped;
         self.overlapping += other.overlapping;
         self.errors.status += other.errors.status;
         self.errors.malformed += other.errors.malformed;
         self.errors.reset += other.errors.reset;
         self.errors.timeout += other.errors.timeout;
         self.errors.connect += other.errors.connect;
+    }
+
+    fn distribute(&mut self, other: &KindRecord) {
         self.response.merge(&other.response);
+        self.calm.merge(&other.calm);
+        self.stalled_least.merge(&other.stalled_least);
         self.service.merge(&other.service);
+    }
+}
+
+/// The least response time of a request that ended after `life`, if the pacer was not itself for
+/// `disturbed` of it. Of a request whose time ran out, that explains the end only if it is the better
+/// part of its life.
+fn least(ending: Ending, life: Nanos, disturbed: Nanos) -> Option<Nanos> {
+    let undisturbed = life.saturating_sub(disturbed);
+    match ending {
+        Ending::Ok(_) => Some(undisturbed),
+        Ending::Failed(Failure::Timeout) | Ending::Unfinished | Ending::Skipped => {
+            Some(undisturbed).filter(|undisturbed| *undisturbed < disturbed)
+        }
+        Ending::Failed(_) => None,
     }
 }
 

@@ -53,7 +53,18 @@ pub struct StallMeter {
     count: u64,
     total: Nanos,
     longest: Nanos,
+    /// How long other threads' loops ran; only after a merge.
+    observed_elsewhere: Nanos,
     recent: VecDeque<Stall>,
+    /// Stretches in which a stall went on or was made up for; none touches the next.
+    disturbed: VecDeque<Stretch>,
+}
+
+/// A stretch of disturbed time.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    begin: Mono,
+    end: Mono,
 }
 
 impl StallMeter {
@@ -68,7 +79,9 @@ impl StallMeter {
             count: 0,
             total: Nanos::ZERO,
             longest: Nanos::ZERO,
+            observed_elsewhere: Nanos::ZERO,
             recent: VecDeque::with_capacity(RECENT_MAX),
+            disturbed: VecDeque::with_capacity(RECENT_MAX),
         }
     }
 
@@ -91,11 +104,12 @@ impl StallMeter {
     }
 
     fn record(&mut self, stall: Stall) {
-        self.last_end = stall.begin + stall.length;
-        self.is_catching_up = true;
+        self.disturb(stall);
         if self.last_end <= self.counted_from {
             return;
         }
+        let begin = stall.begin.max(self.counted_from);
+        let stall = Stall { begin, length: self.last_end - begin };
         self.count += 1;
         self.total += stall.length;
         self.longest = self.longest.max(stall.length);
@@ -105,12 +119,50 @@ impl StallMeter {
         self.recent.push_back(stall);
     }
 
+    fn disturb(&mut self, stall: Stall) {
+        self.last_end = stall.begin + stall.length;
+        let goes_on = std::mem::replace(&mut self.is_catching_up, true);
+        match self.disturbed.back_mut().filter(|_| goes_on) {
+            Some(last) => last.end = self.last_end,
+            None => {
+                if self.disturbed.len() == RECENT_MAX {
+                    self.disturbed.pop_front();
+                }
+                self.disturbed.push_back(Stretch { begin: stall.begin, end: self.last_end });
+            }
+        }
+    }
+
     /// Nothing is overdue at `now`: what falls due from here on suffers from no stall before. What
     /// fell due while the loop made up for one does, as it had to wait in line.
     pub fn caught_up(&mut self, now: Mono) {
         if std::mem::take(&mut self.is_catching_up) {
             self.last_end = self.last_end.max(now);
+            if let Some(last) = self.disturbed.back_mut() {
+                last.end = self.last_end;
+            }
         }
+    }
+
+    /// How much of the time from `intended_at` to the last reading the loop stood still or made up
+    /// for it: by no more than this can the life of a request be longer than it would have been. Of
+    /// the latest [`RECENT_MAX`] stretches; no request outlives so many.
+    pub fn disturbed_since(&self, intended_at: Mono) -> Nanos {
+        let now = self.last_reading;
+        let mut disturbed = Nanos::ZERO;
+        for (age, stretch) in self.disturbed.iter().rev().enumerate() {
+            let end = if age == 0 && self.is_catching_up { now } else { stretch.end };
+            if end <= intended_at {
+                break;
+            }
+            disturbed += end.saturating_since(stretch.begin.max(intended_at));
+        }
+        disturbed
+    }
+
+    /// From `intended_at` to the last reading.
+    pub fn span_since(&self, intended_at: Mono) -> Nanos {
+        self.last_reading.saturating_since(intended_at)
     }
 
     /// Whether a request that was due at `intended_at` and has ended by the last reading overlaps
@@ -129,10 +181,16 @@ impl StallMeter {
         self.count += other.count;
         self.total += other.total;
         self.longest = self.longest.max(other.longest);
+        self.observed_elsewhere += other.observed();
         self.recent.extend(other.recent.iter().copied());
         self.recent.make_contiguous().sort_by_key(|stall| stall.begin);
         let surplus = self.recent.len().saturating_sub(RECENT_MAX);
         self.recent.drain(..surplus);
+    }
+
+    /// For how long the loops of all threads ran, from the end of the warm-up.
+    fn observed(&self) -> Nanos {
+        self.observed_elsewhere + self.last_reading.saturating_since(self.counted_from)
     }
 
     /// The figures for the results, where the recorder adds the overlapping requests.
@@ -141,6 +199,7 @@ impl StallMeter {
             count: self.count,
             total_ns: self.total.0,
             max_ns: self.longest.0,
+            observed_ns: self.observed().0,
             threshold_ns: SPIN_GAP_MAX.0,
             requests_overlapping,
         }
@@ -189,6 +248,46 @@ mod tests {
         meter.caught_up(Mono(2_200_000));
         assert!(!meter.overlaps(Mono(2_150_000)));
         assert_eq!(meter.totals(0).total_ns, 1_000_000);
+    }
+
+    #[test]
+    fn disturbed_time_is_the_stalls_and_what_it_took_to_make_up_for_them() {
+        let mut meter = meter();
+        meter.mark(Mono(2_000_000), Activity::Spinning); // stalled from 1.0 to 2.0 ms
+        meter.mark(Mono(2_010_000), Activity::Spinning);
+        assert_eq!(meter.disturbed_since(Mono(1_900_000)), Nanos(110_000), "it goes on");
+        meter.mark(Mono(2_020_000), Activity::Spinning);
+        meter.caught_up(Mono(2_020_000));
+        for now in (2_030_000..3_000_001).step_by(10_000) {
+            meter.mark(Mono(now), Activity::Spinning);
+        }
+        meter.mark(Mono(3_500_000), Activity::Spinning); // and from 3.0 to 3.5 ms
+        meter.caught_up(Mono(3_500_000));
+        meter.mark(Mono(3_510_000), Activity::Spinning);
+        for (intended_at, disturbed) in [
+            (900_000, 1_520_000),
+            (1_000_000, 1_520_000),
+            (1_500_000, 1_020_000),
+            (2_020_000, 500_000),
+            (3_400_000, 100_000),
+            (3_500_000, 0),
+        ] {
+            assert_eq!(meter.disturbed_since(Mono(intended_at)), Nanos(disturbed), "{intended_at}");
+        }
+        assert_eq!(meter.span_since(Mono(3_500_000)), Nanos(10_000));
+    }
+
+    #[test]
+    fn stalls_never_take_longer_than_the_loop_ran() {
+        // Stopped from before the end of the warm-up to long after the end of the run.
+        let mut meter = StallMeter::new(Mono(0), Mono(1_000_000));
+        meter.mark(Mono(9_000_000), Activity::Spinning);
+        let totals = meter.totals(0);
+        assert_eq!((totals.total_ns, totals.observed_ns), (8_000_000, 8_000_000));
+        let other = meter.clone();
+        meter.merge(&other);
+        let totals = meter.totals(0);
+        assert_eq!((totals.total_ns, totals.observed_ns), (16_000_000, 16_000_000));
     }
 
     #[test]

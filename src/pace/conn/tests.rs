@@ -14,6 +14,7 @@ const AFTER: Mono = Mono(150);
 
 fn ticket() -> Ticket {
     Outstanding::default().push(Request {
+        k: 0,
         kind: 0,
         is_measured: true,
         intended_at: AFTER,

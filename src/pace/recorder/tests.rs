@@ -9,6 +9,7 @@ fn recorder() -> Recorder {
 
 fn request(kind: usize, intended_at: u64, sent_at: Option<u64>) -> Request {
     Request {
+        k: 0,
         kind,
         is_measured: true,
         intended_at: Mono(intended_at),
@@ -18,8 +19,13 @@ fn request(kind: usize, intended_at: u64, sent_at: Option<u64>) -> Request {
     }
 }
 
+fn due(request: &Request) -> Due {
+    let Request { k, kind, intended_at, is_measured, .. } = *request;
+    Due { k, kind, offset: Nanos(intended_at.0), intended_at, is_measured }
+}
+
 fn record_whole(recorder: &mut Recorder, request: &Request, ending: Ending) {
-    recorder.planned(request, Nanos(request.intended_at.0), 1);
+    recorder.planned(&due(request), 1);
     if let Some(sent_at) = request.sent_at {
         recorder.sent(request, sent_at);
     }
@@ -120,6 +126,6 @@ fn two_recorders_merged_are_one_that_saw_everything() {
 #[should_panic(expected = "kind 0 lost or doubled a request")]
 fn a_lost_request_does_not_go_unnoticed() {
     let mut recorder = recorder();
-    recorder.planned(&request(0, 1, None), Nanos(1), 1);
+    recorder.planned(&due(&request(0, 1, None)), 1);
     recorder.assert_conservation();
 }

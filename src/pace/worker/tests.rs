@@ -2,6 +2,7 @@
 mod sim;
 
 use super::*;
+use crate::pace::arrivals::ArrivalsTyped;
 use crate::pace::outcome::Outcome;
 use crate::pace::plan::Plan;
 use crate::results::{Run, Verdict};
@@ -43,13 +44,20 @@ impl Sim {
         Sim { plan, world: World::at(DAWN), mode: SendMode::Direct }
     }
 
+    /// Lets requests be due as typed.
+    fn arrive(&mut self, typed: &str) {
+        let Ok(ArrivalsTyped::Whole(arrivals)) = typed.parse() else { panic!("{typed}") };
+        let rate = if arrivals.rate().is_some() { None } else { Some(self.plan.load.rate) };
+        self.plan.load = Load::new(arrivals, rate, self.plan.load.seed).unwrap();
+    }
+
     fn task(&self) -> Task {
         Task {
             to: "127.0.0.1:80".parse().unwrap(),
-            load: self.plan.load,
+            load: self.plan.load.clone(),
             lane: Lane::WHOLE,
-            warmup: self.plan.warmup,
-            duration: self.plan.duration,
+            horizon: self.plan.horizon(),
+            drain: self.plan.drain(),
             connections: self.plan.connections,
             limits: Limits {
                 connections_max: self.plan.connections_max,
@@ -426,8 +434,8 @@ fn every_planned_request_ends_in_one_count_whatever_the_server_does() {
     for seed in 0..200 {
         let mut sim = Sim::new("500", Nanos::from_millis(400));
         sim.plan.load.seed = seed;
-        sim.plan.load.arrivals =
-            ["constant", "poisson", "burst:20"][(seed % 3) as usize].parse().unwrap();
+        sim.arrive(["constant", "poisson", "burst:20"][(seed % 3) as usize]);
+        sim.plan.catch_up = ["all", "cap:2", "skip"][(seed / 3 % 3) as usize].parse().unwrap();
         sim.plan.mix = Mix::parse("article", ARTICLE).unwrap();
         sim.plan.timeout = Nanos::from_millis(100);
         (sim.plan.connections, sim.plan.connections_max) = (4, 4 + (seed % 40) as usize);
@@ -435,7 +443,7 @@ fn every_planned_request_ends_in_one_count_whatever_the_server_does() {
         let good = Rc::new(RefCell::new(0));
         let ran = sim.run(faulty(seed, Rc::clone(&good)));
         let run = ran.run;
-        let ended = run.ok + run.errors.total() + run.unfinished;
+        let ended = run.ok + run.errors.total() + run.unfinished + run.skipped;
         assert_eq!(run.planned, ended, "seed {seed}");
         assert!(run.ok <= *good.borrow(), "seed {seed}: more answers than the server gave");
         assert!(run.ok > 0 && run.errors.total() > 0, "seed {seed}: {:?}", run.errors);

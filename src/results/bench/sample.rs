@@ -32,7 +32,10 @@ pub(crate) fn run(p50: u64) -> Run {
         ok: planned,
         errors: Errors::default(),
         unfinished: 0,
+        skipped: 0,
+        long_poll: false,
         response_ns: Quantiles { count: planned, ..quantiles(p50, false) },
+        response_least_ns: Quantiles { count: planned, ..quantiles(p50, false) },
         service_ns: quantiles(p50, false),
     };
     Run {
@@ -46,9 +49,11 @@ pub(crate) fn run(p50: u64) -> Run {
         ok: 10_000,
         errors: Errors::default(),
         unfinished: 0,
+        skipped: 0,
         connections: Connections { opened: 64, peak_in_flight: 5, starved: 0 },
         schedule: Schedule { arrivals: "constant".into(), seed: 1, hash: "0".repeat(16) },
         response_ns: quantiles(p50, false),
+        response_least_ns: quantiles(p50, false),
         service_ns: quantiles(p50, false),
         lateness_ns: quantiles(100, false),
         stalls: Stalls::default(),
