@@ -1,6 +1,7 @@
 //! The pacer: loads an HTTP/1.1 server at an exact rate and says how exact it was.
 //!
-//! Sans-IO cores: [`arrivals`], [`course`], [`replay`], [`schedule`] and [`catch_up`] (when), [`mix`] (what), [`conn`], [`outstanding`] and [`pool`]
+//! Sans-IO cores: [`arrivals`], [`course`], [`replay`], [`schedule`], [`catch_up`] and [`agenda`]
+//! (when), [`mix`], [`template`] and [`capture`] (what), [`conn`], [`outstanding`] and [`pool`]
 //! (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
 //! [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them

@@ -110,6 +110,11 @@ impl Outstanding {
         Some((Ticket(self.first), request))
     }
 
+    /// How many it has room for without allocating.
+    pub fn room(&self) -> usize {
+        self.requests.capacity()
+    }
+
     /// Whether all have ended.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()

@@ -524,3 +524,6 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
