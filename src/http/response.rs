@@ -3,17 +3,21 @@
 //! Heads go through `httparse`, a reader of another make than the server's, so that the two do not
 //! share a misreading; it is more lenient than a measuring client may be, so line ends, NUL, status
 //! and framing are judged here (RFC 9112 §6.3). The end of a head is looked for octet by octet as
-//! it comes in, and only a whole head is parsed: the work is linear however it trickles. Content is
-//! counted, and kept only up to a small cap.
+//! it comes in, and only a whole head is parsed: the work is linear however it trickles. A head that
+//! is the one before but for its date is not parsed again (see `known`). Content is counted, and kept
+//! only up to a small cap.
 //!
 //! Not here: matching a response to its request, times, what to do with octets beyond a message
 //! (they are left to the caller, who knows that nothing was asked for). Start at
 //! [`ResponseReader::start`], then [`ResponseReader::read`] until it says done.
 
+mod known;
+
 use super::body::{BodyDecoder, Framing};
 use super::bytes;
 use super::encode::may_have_content;
 use super::reject::Reject;
+use known::KnownHead;
 use std::fmt;
 use std::mem::MaybeUninit;
 
@@ -159,6 +163,8 @@ pub struct ResponseReader {
     interim: u8,
     /// A head that came in more than one piece; empty otherwise.
     head: Vec<u8>,
+    /// The last head that came in one piece and says how long its content is.
+    known: Option<KnownHead>,
     captured: Vec<u8>,
 }
 
@@ -202,6 +208,7 @@ impl ResponseReader {
             head_request: false,
             interim: 0,
             head: Vec::new(),
+            known: None,
             captured: Vec::new(),
         }
     }
@@ -229,6 +236,9 @@ impl ResponseReader {
     /// Takes what came in next. Octets beyond the end of the response are not consumed. What is
     /// `Malformed` stays so until the next `start`.
     pub fn read(&mut self, input: &[u8]) -> Result<Read, Malformed> {
+        if let Some(read) = self.read_known(input) {
+            return Ok(read);
+        }
         let result = self.read_on(input);
         if let Err(malformed) = result {
             self.phase = Phase::Failed(malformed);
@@ -246,6 +256,19 @@ impl ResponseReader {
             }
             Phase::Head(_) | Phase::Idle | Phase::Failed(_) => Err(Truncated::BeforeResponse),
         }
+    }
+
+    /// The usual case: a whole response at once, whose head is the one before but for its date.
+    fn read_known(&mut self, input: &[u8]) -> Option<Read> {
+        if !matches!(self.phase, Phase::Head(HeadEnd::Fresh)) || self.head_request {
+            return None;
+        }
+        let known = self.known.as_ref()?;
+        let (content, consumed) = known.content_of(input)?;
+        self.captured
+            .extend_from_slice(&content[..content.len().min(self.limits.capture_bytes_max)]);
+        self.phase = Phase::Idle;
+        Some(Read { consumed, done: Some(known.head().done(content.len() as u64)) })
     }
 
     fn read_on(&mut self, input: &[u8]) -> Result<Read, Malformed> {
@@ -290,7 +313,9 @@ impl ResponseReader {
             return Ok(window.len());
         };
         let parsed = if self.head.is_empty() {
-            parse_head(&window[..len])?
+            let parsed = parse_head(&window[..len])?;
+            KnownHead::learn(&mut self.known, &window[..len], &parsed, self.limits.body_bytes_max);
+            parsed
         } else {
             self.head.extend_from_slice(&window[..len]);
             parse_head(&self.head)?
@@ -409,6 +434,8 @@ struct ParsedHead {
     keep_alive: bool,
     /// `None`: until the connection ends.
     framing: Option<Framing>,
+    /// Where the value of the Date field is, if there is one of the usual length.
+    date_at: Option<usize>,
 }
 
 fn parse_head(head: &[u8]) -> Result<ParsedHead, Malformed> {
@@ -432,7 +459,16 @@ fn parse_head(head: &[u8]) -> Result<ParsedHead, Malformed> {
         return Err(Malformed::BadStatus);
     }
     let framing = framing_of(response.headers, minor)?;
-    Ok(ParsedHead { status: code, keep_alive: keeps_alive(response.headers, minor), framing })
+    let keep_alive = keeps_alive(response.headers, minor);
+    Ok(ParsedHead { status: code, keep_alive, framing, date_at: date_at(response.headers, head) })
+}
+
+/// Where in `head` the value of its first Date field begins, if it has the length of an
+/// IMF-fixdate (RFC 9110 §5.6.7).
+fn date_at(fields: &[httparse::Header<'_>], head: &[u8]) -> Option<usize> {
+    let date = values(fields, "date").next().filter(|date| date.len() == known::DATE_BYTES)?;
+    // The value is a part of the head.
+    (date.as_ptr() as usize).checked_sub(head.as_ptr() as usize)
 }
 
 /// The values of all lines of a field.
