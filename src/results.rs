@@ -3,9 +3,11 @@
 //! The keys are a contract (`ringpace.run/1`): others may be added, none renamed or dropped. A
 //! figure that is +infinity, because a request that failed or never finished takes part in the
 //! percentiles, is `null`. Every `*_ns` is in nanoseconds, every `*_s` in seconds. Not here: how a
-//! figure comes about; see `pace::recorder` and `pace::verdict`. The schema of a bench is [`bench`].
+//! figure comes about; see `pace::recorder` and `pace::verdict`. The schema of a bench is [`bench`],
+//! that of a self-test [`selftest`].
 
 pub mod bench;
+pub mod selftest;
 
 use serde::{Deserialize, Serialize};
 

@@ -9,8 +9,12 @@
 
 #[path = "pace_process/cases.rs"]
 mod cases;
+#[path = "pace_process/instrument.rs"]
+mod instrument;
 #[path = "pace_process/rogue.rs"]
 mod rogue;
+#[path = "pace_process/typed.rs"]
+mod typed;
 
 use cases::{CASES, Case, Outcome};
 use ringpace::clock::Clock;

@@ -113,7 +113,7 @@ fn attached_value(argument: &str) -> Option<(&str, &str)> {
 }
 
 /// Flags of one letter that take a value.
-const SHORT_OPTIONS: [&str; 5] = ["-R", "-d", "-c", "-t", "-H"];
+const SHORT_OPTIONS: [&str; 7] = ["-R", "-d", "-c", "-t", "-H", "-T", "-s"];
 
 /// Prints to stdout; a reader that has gone away is no failure of ours.
 fn print(text: &str) {

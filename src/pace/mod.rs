@@ -4,7 +4,7 @@
 //! (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
 //! [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
-//! together and merges what they recorded. Start at [`run`].
+//! together and merges what they recorded; [`selftest`] has it measure itself. Start at [`run`].
 
 pub mod conn;
 pub mod csv;
@@ -19,6 +19,7 @@ pub mod plan;
 pub mod pool;
 pub mod recorder;
 pub mod schedule;
+pub mod selftest;
 pub mod stalls;
 pub mod threshold;
 pub mod url;
@@ -31,6 +32,7 @@ pub use plan::{Backend, CatchUp, Outputs, PaceWait, Plan};
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::epoll::Epoll;
+use crate::io::net::{Address, SocketPath};
 use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
 use crate::stats::Histogram;
@@ -153,18 +155,19 @@ fn watch(plan: &Plan, observer: Observer<'_>, sinks: Sinks) -> Result<(), PaceEr
 
 /// The address that the whole run uses. A name may have several, of which the server listens on
 /// some only (`localhost` on both `::1` and `127.0.0.1`): then the first that lets us connect.
-fn resolve(plan: &Plan) -> Result<SocketAddr, PaceError> {
+fn resolve(plan: &Plan) -> Result<Address, PaceError> {
+    if let Some(socket) = plan.url.socket() {
+        return SocketPath::new(socket).map(Address::Unix).map_err(PaceError::Plan);
+    }
     let no_address = |error| PaceError::Resolve(String::from(plan.url.host()), error);
     let addresses = (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
     let addresses: Vec<SocketAddr> = addresses.collect();
+    let patience = plan.timeout.to_std();
+    let listens = |to: &&SocketAddr| TcpStream::connect_timeout(to, patience).is_ok();
     match addresses.as_slice() {
         [] => Err(no_address(io::Error::other("the name server gave none"))),
-        [only] => Ok(*only),
-        [first, ..] => {
-            let patience = plan.timeout.to_std();
-            let listens = |to: &&SocketAddr| TcpStream::connect_timeout(to, patience).is_ok();
-            Ok(*addresses.iter().find(listens).unwrap_or(first))
-        }
+        [only] => Ok(Address::Ip(*only)),
+        [first, ..] => Ok(Address::Ip(*addresses.iter().find(listens).unwrap_or(first))),
     }
 }
 
@@ -211,7 +214,7 @@ struct LaneEnd {
 /// The life of one thread. However it goes, it passes the gate once, for the others wait there.
 fn run_lane(
     plan: &Plan,
-    to: SocketAddr,
+    to: Address,
     (index, feed): (usize, Option<Feed>),
     gate: &Gate,
     stop: &AtomicBool,
@@ -238,7 +241,7 @@ fn run_lane(
 }
 
 /// Thread `index`'s share: every N-th arrival, and its part of the connections.
-fn task_of(plan: &Plan, to: SocketAddr, index: usize) -> Task {
+fn task_of(plan: &Plan, to: Address, index: usize) -> Task {
     let threads = plan.threads();
     let share = |total: usize| total / threads + usize::from(index < total % threads);
     Task {

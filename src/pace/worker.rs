@@ -17,10 +17,10 @@ use super::recorder::Recorder;
 use super::schedule::{Lane, Load, Schedule};
 use super::stalls::{Activity, StallMeter};
 use crate::clock::Clock;
+use crate::io::net::Address;
 use crate::io::{ConnId, Driver, Event, Sending, Wait};
 use crate::units::{Mono, Nanos};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod feed;
@@ -32,7 +32,7 @@ use feed::Feed;
 #[derive(Clone, Copy, Debug)]
 pub struct Task {
     /// The server.
-    pub to: SocketAddr,
+    pub to: Address,
     /// The load of the whole run.
     pub load: Load,
     /// This worker's share of it.

@@ -70,6 +70,15 @@ pub(super) fn is_thin(count: u64, beyond_per_100k: u64) -> bool {
     beyond_per_100k > 0 && beyond < u128::from(BEYOND_LEAST)
 }
 
+/// A verdict as it is shown.
+pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "VALID",
+        Verdict::Suspect => "SUSPECT",
+        Verdict::Invalid => "INVALID",
+    }
+}
+
 /// The runs that failed, a sentence each.
 pub(super) fn failures(bench: &Bench) -> impl Iterator<Item = String> + '_ {
     bench.runs.iter().filter_map(|run| {
@@ -79,7 +88,7 @@ pub(super) fn failures(bench: &Bench) -> impl Iterator<Item = String> + '_ {
 }
 
 /// `null` is longer than the longest time that was seen.
-fn latency(ns: Option<u64>, longest: Option<u64>) -> String {
+pub(super) fn latency(ns: Option<u64>, longest: Option<u64>) -> String {
     match (ns, longest) {
         (Some(ns), _) => Nanos(ns).to_string(),
         (None, Some(longest)) => format!("> {}", Nanos(longest)),

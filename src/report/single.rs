@@ -2,8 +2,8 @@
 //!
 //! Plain text, at most 110 columns. Pure: a [`Run`] in, a `String` out.
 
-use super::figure::is_thin;
-use crate::results::{Errors, Quantiles, RequestKind, Run, Verdict};
+use super::figure::{is_thin, verdict_word};
+use crate::results::{Errors, Quantiles, RequestKind, Run};
 use crate::units::Nanos;
 use std::fmt::Write;
 
@@ -132,12 +132,7 @@ fn counts(text: &mut String, run: &Run) {
 }
 
 fn verdict(text: &mut String, run: &Run) {
-    let word = match run.verdict {
-        Verdict::Valid => "VALID",
-        Verdict::Suspect => "SUSPECT",
-        Verdict::Invalid => "INVALID",
-    };
-    line(text, format_args!("verdict {word}"));
+    line(text, format_args!("verdict {}", verdict_word(run.verdict)));
     for reason in &run.reasons {
         line(text, format_args!("  {reason}"));
     }
