@@ -6,6 +6,7 @@
 
 mod bench;
 mod doctor;
+mod merge;
 mod pace;
 mod serve;
 
@@ -28,6 +29,7 @@ enum Command {
     Pace(pace::PaceArgs),
     Bench(bench::BenchArgs),
     Report(bench::ReportArgs),
+    Merge(merge::MergeArgs),
     Doctor(doctor::DoctorArgs),
     Version(VersionArgs),
 }
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Pace(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Report(args) => args.run(),
+        Command::Merge(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Version(_) => {
             print(concat!("ringpace ", env!("CARGO_PKG_VERSION"), "\n"));

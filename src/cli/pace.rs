@@ -148,6 +148,10 @@ pub(super) struct PaceArgs {
     /// write a CSV table of seconds and requests
     #[argh(option)]
     csv: Option<PathBuf>,
+
+    /// write the run for Prometheus, such as /var/lib/node_exporter/textfile/ringpace.prom
+    #[argh(option)]
+    prom: Option<PathBuf>,
 }
 
 /// `--live` as typed.
@@ -222,6 +226,7 @@ impl PaceArgs {
                 hgrm: self.hgrm.clone(),
                 hlog: self.hlog.clone(),
                 csv: self.csv.clone(),
+                prom: self.prom.clone(),
                 live: self.live.mode(),
             },
             ..Plan::new(url, rate, duration)

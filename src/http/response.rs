@@ -14,6 +14,7 @@ use super::body::{BodyDecoder, Framing};
 use super::bytes;
 use super::encode::may_have_content;
 use super::reject::Reject;
+use super::server_timing::ServerTiming;
 use std::fmt;
 use std::mem::MaybeUninit;
 
@@ -160,6 +161,7 @@ pub struct ResponseReader {
     /// A head that came in more than one piece; empty otherwise.
     head: Vec<u8>,
     captured: Vec<u8>,
+    timing: ServerTiming,
 }
 
 #[derive(Debug)]
@@ -203,6 +205,7 @@ impl ResponseReader {
             interim: 0,
             head: Vec::new(),
             captured: Vec::new(),
+            timing: ServerTiming::default(),
         }
     }
 
@@ -214,6 +217,7 @@ impl ResponseReader {
         self.interim = 0;
         self.head.clear();
         self.captured.clear();
+        self.timing.clear();
     }
 
     /// Whether a response is outstanding.
@@ -224,6 +228,20 @@ impl ResponseReader {
     /// The first octets of the content of the last response, or of the current one so far.
     pub fn captured(&self) -> &[u8] {
         &self.captured
+    }
+
+    /// How many heads of the response have begun, those of interim responses included: when it
+    /// rises, the first octet of a status line has just come in.
+    pub fn heads_begun(&self) -> u8 {
+        match self.phase {
+            Phase::Head(end) => self.interim + u8::from(end != HeadEnd::default()),
+            _ => self.interim + 1,
+        }
+    }
+
+    /// What the last response, or the current one once its head is read, says in Server-Timing.
+    pub fn server_timing(&self) -> &ServerTiming {
+        &self.timing
     }
 
     /// Takes what came in next. Octets beyond the end of the response are not consumed. What is
@@ -289,11 +307,13 @@ impl ResponseReader {
             self.head.extend_from_slice(window);
             return Ok(window.len());
         };
+        // Of several heads the last is the final one.
+        self.timing.clear();
         let parsed = if self.head.is_empty() {
-            parse_head(&window[..len])?
+            parse_head(&window[..len], &mut self.timing)?
         } else {
             self.head.extend_from_slice(&window[..len]);
-            parse_head(&self.head)?
+            parse_head(&self.head, &mut self.timing)?
         };
         self.head.clear();
         self.phase = self.phase_after(parsed)?;
@@ -411,7 +431,7 @@ struct ParsedHead {
     framing: Option<Framing>,
 }
 
-fn parse_head(head: &[u8]) -> Result<ParsedHead, Malformed> {
+fn parse_head(head: &[u8], timing: &mut ServerTiming) -> Result<ParsedHead, Malformed> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let status = httparse::ParserConfig::default()
@@ -432,6 +452,7 @@ fn parse_head(head: &[u8]) -> Result<ParsedHead, Malformed> {
         return Err(Malformed::BadStatus);
     }
     let framing = framing_of(response.headers, minor)?;
+    values(response.headers, "server-timing").for_each(|value| timing.read(value));
     Ok(ParsedHead { status: code, keep_alive: keeps_alive(response.headers, minor), framing })
 }
 

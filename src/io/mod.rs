@@ -12,6 +12,7 @@
 pub mod alarm;
 mod buffers;
 pub mod clock;
+pub mod disturbance;
 #[cfg(test)]
 mod driver_tests;
 pub mod epoll;

@@ -8,18 +8,22 @@
 
 pub mod conn;
 pub mod csv;
+pub mod encoded;
 pub mod hgrm;
 pub mod hlog;
 pub mod interval;
 pub mod live;
+pub mod merge;
 pub mod mix;
 pub mod outcome;
 pub mod outstanding;
 pub mod plan;
 pub mod pool;
+pub mod prom;
 pub mod recorder;
 pub mod schedule;
 pub mod selftest;
+pub mod spans;
 pub mod stalls;
 pub mod threshold;
 pub mod url;
@@ -31,10 +35,12 @@ pub use plan::{Backend, CatchUp, Outputs, PaceWait, Plan};
 
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_secs};
+use crate::io::disturbance::Snapshot;
 use crate::io::epoll::Epoll;
 use crate::io::net::{Address, SocketPath};
 use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
+use crate::results::Disturbance;
 use crate::stats::Histogram;
 use crate::units::{Mono, Nanos};
 use live::Live;
@@ -209,6 +215,7 @@ struct LaneEnd {
     start: Mono,
     measured: Nanos,
     recorder: Recorder,
+    disturbance: Disturbance,
 }
 
 /// The life of one thread. However it goes, it passes the gate once, for the others wait there.
@@ -270,12 +277,14 @@ fn drive<D: Driver>(
                 .observed(feed);
         worker.establish(stop).map(|()| worker)
     });
+    let before = Snapshot::take(plan.cpus.get(task.lane.index as usize).copied());
     let start = gate.pass(established.is_ok());
     let mut worker = established.map_err(|error| explain(plan, &task, error))?;
     // Another thread is not ready, and says why.
     let start = start.ok_or(PaceError::Stopped)?;
     let measured = worker.pace(start, stop).map_err(PaceError::Driver)?;
-    Ok(LaneEnd { start, measured, recorder: worker.into_recorder() })
+    let disturbance = before.since();
+    Ok(LaneEnd { start, measured, recorder: worker.into_recorder(), disturbance })
 }
 
 fn explain(plan: &Plan, task: &Task, error: EstablishError) -> PaceError {
@@ -309,8 +318,12 @@ fn merge(plan: &Plan, ends: Vec<Result<LaneEnd, PaceError>>) -> Result<Outcome, 
     for lane in lanes {
         all.recorder.merge(&lane.recorder);
         all.measured = all.measured.max(lane.measured);
+        all.disturbance.add(&lane.disturbance);
     }
-    Ok(Outcome::new(plan, all.recorder, all.start + plan.warmup, all.measured))
+    let mut outcome = Outcome::new(plan, all.recorder, all.start + plan.warmup, all.measured);
+    let disturbance = serde_json::to_value(all.disturbance).expect("it is plain data");
+    outcome.run.host.insert(String::from("disturbance"), disturbance);
+    Ok(outcome)
 }
 
 fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> {
@@ -318,6 +331,10 @@ fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> 
         let mut text = serde_json::to_string(&outcome.run).expect("a run is plain data");
         text.push('\n');
         write_to(path, |out| out.write_all(text.as_bytes()))?;
+    }
+    if let Some(path) = &outputs.prom {
+        replace(path, &prom::text(&outcome.run))
+            .map_err(|error| PaceError::Output(path.clone(), error))?;
     }
     if let Some(directory) = &outputs.hgrm {
         for (name, histogram) in distributions(outcome) {
@@ -334,12 +351,14 @@ fn distributions(outcome: &Outcome) -> Vec<(String, Histogram)> {
     let mut named = vec![
         (String::from("response"), total.response),
         (String::from("service"), total.service),
+        (String::from("ttfb"), total.ttfb),
         (String::from("lateness"), outcome.recorder.lateness().clone()),
     ];
     for (kind, record) in outcome.run.requests.iter().zip(outcome.recorder.kinds()) {
         let name = hlog::tag_safe(&kind.name);
         named.push((format!("{name}.response"), record.response.clone()));
         named.push((format!("{name}.service"), record.service.clone()));
+        named.push((format!("{name}.ttfb"), record.ttfb.clone()));
     }
     named
 }
@@ -351,9 +370,11 @@ fn open_outputs(outputs: &Outputs) -> Result<Sinks, String> {
         fs::create_dir_all(directory)
             .map_err(|error| format!("--hgrm {}: {error}", directory.display()))?;
     }
-    let json_dir = outputs.json.as_deref().and_then(Path::parent);
-    if let Some(directory) = json_dir.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
-        return Err(format!("--json: there is no directory {}", directory.display()));
+    for (flag, path) in [("--json", &outputs.json), ("--prom", &outputs.prom)] {
+        let directory = path.as_deref().and_then(Path::parent);
+        if let Some(dir) = directory.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
+            return Err(format!("{flag}: there is no directory {}", dir.display()));
+        }
     }
     let sink = |flag: &str, path: &Option<PathBuf>| -> Result<Option<Sink>, String> {
         let Some(path) = path else { return Ok(None) };
@@ -373,6 +394,17 @@ fn open(path: &Path) -> io::Result<Box<dyn Write + Send>> {
         return Ok(Box::new(io::stdout()));
     }
     Ok(Box::new(BufWriter::new(File::create(path)?)))
+}
+
+/// Puts a file in place whole: who reads it meanwhile sees the old one or the new one. The name it
+/// has until then does not end in `.prom`, which is what the collector looks for.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let unready = PathBuf::from(name);
+    fs::write(&unready, text)
+        .and_then(|()| fs::rename(&unready, path))
+        .inspect_err(|_| drop(fs::remove_file(&unready)))
 }
 
 /// Writes a file whole; `-` is standard output.

@@ -274,7 +274,7 @@ impl Pool {
 
     /// Bytes came.
     pub fn handle_bytes(&mut self, now: Mono, id: Key, bytes: &[u8]) {
-        self.step(now, id, |conn| conn.handle_bytes(bytes));
+        self.step(now, id, |conn| conn.handle_bytes(now, bytes));
     }
 
     /// The server will send nothing more.
@@ -389,6 +389,7 @@ impl Pool {
         let before = conn.standing();
         let step = happen(conn);
         let (after, answers) = (conn.standing(), conn.answers());
+        let (first_byte_at, timing) = (conn.first_byte_at(), conn.server_timing());
         if before != after {
             self.moved(now, id, before, after);
         }
@@ -396,6 +397,12 @@ impl Pool {
             Step::Continue => {}
             Step::Answered { ticket, status, content_bytes } => {
                 self.backoff = Backoff::NONE;
+                if let Some(request) = self.outstanding.get_mut(ticket) {
+                    request.first_byte_at = first_byte_at;
+                    if let Some(timing) = &timing {
+                        self.recorder.server_timing(request, timing);
+                    }
+                }
                 self.answered(now, ticket, status, content_bytes);
             }
             Step::Lost(ticket, loss) => self.lost(ticket, loss),

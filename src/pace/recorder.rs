@@ -9,7 +9,9 @@
 use super::interval::Interval;
 use super::outstanding::Request;
 use super::schedule::ScheduleHash;
+use super::spans::Spans;
 use super::stalls::StallMeter;
+use crate::http::server_timing::ServerTiming;
 use crate::results::{self, Errors};
 use crate::stats::{Histogram, Summary};
 use crate::units::{Mono, Nanos};
@@ -42,6 +44,7 @@ pub enum Ending {
 
 /// What is recorded of one request kind.
 #[derive(Clone, Debug)]
+#[allow(clippy::new_without_default)] // of no requests: a default would say less
 pub struct KindRecord {
     /// Requests the schedule held.
     pub planned: u64,
@@ -57,6 +60,11 @@ pub struct KindRecord {
     pub response: Histogram,
     /// done - sent.
     pub service: Histogram,
+    /// First byte of the final answer - sent.
+    pub ttfb: Histogram,
+    /// The least that the response time may have been without the pacer's part in it: done - sent,
+    /// less the time for which an answer may have lain unseen.
+    pub response_least: Histogram,
 }
 
 /// Counts of connections and of what happened on them outside a request; warm-up included.
@@ -88,6 +96,9 @@ pub struct Recorder {
     hash: ScheduleHash,
     last_sent_at: Option<Mono>,
     interval: Option<Box<Interval>>,
+    /// When the present turn of the driver began, and the one before it.
+    turns_began_at: (Mono, Mono),
+    spans: Spans,
     /// Gaps in the loop.
     pub stalls: StallMeter,
     /// What the connections did.
@@ -97,17 +108,8 @@ pub struct Recorder {
 impl Recorder {
     /// An empty record of so many request kinds.
     pub fn new(kinds: usize, stalls: StallMeter) -> Recorder {
-        let kind = KindRecord {
-            planned: 0,
-            ok: 0,
-            errors: Errors::default(),
-            unfinished: 0,
-            overlapping: 0,
-            response: Histogram::new(),
-            service: Histogram::new(),
-        };
         Recorder {
-            kinds: vec![kind; kinds],
+            kinds: vec![KindRecord::new(); kinds],
             lateness: Histogram::new(),
             response_without_stalls: Histogram::new(),
             lateness_without_stalls: Histogram::new(),
@@ -116,6 +118,8 @@ impl Recorder {
             hash: ScheduleHash::default(),
             last_sent_at: None,
             interval: None,
+            turns_began_at: (Mono(0), Mono(0)),
+            spans: Spans::default(),
             stalls,
             connections: ConnectionCounts::default(),
         }
@@ -156,7 +160,8 @@ impl Recorder {
         if !request.is_measured {
             return;
         }
-        let (response, service) = self.kinds[request.kind].ended(request, ending);
+        let unseen_since = self.turns_began_at.1;
+        let (response, service) = self.kinds[request.kind].ended(request, ending, unseen_since);
         debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
         if let Some(interval) = &mut self.interval {
             record(&mut interval.responses[request.kind], response);
@@ -169,6 +174,24 @@ impl Recorder {
         if let Some(sent_at) = request.sent_at {
             self.lateness_without_stalls.record(sent_at.saturating_since(request.intended_at));
         }
+    }
+
+    /// The driver is asked for events. What it then reports was not there yet when it was asked
+    /// before, so the time since is the longest for which the pacer can have overlooked it.
+    pub fn turn_begins(&mut self, now: Mono) {
+        self.turns_began_at = (now, self.turns_began_at.0);
+    }
+
+    /// The answer to `request` says what the server spent its time on.
+    pub fn server_timing(&mut self, request: &Request, timing: &ServerTiming) {
+        if request.is_measured {
+            self.spans.record(timing);
+        }
+    }
+
+    /// What servers said in Server-Timing, by name.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
     }
 
     /// Records into `empty` beside everything else from now on; what was recorded so before.
@@ -195,6 +218,7 @@ impl Recorder {
         self.hash.merge(other.hash);
         self.last_sent_at = self.last_sent_at.max(other.last_sent_at);
         self.stalls.merge(&other.stalls);
+        self.spans.merge(&other.spans);
         self.connections.merge(other.connections);
     }
 
@@ -254,7 +278,8 @@ impl Recorder {
         for (index, kind) in self.kinds.iter().enumerate() {
             let ended = kind.ok + kind.errors.total() + kind.unfinished;
             assert_eq!(kind.planned, ended, "kind {index} lost or doubled a request");
-            for histogram in [&kind.response, &kind.service] {
+            let KindRecord { response, service, ttfb, response_least, .. } = kind;
+            for histogram in [response, service, ttfb, response_least] {
                 assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
             }
         }
@@ -262,8 +287,28 @@ impl Recorder {
 }
 
 impl KindRecord {
+    /// Of no requests.
+    pub fn new() -> KindRecord {
+        KindRecord {
+            planned: 0,
+            ok: 0,
+            errors: Errors::default(),
+            unfinished: 0,
+            overlapping: 0,
+            response: Histogram::new(),
+            service: Histogram::new(),
+            ttfb: Histogram::new(),
+            response_least: Histogram::new(),
+        }
+    }
+
     /// Counts the ending; the response and service time, where there are.
-    fn ended(&mut self, request: &Request, ending: Ending) -> (Option<Nanos>, Option<Nanos>) {
+    fn ended(
+        &mut self,
+        request: &Request,
+        ending: Ending,
+        unseen_since: Mono,
+    ) -> (Option<Nanos>, Option<Nanos>) {
         let done_at = match ending {
             Ending::Ok(done_at) => {
                 self.ok += 1;
@@ -280,12 +325,19 @@ impl KindRecord {
         };
         let response = done_at.map(|done_at| done_at.saturating_since(request.intended_at));
         let service = done_at.zip(request.sent_at).map(|(done, sent)| done.saturating_since(sent));
+        let first_byte = request.first_byte_at.filter(|_| done_at.is_some());
+        let ttfb = first_byte.zip(request.sent_at).map(|(at, sent)| at.saturating_since(sent));
+        let unseen = done_at.map(|done| done.saturating_since(unseen_since));
+        let least = service.zip(unseen).map(|(service, unseen)| service.saturating_sub(unseen));
         record(&mut self.response, response);
         record(&mut self.service, service);
+        record(&mut self.ttfb, ttfb);
+        record(&mut self.response_least, least);
         (response, service)
     }
 
-    fn merge(&mut self, other: &KindRecord) {
+    /// Adds the requests of `other`.
+    pub fn merge(&mut self, other: &KindRecord) {
         self.planned += other.planned;
         self.ok += other.ok;
         self.unfinished += other.unfinished;
@@ -297,6 +349,8 @@ impl KindRecord {
         self.errors.connect += other.errors.connect;
         self.response.merge(&other.response);
         self.service.merge(&other.service);
+        self.ttfb.merge(&other.ttfb);
+        self.response_least.merge(&other.response_least);
     }
 }
 

@@ -151,7 +151,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
                 self.connect();
             }
             let nap = Wait::Until(give_up_at.min(now + NAP_MAX));
-            self.turn(nap).map_err(EstablishError::Driver)?;
+            self.turn(now, nap).map_err(EstablishError::Driver)?;
             self.close_broken(usize::MAX);
         }
     }
@@ -271,7 +271,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             self.mark(Activity::Syscall);
         }
         let wait = self.wait_until(now, next_at);
-        self.turn(wait)?;
+        self.turn(now, wait)?;
         let now = self.mark(Activity::Spinning);
         self.pool.handle_timeouts(now);
         self.send_assigned(now);
@@ -294,7 +294,8 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     }
 
     /// Lets the driver report; the pool hears everything at the time it is reported.
-    fn turn(&mut self, wait: Wait) -> io::Result<()> {
+    fn turn(&mut self, now: Mono, wait: Wait) -> io::Result<()> {
+        self.pool.recorder.turn_begins(now);
         if let Wait::Until(wake_at) = wait {
             self.pool.recorder.stalls.sleep_until(wake_at);
         }

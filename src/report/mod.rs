@@ -6,6 +6,7 @@
 
 mod figure;
 mod html;
+mod merged;
 mod plots;
 mod selftest;
 mod single;
@@ -16,6 +17,7 @@ use crate::results::bench::{BENCH_SCHEMA, Bench};
 use std::path::Path;
 
 pub use html::html;
+pub use merged::merged;
 pub use selftest::selftest;
 pub use single::run_table;
 pub use table::render_table;

@@ -50,6 +50,7 @@ impl PaceArgs {
             ("--hgrm", self.hgrm.is_some()),
             ("--hlog", self.hlog.is_some()),
             ("--csv", self.csv.is_some()),
+            ("--prom", self.prom.is_some()),
         ];
         if let Some((flag, _)) = flags.iter().find(|(_, is_typed)| *is_typed) {
             return Err(Failure::usage(format!(
