@@ -6,6 +6,7 @@
 
 mod bench;
 mod doctor;
+mod merge;
 mod pace;
 mod serve;
 
@@ -28,6 +29,7 @@ enum Command {
     Pace(pace::PaceArgs),
     Bench(bench::BenchArgs),
     Report(bench::ReportArgs),
+    Merge(merge::MergeArgs),
     Doctor(doctor::DoctorArgs),
     Version(VersionArgs),
 }
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Pace(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Report(args) => args.run(),
+        Command::Merge(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Version(_) => {
             print(concat!("ringpace ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -113,7 +116,7 @@ fn attached_value(argument: &str) -> Option<(&str, &str)> {
 }
 
 /// Flags of one letter that take a value.
-const SHORT_OPTIONS: [&str; 5] = ["-R", "-d", "-c", "-t", "-H"];
+const SHORT_OPTIONS: [&str; 7] = ["-R", "-d", "-c", "-t", "-H", "-T", "-s"];
 
 /// Prints to stdout; a reader that has gone away is no failure of ours.
 fn print(text: &str) {

@@ -17,6 +17,7 @@ use super::body::{BodyDecoder, Framing};
 use super::bytes;
 use super::encode::may_have_content;
 use super::reject::Reject;
+use super::server_timing::ServerTiming;
 use known::KnownHead;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -166,6 +167,7 @@ pub struct ResponseReader {
     /// The last head that came in one piece and says how long its content is.
     known: Option<KnownHead>,
     captured: Vec<u8>,
+    timing: ServerTiming,
 }
 
 #[derive(Debug)]
@@ -210,6 +212,7 @@ impl ResponseReader {
             head: Vec::new(),
             known: None,
             captured: Vec::new(),
+            timing: ServerTiming::default(),
         }
     }
 
@@ -221,6 +224,7 @@ impl ResponseReader {
         self.interim = 0;
         self.head.clear();
         self.captured.clear();
+        self.timing.clear();
     }
 
     /// Whether a response is outstanding.
@@ -231,6 +235,20 @@ impl ResponseReader {
     /// The first octets of the content of the last response, or of the current one so far.
     pub fn captured(&self) -> &[u8] {
         &self.captured
+    }
+
+    /// How many heads of the response have begun, those of interim responses included: when it
+    /// rises, the first octet of a status line has just come in.
+    pub fn heads_begun(&self) -> u8 {
+        match self.phase {
+            Phase::Head(end) => self.interim + u8::from(end != HeadEnd::default()),
+            _ => self.interim + 1,
+        }
+    }
+
+    /// What the last response, or the current one once its head is read, says in Server-Timing.
+    pub fn server_timing(&self) -> &ServerTiming {
+        &self.timing
     }
 
     /// Takes what came in next. Octets beyond the end of the response are not consumed. What is
@@ -312,13 +330,19 @@ impl ResponseReader {
             self.head.extend_from_slice(window);
             return Ok(window.len());
         };
+        // Of several heads the last is the final one.
+        self.timing.clear();
         let parsed = if self.head.is_empty() {
-            let parsed = parse_head(&window[..len])?;
-            KnownHead::learn(&mut self.known, &window[..len], &parsed, self.limits.body_bytes_max);
+            let parsed = parse_head(&window[..len], &mut self.timing)?;
+            // What a server spent its time on is another figure each time.
+            if self.timing.is_empty() {
+                let bytes_max = self.limits.body_bytes_max;
+                KnownHead::learn(&mut self.known, &window[..len], &parsed, bytes_max);
+            }
             parsed
         } else {
             self.head.extend_from_slice(&window[..len]);
-            parse_head(&self.head)?
+            parse_head(&self.head, &mut self.timing)?
         };
         self.head.clear();
         self.phase = self.phase_after(parsed)?;
@@ -438,7 +462,7 @@ struct ParsedHead {
     date_at: Option<usize>,
 }
 
-fn parse_head(head: &[u8]) -> Result<ParsedHead, Malformed> {
+fn parse_head(head: &[u8], timing: &mut ServerTiming) -> Result<ParsedHead, Malformed> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let status = httparse::ParserConfig::default()
@@ -459,6 +483,7 @@ fn parse_head(head: &[u8]) -> Result<ParsedHead, Malformed> {
         return Err(Malformed::BadStatus);
     }
     let framing = framing_of(response.headers, minor)?;
+    values(response.headers, "server-timing").for_each(|value| timing.read(value));
     let keep_alive = keeps_alive(response.headers, minor);
     Ok(ParsedHead { status: code, keep_alive, framing, date_at: date_at(response.headers, head) })
 }

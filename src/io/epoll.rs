@@ -8,14 +8,13 @@
 //!
 //! Start at [`Epoll::turn`](Driver::turn).
 
-use super::net::{self, Listener, SpareBuffers, Waker};
+use super::net::{self, Address, Listener, SpareBuffers, Waker};
 use super::{ConnId, Counters, Driver, Event, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::slab::{Key, Slab};
 use crate::units::{Mono, Nanos};
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// A driver on epoll(7). Runs on every Linux; sleeps to the nanosecond from 5.11 on.
@@ -352,14 +351,15 @@ impl Driver for Epoll {
         self.accepting = Accepting::Off;
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<ConnId> {
+    fn connect(&mut self, to: Address) -> io::Result<ConnId> {
         let socket = net::client_socket(to, true)?;
         self.counters.syscalls += 1;
-        let begun = socket.connect(&to.into());
+        let begun = socket.connect(&to.to_sockaddr());
         let id = self.register(socket.into(), Phase::Connecting)?;
         match begun {
             Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
-                // On loopback a refusal comes at once; it is told like any other.
+                // On loopback, and on a Unix socket, a refusal comes at once; it is told like any
+                // other.
                 self.refused.push((id, error));
             }
             _ => {}

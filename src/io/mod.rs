@@ -12,6 +12,7 @@
 pub mod alarm;
 mod buffers;
 pub mod clock;
+pub mod disturbance;
 #[cfg(test)]
 mod driver_tests;
 pub mod epoll;
@@ -28,7 +29,6 @@ pub mod wait;
 
 use crate::slab::Key;
 use crate::units::Mono;
-use std::net::SocketAddr;
 
 /// Names one connection for its whole life; a late event of an earlier life of the same slot never
 /// bears it. Its `slot` is dense from 0, so a worker may index its own state by it.
@@ -99,7 +99,7 @@ pub trait Driver {
     fn stop_listening(&mut self);
 
     /// Begins to connect. [`Event::Connected`] or [`Event::Failed`] follows.
-    fn connect(&mut self, to: SocketAddr) -> std::io::Result<ConnId>;
+    fn connect(&mut self, to: net::Address) -> std::io::Result<ConnId>;
 
     /// An empty buffer to fill for [`Driver::send`]; recycled, so that sending allocates nothing once
     /// the first requests are through.

@@ -44,6 +44,8 @@ pub struct Kind {
     path: Text,
     headers: Vec<(String, Text)>,
     body: Text,
+    /// A token that is sent and stands in no result, not even in a hash.
+    bearer: Option<String>,
 }
 
 /// A request as typed on the command line, nothing of it checked.
@@ -92,36 +94,36 @@ impl Mix {
     /// The mix of one kind, which is named after its method. The error is a sentence that names the
     /// flag.
     pub fn one(typed: Single) -> Result<Mix, String> {
-        let default = if typed.body.is_empty() { "GET" } else { "POST" };
-        let method = typed.method.unwrap_or_else(|| String::from(default));
-        check_method(&method).map_err(|why| format!("--method: {why}"))?;
-        if !typed.body.is_empty() {
-            check_takes_body(&method).map_err(|why| format!("--body: {why}"))?;
+        Ok(Mix { kinds: vec![Kind::typed(typed)?], weight_total: 1, names: Vec::new() })
+    }
+
+    /// The mix of several that are picked equally often, each named after its method and path; what
+    /// is typed twice is picked twice as often.
+    pub fn several(typed: Vec<Single>) -> Result<Mix, String> {
+        let weight_total = typed.len() as u64;
+        let mut kinds: Vec<Kind> = Vec::new();
+        for single in typed {
+            let path = single.path.clone();
+            let kind = Kind::typed(single)?;
+            let name = format!("{} {path}", kind.name);
+            match kinds.iter_mut().find(|other| other.name == name) {
+                Some(same) => same.weight += 1,
+                None => kinds.push(Kind { name, ..kind }),
+            }
         }
-        let mut headers = Vec::new();
-        for header in &typed.headers {
-            let (name, value) = header
-                .split_once(':')
-                .ok_or_else(|| format!("-H: `{header}` is no header; write `Name: value`"))?;
-            let value = value.trim_matches([' ', '\t']);
-            check_header(name, value).map_err(|why| format!("-H: {why}"))?;
-            headers.push((String::from(name), Text::literal(value)));
+        Ok(Mix { kinds, weight_total, names: Vec::new() })
+    }
+
+    /// Sends `Authorization: Bearer` with every request. The error is a sentence.
+    pub fn authorize(&mut self, token: &str) -> Result<(), String> {
+        check_token(token)?;
+        for kind in &mut self.kinds {
+            if kind.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+                return Err(format!("`{}` has an Authorization of its own", kind.name));
+            }
+            kind.bearer = Some(String::from(token));
         }
-        let body = if typed.body.is_empty() { Text::default() } else { Text::literal(typed.body) };
-        let kind = Kind {
-            name: method.to_ascii_lowercase(),
-            weight: 1,
-            expect: Expect::default(),
-            captures: Vec::new(),
-            long_poll: false,
-            is_head: method == "HEAD",
-            may_retry: is_repeatable(&method),
-            method,
-            path: Text::literal(typed.path),
-            headers,
-            body,
-        };
-        Ok(Mix { kinds: vec![kind], weight_total: 1, names: Vec::new() })
+        Ok(())
     }
 
     /// Reads a mix. `file` names it in messages, which have the form `FILE:LINE: sentence`.
@@ -160,8 +162,46 @@ impl Mix {
 }
 
 impl Kind {
+    /// A kind that is named after its method. The error is a sentence that names the flag.
+    fn typed(typed: Single) -> Result<Kind, String> {
+        let default = if typed.body.is_empty() { "GET" } else { "POST" };
+        let method = typed.method.unwrap_or_else(|| String::from(default));
+        check_method(&method).map_err(|why| format!("--method: {why}"))?;
+        if !typed.body.is_empty() {
+            check_takes_body(&method).map_err(|why| format!("--body: {why}"))?;
+        }
+        let mut headers = Vec::new();
+        for header in &typed.headers {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| format!("-H: `{header}` is no header; write `Name: value`"))?;
+            let value = value.trim_matches([' ', '\t']);
+            check_header(name, value).map_err(|why| format!("-H: {why}"))?;
+            headers.push((String::from(name), Text::literal(value)));
+        }
+        let body = if typed.body.is_empty() { Text::default() } else { Text::literal(typed.body) };
+        Ok(Kind {
+            name: method.to_ascii_lowercase(),
+            weight: 1,
+            expect: Expect::default(),
+            captures: Vec::new(),
+            long_poll: false,
+            is_head: method == "HEAD",
+            may_retry: is_repeatable(&method),
+            method,
+            path: Text::literal(typed.path),
+            headers,
+            body,
+            bearer: None,
+        })
+    }
+
     /// The request's bytes. `host` is the authority of the URL; a `Host` of the mix goes before it.
     pub fn template(&self, host: &str) -> Template {
+        self.template_with(host, self.bearer.as_deref())
+    }
+
+    fn template_with(&self, host: &str, bearer: Option<&str>) -> Template {
         let mut head = Head::request_line(&self.method, &self.path);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             head.field("Host", &Text::literal(host));
@@ -169,14 +209,17 @@ impl Kind {
         for (name, value) in &self.headers {
             head.field(name, value);
         }
+        if let Some(token) = bearer {
+            head.field("Authorization", &Text::literal(format!("Bearer {token}")));
+        }
         let content = self.has_content().then(|| self.body.clone());
         Template::new(head.into_text(), content)
     }
 
     /// Stands for the request in the hash of the schedule: over its bytes, without the URL's
-    /// authority, so that two servers on two ports may get provably the same.
+    /// authority and its token, so that two servers on two ports may get provably the same.
     pub fn signature(&self, seed: u64) -> u64 {
-        self.template("").signature(seed)
+        self.template_with("", None).signature(seed)
     }
 
     /// Methods whose content is anticipated get a Content-Length even of zero (RFC 9110 section
@@ -211,6 +254,18 @@ fn check_header(name: &str, value: &str) -> Result<(), String> {
         return Err(format!("the value of `{name}` holds a control character, such as CR or LF"));
     }
     Ok(())
+}
+
+/// A b64token (RFC 6750 section 2.1).
+fn check_token(token: &str) -> Result<(), String> {
+    let is_token_char = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
+    let core = token.trim_end_matches('=');
+    match !core.is_empty() && core.chars().all(is_token_char) {
+        true => Ok(()),
+        false => Err(String::from(
+            "it holds no bearer token: one line of letters, digits and `-._~+/` (RFC 6750)",
+        )),
+    }
 }
 
 /// Sending it twice does no more than sending it once. Chosen: of the safe methods, those that ask

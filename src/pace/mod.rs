@@ -5,7 +5,7 @@
 //! (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
 //! [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
-//! together and merges what they recorded. Start at [`run`].
+//! together and merges what they recorded; [`selftest`] has it measure itself. Start at [`run`].
 
 pub mod agenda;
 pub mod arrivals;
@@ -14,18 +14,23 @@ pub mod catch_up;
 pub mod conn;
 pub mod course;
 pub mod csv;
+pub mod encoded;
 pub mod hgrm;
 pub mod hlog;
 pub mod interval;
 pub mod live;
+pub mod merge;
 pub mod mix;
 pub mod outcome;
 pub mod outstanding;
 pub mod plan;
 pub mod pool;
+pub mod prom;
 pub mod recorder;
 pub mod replay;
 pub mod schedule;
+pub mod selftest;
+pub mod spans;
 pub mod stalls;
 pub mod template;
 pub mod threshold;
@@ -39,9 +44,12 @@ pub use plan::{Backend, Outputs, PaceWait, Plan};
 
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_secs};
+use crate::io::disturbance::Snapshot;
 use crate::io::epoll::Epoll;
+use crate::io::net::{Address, SocketPath};
 use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
+use crate::results::Disturbance;
 use crate::stats::Histogram;
 use crate::units::{Mono, Nanos};
 use live::Live;
@@ -162,18 +170,19 @@ fn watch(plan: &Plan, observer: Observer<'_>, sinks: Sinks) -> Result<(), PaceEr
 
 /// The address that the whole run uses. A name may have several, of which the server listens on
 /// some only (`localhost` on both `::1` and `127.0.0.1`): then the first that lets us connect.
-fn resolve(plan: &Plan) -> Result<SocketAddr, PaceError> {
+fn resolve(plan: &Plan) -> Result<Address, PaceError> {
+    if let Some(socket) = plan.url.socket() {
+        return SocketPath::new(socket).map(Address::Unix).map_err(PaceError::Plan);
+    }
     let no_address = |error| PaceError::Resolve(String::from(plan.url.host()), error);
     let addresses = (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
     let addresses: Vec<SocketAddr> = addresses.collect();
+    let patience = plan.timeout.to_std();
+    let listens = |to: &&SocketAddr| TcpStream::connect_timeout(to, patience).is_ok();
     match addresses.as_slice() {
         [] => Err(no_address(io::Error::other("the name server gave none"))),
-        [only] => Ok(*only),
-        [first, ..] => {
-            let patience = plan.timeout.to_std();
-            let listens = |to: &&SocketAddr| TcpStream::connect_timeout(to, patience).is_ok();
-            Ok(*addresses.iter().find(listens).unwrap_or(first))
-        }
+        [only] => Ok(Address::Ip(*only)),
+        [first, ..] => Ok(Address::Ip(*addresses.iter().find(listens).unwrap_or(first))),
     }
 }
 
@@ -215,12 +224,13 @@ struct LaneEnd {
     start: Mono,
     measured: Nanos,
     recorder: Recorder,
+    disturbance: Disturbance,
 }
 
 /// The life of one thread. However it goes, it passes the gate once, for the others wait there.
 fn run_lane(
     plan: &Plan,
-    to: SocketAddr,
+    to: Address,
     (index, feed): (usize, Option<Feed>),
     gate: &Gate,
     stop: &AtomicBool,
@@ -247,7 +257,7 @@ fn run_lane(
 }
 
 /// Thread `index`'s share: every N-th arrival, and its part of the connections.
-fn task_of(plan: &Plan, to: SocketAddr, index: usize) -> Task {
+fn task_of(plan: &Plan, to: Address, index: usize) -> Task {
     let threads = plan.threads();
     let share = |total: usize| total / threads + usize::from(index < total % threads);
     Task {
@@ -270,19 +280,21 @@ fn drive<D: Driver>(
     gate: &Gate,
     stop: &AtomicBool,
 ) -> Result<LaneEnd, PaceError> {
-    let connections = task.connections;
+    let (connections, cpu) = (task.connections, plan.cpus.get(task.lane.index as usize).copied());
     let established = driver.map_err(EstablishError::Driver).and_then(|driver| {
         let mut worker =
             Worker::new(task, &plan.mix, &plan.url.authority(), driver, MonotonicClock)
                 .observed(feed);
         worker.establish(stop).map(|()| worker)
     });
+    let before = Snapshot::take(cpu);
     let start = gate.pass(established.is_ok());
     let mut worker = established.map_err(|error| explain(plan, connections, error))?;
     // Another thread is not ready, and says why.
     let start = start.ok_or(PaceError::Stopped)?;
     let measured = worker.pace(start, stop).map_err(PaceError::Driver)?;
-    Ok(LaneEnd { start, measured, recorder: worker.into_recorder() })
+    let disturbance = before.since();
+    Ok(LaneEnd { start, measured, recorder: worker.into_recorder(), disturbance })
 }
 
 fn explain(plan: &Plan, connections: usize, error: EstablishError) -> PaceError {
@@ -316,8 +328,12 @@ fn merge(plan: &Plan, ends: Vec<Result<LaneEnd, PaceError>>) -> Result<Outcome, 
     for lane in lanes {
         all.recorder.merge(&lane.recorder);
         all.measured = all.measured.max(lane.measured);
+        all.disturbance.add(&lane.disturbance);
     }
-    Ok(Outcome::new(plan, all.recorder, all.start + plan.warmup, all.measured))
+    let mut outcome = Outcome::new(plan, all.recorder, all.start + plan.warmup, all.measured);
+    let disturbance = serde_json::to_value(all.disturbance).expect("it is plain data");
+    outcome.run.host.insert(String::from("disturbance"), disturbance);
+    Ok(outcome)
 }
 
 fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> {
@@ -325,6 +341,10 @@ fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> 
         let mut text = serde_json::to_string(&outcome.run).expect("a run is plain data");
         text.push('\n');
         write_to(path, |out| out.write_all(text.as_bytes()))?;
+    }
+    if let Some(path) = &outputs.prom {
+        replace(path, &prom::text(&outcome.run))
+            .map_err(|error| PaceError::Output(path.clone(), error))?;
     }
     if let Some(directory) = &outputs.hgrm {
         for (name, histogram) in distributions(outcome) {
@@ -341,12 +361,14 @@ fn distributions(outcome: &Outcome) -> Vec<(String, Histogram)> {
     let mut named = vec![
         (String::from("response"), total.response),
         (String::from("service"), total.service),
+        (String::from("ttfb"), total.ttfb),
         (String::from("lateness"), outcome.recorder.lateness().clone()),
     ];
     for (kind, record) in outcome.run.requests.iter().zip(outcome.recorder.kinds()) {
         let name = hlog::tag_safe(&kind.name);
         named.push((format!("{name}.response"), record.response.clone()));
         named.push((format!("{name}.service"), record.service.clone()));
+        named.push((format!("{name}.ttfb"), record.ttfb.clone()));
     }
     named
 }
@@ -358,9 +380,11 @@ fn open_outputs(outputs: &Outputs) -> Result<Sinks, String> {
         fs::create_dir_all(directory)
             .map_err(|error| format!("--hgrm {}: {error}", directory.display()))?;
     }
-    let json_dir = outputs.json.as_deref().and_then(Path::parent);
-    if let Some(directory) = json_dir.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
-        return Err(format!("--json: there is no directory {}", directory.display()));
+    for (flag, path) in [("--json", &outputs.json), ("--prom", &outputs.prom)] {
+        let directory = path.as_deref().and_then(Path::parent);
+        if let Some(dir) = directory.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
+            return Err(format!("{flag}: there is no directory {}", dir.display()));
+        }
     }
     let sink = |flag: &str, path: &Option<PathBuf>| -> Result<Option<Sink>, String> {
         let Some(path) = path else { return Ok(None) };
@@ -380,6 +404,17 @@ fn open(path: &Path) -> io::Result<Box<dyn Write + Send>> {
         return Ok(Box::new(io::stdout()));
     }
     Ok(Box::new(BufWriter::new(File::create(path)?)))
+}
+
+/// Puts a file in place whole: who reads it meanwhile sees the old one or the new one. The name it
+/// has until then does not end in `.prom`, which is what the collector looks for.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let unready = PathBuf::from(name);
+    fs::write(&unready, text)
+        .and_then(|()| fs::rename(&unready, path))
+        .inspect_err(|_| drop(fs::remove_file(&unready)))
 }
 
 /// Writes a file whole; `-` is standard output.

@@ -3,12 +3,15 @@
 //! Pure: turns a [`Recorder`] and the plan it followed into [`results::Run`]. Start at
 //! [`Outcome::new`].
 
+use super::encoded::encode;
 use super::plan::Plan;
 use super::recorder::{KindRecord, Recorder, quantiles};
+use super::spans::Spans;
 use super::stalls::{SPIN_GAP_MAX, SYSCALL_GAP_MAX};
 use super::verdict::{Evidence, judge};
 use crate::results;
 use crate::units::{Mono, Nanos};
+use std::collections::BTreeMap;
 
 /// A finished run.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ impl Outcome {
             recorder.last_sent_at().map(|sent_at| sent_at.saturating_since(measured_from));
         let lateness = quantiles(recorder.lateness());
         let without_stalls = recorder.without_stalls();
-        let response_least = quantiles(&total.response_least());
+        let response_least = quantiles(&total.response_least);
         let judgement = judge(&Evidence {
             duration,
             sending,
@@ -73,12 +76,17 @@ impl Outcome {
                 hash: recorder.hash().to_string(),
             },
             response_ns: quantiles(&total.response),
-            response_least_ns: response_least,
             service_ns: quantiles(&total.service),
             lateness_ns: lateness,
+            ttfb_ns: quantiles(&total.ttfb),
+            error_ns: error(&total),
+            too_few: quantiles(&total.response).too_few(),
+            server_timing_ns: server_timing(recorder.spans()),
+            server_timing_malformed: recorder.spans().malformed() + recorder.spans().dropped(),
             stalls: recorder.stall_totals(),
             without_stalls,
             requests: kinds.map(|(kind, record)| request_kind(&kind.name, record)).collect(),
+            lateness_histogram: Some(encode(recorder.lateness())),
             host: host(plan, &recorder),
             version: String::from(env!("CARGO_PKG_VERSION")),
         };
@@ -86,7 +94,8 @@ impl Outcome {
     }
 }
 
-fn request_kind(name: &str, record: &KindRecord) -> results::RequestKind {
+/// A request kind as it stands in the results.
+pub(super) fn request_kind(name: &str, record: &KindRecord) -> results::RequestKind {
     results::RequestKind {
         name: String::from(name),
         planned: record.planned,
@@ -96,9 +105,26 @@ fn request_kind(name: &str, record: &KindRecord) -> results::RequestKind {
         skipped: record.skipped,
         long_poll: record.is_apart,
         response_ns: quantiles(&record.response),
-        response_least_ns: quantiles(&record.response_least()),
         service_ns: quantiles(&record.service),
+        ttfb_ns: quantiles(&record.ttfb),
+        error_ns: error(record),
+        too_few: quantiles(&record.response).too_few(),
+        histograms: Some(results::KindHistograms {
+            response: encode(&record.response),
+            service: encode(&record.service),
+            ttfb: encode(&record.ttfb),
+            response_least: encode(&record.response_least),
+        }),
     }
+}
+
+fn error(record: &KindRecord) -> results::QuantileErrors {
+    let [least, most] = [&record.response_least, &record.response].map(quantiles);
+    results::QuantileErrors::between(&least, &most)
+}
+
+fn server_timing(spans: &Spans) -> BTreeMap<String, results::Quantiles> {
+    spans.named().iter().map(|(name, span)| (name.clone(), quantiles(span))).collect()
 }
 
 /// Zero where no time has passed: a run stopped in its warm-up has no rate, but JSON has no NaN.

@@ -41,6 +41,8 @@ pub struct Request {
     pub intended_at: Mono,
     /// When it was handed to the kernel, the first time if it was retried.
     pub sent_at: Option<Mono>,
+    /// When the first byte of its final answer came, once that is whole.
+    pub first_byte_at: Option<Mono>,
     /// Whether this is its second and last try.
     pub is_retry: bool,
     /// Where it is.
@@ -56,6 +58,7 @@ impl Request {
             is_measured: due.is_measured,
             intended_at: due.intended_at,
             sent_at: None,
+            first_byte_at: None,
             is_retry: false,
             place: Place::Waiting,
         }

@@ -123,6 +123,8 @@ pub struct Outputs {
     pub hlog: Option<PathBuf>,
     /// A CSV table of seconds and request kinds; written during the run.
     pub csv: Option<PathBuf>,
+    /// The run in Prometheus' text format, put in place whole.
+    pub prom: Option<PathBuf>,
     /// Lines on standard error during the run.
     pub live: Option<LiveMode>,
 }

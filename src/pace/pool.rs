@@ -298,7 +298,7 @@ impl Pool {
 
     /// Bytes came.
     pub fn handle_bytes(&mut self, now: Mono, id: Key, bytes: &[u8]) {
-        self.step(now, id, |conn| conn.handle_bytes(bytes));
+        self.step(now, id, |conn| conn.handle_bytes(now, bytes));
     }
 
     /// The server will send nothing more.
@@ -412,6 +412,7 @@ impl Pool {
         let before = conn.standing();
         let step = happen(conn);
         let (after, answers) = (conn.standing(), conn.answers());
+        let (first_byte_at, timing) = (conn.first_byte_at(), conn.server_timing());
         let is_whole = match step {
             Step::Answered { ticket, .. } => self.capture(id, ticket),
             _ => true,
@@ -423,6 +424,12 @@ impl Pool {
             Step::Continue => {}
             Step::Answered { ticket, status, content_bytes } => {
                 self.backoff = Backoff::NONE;
+                if let Some(request) = self.outstanding.get_mut(ticket) {
+                    request.first_byte_at = first_byte_at;
+                    if let Some(timing) = &timing {
+                        self.recorder.server_timing(request, timing);
+                    }
+                }
                 self.answered(now, ticket, is_whole, (status, content_bytes));
             }
             Step::Lost(ticket, loss) => self.lost(ticket, loss),

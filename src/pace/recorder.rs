@@ -9,7 +9,9 @@
 use super::interval::Interval;
 use super::outstanding::{Due, Request};
 use super::schedule::ScheduleHash;
+use super::spans::Spans;
 use super::stalls::StallMeter;
+use crate::http::server_timing::ServerTiming;
 use crate::results::{self, Errors};
 use crate::stats::{Histogram, Summary};
 use crate::units::{Mono, Nanos};
@@ -43,7 +45,8 @@ pub enum Ending {
 }
 
 /// What is recorded of one request kind.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
+#[allow(clippy::new_without_default)] // of no requests: a default would say less
 pub struct KindRecord {
     /// Requests the schedule held.
     pub planned: u64,
@@ -61,13 +64,13 @@ pub struct KindRecord {
     pub is_apart: bool,
     /// done - intended.
     pub response: Histogram,
-    /// The same of the requests whose life overlaps no stall.
-    pub calm: Histogram,
-    /// Of the others, the least that it can have been for: without the time that the pacer stood still
-    /// or made up for it.
-    pub stalled_least: Histogram,
     /// done - sent.
     pub service: Histogram,
+    /// First byte of the final answer - sent.
+    pub ttfb: Histogram,
+    /// The least that the response time may have been without the pacer's part in it: done - sent,
+    /// less the time for which an answer may have lain unseen.
+    pub response_least: Histogram,
 }
 
 /// Counts of connections and of what happened on them outside a request; warm-up included.
@@ -92,12 +95,16 @@ pub struct ConnectionCounts {
 pub struct Recorder {
     kinds: Vec<KindRecord>,
     lateness: Histogram,
+    response_without_stalls: Histogram,
     lateness_without_stalls: Histogram,
     starved: u64,
     overrun: u64,
     hash: ScheduleHash,
     last_sent_at: Option<Mono>,
     interval: Option<Box<Interval>>,
+    /// When the present turn of the driver began, and the one before it.
+    turns_began_at: (Mono, Mono),
+    spans: Spans,
     /// Gaps in the loop.
     pub stalls: StallMeter,
     /// What the connections did.
@@ -108,14 +115,17 @@ impl Recorder {
     /// An empty record of so many request kinds.
     pub fn new(kinds: usize, stalls: StallMeter) -> Recorder {
         Recorder {
-            kinds: vec![KindRecord::default(); kinds],
+            kinds: vec![KindRecord::new(); kinds],
             lateness: Histogram::new(),
+            response_without_stalls: Histogram::new(),
             lateness_without_stalls: Histogram::new(),
             starved: 0,
             overrun: 0,
             hash: ScheduleHash::default(),
             last_sent_at: None,
             interval: None,
+            turns_began_at: (Mono(0), Mono(0)),
+            spans: Spans::default(),
             stalls,
             connections: ConnectionCounts::default(),
         }
@@ -167,23 +177,41 @@ impl Recorder {
         if !request.is_measured {
             return;
         }
+        let unseen_since = self.turns_began_at.1;
         let kind = &mut self.kinds[request.kind];
-        let (response, service) = kind.ended(request, ending);
+        let (response, service) = kind.ended(request, ending, unseen_since);
         debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
         if let Some(interval) = &mut self.interval {
             record(&mut interval.responses[request.kind], response);
         }
         if self.stalls.overlaps(request.intended_at) {
             kind.overlapping += 1;
-            let disturbed = self.stalls.disturbed_since(request.intended_at);
-            let life = response.unwrap_or(self.stalls.span_since(request.intended_at));
-            record(&mut kind.stalled_least, least(ending, life, disturbed));
             return;
         }
-        record(&mut kind.calm, response);
+        if !kind.is_apart {
+            record(&mut self.response_without_stalls, response);
+        }
         if let Some(sent_at) = request.sent_at {
             self.lateness_without_stalls.record(sent_at.saturating_since(request.intended_at));
         }
+    }
+
+    /// The driver is asked for events. What it then reports was not there yet when it was asked
+    /// before, so the time since is the longest for which the pacer can have overlooked it.
+    pub fn turn_begins(&mut self, now: Mono) {
+        self.turns_began_at = (now, self.turns_began_at.0);
+    }
+
+    /// The answer to `request` says what the server spent its time on.
+    pub fn server_timing(&mut self, request: &Request, timing: &ServerTiming) {
+        if request.is_measured {
+            self.spans.record(timing);
+        }
+    }
+
+    /// What servers said in Server-Timing, by name.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
     }
 
     /// Records into `empty` beside everything else from now on; what was recorded so before.
@@ -203,12 +231,14 @@ impl Recorder {
             kind.merge(other);
         }
         self.lateness.merge(&other.lateness);
+        self.response_without_stalls.merge(&other.response_without_stalls);
         self.lateness_without_stalls.merge(&other.lateness_without_stalls);
         self.starved += other.starved;
         self.overrun += other.overrun;
         self.hash.merge(other.hash);
         self.last_sent_at = self.last_sent_at.max(other.last_sent_at);
         self.stalls.merge(&other.stalls);
+        self.spans.merge(&other.spans);
         self.connections.merge(other.connections);
     }
 
@@ -219,10 +249,7 @@ impl Recorder {
 
     /// All kinds together: the counts of all, the distributions of all that are not kept apart.
     pub fn total(&self) -> KindRecord {
-        let mut total = KindRecord::default();
-        self.kinds.iter().for_each(|kind| total.count(kind));
-        self.kinds.iter().filter(|kind| !kind.is_apart).for_each(|kind| total.distribute(kind));
-        total
+        KindRecord::overall(self.kinds.iter())
     }
 
     /// sent - intended, over everything that was sent.
@@ -233,7 +260,7 @@ impl Recorder {
     /// Response time and lateness of the requests whose life overlaps no stall.
     pub fn without_stalls(&self) -> results::WithoutStalls {
         results::WithoutStalls {
-            response_ns: quantiles(&self.total().calm),
+            response_ns: quantiles(&self.response_without_stalls),
             lateness_ns: quantiles(&self.lateness_without_stalls),
         }
     }
@@ -268,7 +295,8 @@ impl Recorder {
         for (index, kind) in self.kinds.iter().enumerate() {
             let ended = kind.ok + kind.errors.total() + kind.unfinished + kind.skipped;
             assert_eq!(kind.planned, ended, "kind {index} lost or doubled a request");
-            for histogram in [&kind.response, &kind.service] {
+            let KindRecord { response, service, ttfb, response_least, .. } = kind;
+            for histogram in [response, service, ttfb, response_least] {
                 assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
             }
         }
@@ -276,8 +304,30 @@ impl Recorder {
 }
 
 impl KindRecord {
+    /// Of no requests.
+    pub fn new() -> KindRecord {
+        KindRecord {
+            planned: 0,
+            ok: 0,
+            errors: Errors::default(),
+            unfinished: 0,
+            skipped: 0,
+            overlapping: 0,
+            is_apart: false,
+            response: Histogram::new(),
+            service: Histogram::new(),
+            ttfb: Histogram::new(),
+            response_least: Histogram::new(),
+        }
+    }
+
     /// Counts the ending; the response and service time, where there are.
-    fn ended(&mut self, request: &Request, ending: Ending) -> (Option<Nanos>, Option<Nanos>) {
+    fn ended(
+        &mut self,
+        request: &Request,
+        ending: Ending,
+        unseen_since: Mono,
+    ) -> (Option<Nanos>, Option<Nanos>) {
         let done_at = match ending {
             Ending::Ok(done_at) => {
                 self.ok += 1;
@@ -298,19 +348,27 @@ impl KindRecord {
         };
         let response = done_at.map(|done_at| done_at.saturating_since(request.intended_at));
         let service = done_at.zip(request.sent_at).map(|(done, sent)| done.saturating_since(sent));
+        let first_byte = request.first_byte_at.filter(|_| done_at.is_some());
+        let ttfb = first_byte.zip(request.sent_at).map(|(at, sent)| at.saturating_since(sent));
+        let unseen = done_at.map(|done| done.saturating_since(unseen_since));
+        let least = service.zip(unseen).map(|(service, unseen)| service.saturating_sub(unseen));
         record(&mut self.response, response);
         record(&mut self.service, service);
+        record(&mut self.ttfb, ttfb);
+        record(&mut self.response_least, least);
         (response, service)
     }
 
-    /// The least that the response times can have been: what was seen where no stall was.
-    pub fn response_least(&self) -> Histogram {
-        let mut least = self.calm.clone();
-        least.merge(&self.stalled_least);
-        least
+    /// Kinds together: the counts of all, the distributions of all that are not kept apart.
+    pub fn overall<'k>(kinds: impl Iterator<Item = &'k KindRecord> + Clone) -> KindRecord {
+        let mut total = KindRecord::new();
+        kinds.clone().for_each(|kind| total.count(kind));
+        kinds.filter(|kind| !kind.is_apart).for_each(|kind| total.distribute(kind));
+        total
     }
 
-    fn merge(&mut self, other: &KindRecord) {
+    /// Adds the requests of `other`.
+    pub fn merge(&mut self, other: &KindRecord) {
         self.count(other);
         self.distribute(other);
     }
@@ -330,23 +388,9 @@ impl KindRecord {
 
     fn distribute(&mut self, other: &KindRecord) {
         self.response.merge(&other.response);
-        self.calm.merge(&other.calm);
-        self.stalled_least.merge(&other.stalled_least);
         self.service.merge(&other.service);
-    }
-}
-
-/// The least response time of a request that ended after `life`, if the pacer was not itself for
-/// `disturbed` of it. Of a request whose time ran out, that explains the end only if it is the better
-/// part of its life.
-fn least(ending: Ending, life: Nanos, disturbed: Nanos) -> Option<Nanos> {
-    let undisturbed = life.saturating_sub(disturbed);
-    match ending {
-        Ending::Ok(_) => Some(undisturbed),
-        Ending::Failed(Failure::Timeout) | Ending::Unfinished | Ending::Skipped => {
-            Some(undisturbed).filter(|undisturbed| *undisturbed < disturbed)
-        }
-        Ending::Failed(_) => None,
+        self.ttfb.merge(&other.ttfb);
+        self.response_least.merge(&other.response_least);
     }
 }
 

@@ -56,15 +56,6 @@ pub struct StallMeter {
     /// How long other threads' loops ran; only after a merge.
     observed_elsewhere: Nanos,
     recent: VecDeque<Stall>,
-    /// Stretches in which a stall went on or was made up for; none touches the next.
-    disturbed: VecDeque<Stretch>,
-}
-
-/// A stretch of disturbed time.
-#[derive(Clone, Copy, Debug)]
-struct Stretch {
-    begin: Mono,
-    end: Mono,
 }
 
 impl StallMeter {
@@ -81,7 +72,6 @@ impl StallMeter {
             longest: Nanos::ZERO,
             observed_elsewhere: Nanos::ZERO,
             recent: VecDeque::with_capacity(RECENT_MAX),
-            disturbed: VecDeque::with_capacity(RECENT_MAX),
         }
     }
 
@@ -104,7 +94,8 @@ impl StallMeter {
     }
 
     fn record(&mut self, stall: Stall) {
-        self.disturb(stall);
+        self.last_end = stall.begin + stall.length;
+        self.is_catching_up = true;
         if self.last_end <= self.counted_from {
             return;
         }
@@ -119,50 +110,12 @@ impl StallMeter {
         self.recent.push_back(stall);
     }
 
-    fn disturb(&mut self, stall: Stall) {
-        self.last_end = stall.begin + stall.length;
-        let goes_on = std::mem::replace(&mut self.is_catching_up, true);
-        match self.disturbed.back_mut().filter(|_| goes_on) {
-            Some(last) => last.end = self.last_end,
-            None => {
-                if self.disturbed.len() == RECENT_MAX {
-                    self.disturbed.pop_front();
-                }
-                self.disturbed.push_back(Stretch { begin: stall.begin, end: self.last_end });
-            }
-        }
-    }
-
     /// Nothing is overdue at `now`: what falls due from here on suffers from no stall before. What
     /// fell due while the loop made up for one does, as it had to wait in line.
     pub fn caught_up(&mut self, now: Mono) {
         if std::mem::take(&mut self.is_catching_up) {
             self.last_end = self.last_end.max(now);
-            if let Some(last) = self.disturbed.back_mut() {
-                last.end = self.last_end;
-            }
         }
-    }
-
-    /// How much of the time from `intended_at` to the last reading the loop stood still or made up
-    /// for it: by no more than this can the life of a request be longer than it would have been. Of
-    /// the latest [`RECENT_MAX`] stretches; no request outlives so many.
-    pub fn disturbed_since(&self, intended_at: Mono) -> Nanos {
-        let now = self.last_reading;
-        let mut disturbed = Nanos::ZERO;
-        for (age, stretch) in self.disturbed.iter().rev().enumerate() {
-            let end = if age == 0 && self.is_catching_up { now } else { stretch.end };
-            if end <= intended_at {
-                break;
-            }
-            disturbed += end.saturating_since(stretch.begin.max(intended_at));
-        }
-        disturbed
-    }
-
-    /// From `intended_at` to the last reading.
-    pub fn span_since(&self, intended_at: Mono) -> Nanos {
-        self.last_reading.saturating_since(intended_at)
     }
 
     /// Whether a request that was due at `intended_at` and has ended by the last reading overlaps
@@ -248,33 +201,6 @@ mod tests {
         meter.caught_up(Mono(2_200_000));
         assert!(!meter.overlaps(Mono(2_150_000)));
         assert_eq!(meter.totals(0).total_ns, 1_000_000);
-    }
-
-    #[test]
-    fn disturbed_time_is_the_stalls_and_what_it_took_to_make_up_for_them() {
-        let mut meter = meter();
-        meter.mark(Mono(2_000_000), Activity::Spinning); // stalled from 1.0 to 2.0 ms
-        meter.mark(Mono(2_010_000), Activity::Spinning);
-        assert_eq!(meter.disturbed_since(Mono(1_900_000)), Nanos(110_000), "it goes on");
-        meter.mark(Mono(2_020_000), Activity::Spinning);
-        meter.caught_up(Mono(2_020_000));
-        for now in (2_030_000..3_000_001).step_by(10_000) {
-            meter.mark(Mono(now), Activity::Spinning);
-        }
-        meter.mark(Mono(3_500_000), Activity::Spinning); // and from 3.0 to 3.5 ms
-        meter.caught_up(Mono(3_500_000));
-        meter.mark(Mono(3_510_000), Activity::Spinning);
-        for (intended_at, disturbed) in [
-            (900_000, 1_520_000),
-            (1_000_000, 1_520_000),
-            (1_500_000, 1_020_000),
-            (2_020_000, 500_000),
-            (3_400_000, 100_000),
-            (3_500_000, 0),
-        ] {
-            assert_eq!(meter.disturbed_since(Mono(intended_at)), Nanos(disturbed), "{intended_at}");
-        }
-        assert_eq!(meter.span_since(Mono(3_500_000)), Nanos(10_000));
     }
 
     #[test]

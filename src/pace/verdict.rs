@@ -4,12 +4,12 @@
 //! achieved against what it offered, how long its loop stood still. Errors of the server are no
 //! fault of the measurement unless they are so many that there is little left to measure. What a
 //! stall did is held against a run once, as a stall: lateness is judged on the requests that
-//! overlap none, and a stall by what it can have done to the figures. That is known to a bound: a
-//! stall makes the life of a request longer by no more than the time the two share, so the server's
-//! own p50 lies between the p50 as measured and that of the same requests with the shared time
-//! taken off. A run in which that changes nothing is VALID however often the hypervisor took the
-//! CPU for a moment; one in which it moves a headline figure is not. Pure: evidence in, judgement
-//! out. Start at [`judge`].
+//! overlap none, and a stall by what it can have done to the figures. That is known to a bound for
+//! every request: how late it was sent, and how long its answer can have lain unseen. With both taken
+//! off, the same requests give the least that a quantile can be; the server's own lies between that
+//! and the one reported. A run in which the two differ little is VALID however often a hypervisor
+//! took the CPU for a moment; one in which a headline figure may be the pacer's is not. Pure:
+//! evidence in, judgement out. Start at [`judge`].
 //!
 //! The rules, whose figures are the constants below:
 //!
@@ -19,7 +19,7 @@
 //! | requests due | under 1,000 | |
 //! | p50 of lateness, of all requests | | over 10 us and 10 % of the response p50 |
 //! | p99 of lateness where no stall overlaps | over 10 us and 10 % of that p50, or over 100 us | |
-//! | what stalls can have added to the p50, or to the p99 from 1,000 requests on | over 10 us and 10 % of it | |
+//! | what the pacer can have added to the p50, or to the p99 from 1,000 requests on | over 10 us and 10 % of it | |
 //! | the longest stall | from 20 ms | |
 //! | time in stalls | | over 25 % |
 //! | sending took longer than planned, the longest stall apart | | by over 1 % |
@@ -58,7 +58,7 @@ pub struct Evidence {
     pub unasked: u64,
     /// done - intended.
     pub response: Quantiles,
-    /// The same without what stalls can have added.
+    /// The same without what the pacer can have added.
     pub response_least: Quantiles,
     /// sent - intended.
     pub lateness: Quantiles,
@@ -91,10 +91,10 @@ pub const ACHIEVED_SHARE_MIN: f64 = 0.99;
 /// Above this share of requests that waited for a connection, the limit on connections was
 /// measured. Chosen: p99 is theirs.
 pub const STARVED_SHARE_MAX: f64 = 0.01;
-/// A figure of which stalls can have made more than this share is suspect. Chosen: as for lateness.
-pub const STALL_ERROR_SHARE_MAX: f64 = 0.10;
-/// What stalls can have added is not held against a run below this. Chosen: as for lateness.
-pub const STALL_ERROR_FLOOR: Nanos = Nanos::from_micros(10);
+/// A figure of which the pacer can have made more than this share is suspect. Chosen: as for lateness.
+pub const ERROR_SHARE_MAX: f64 = 0.10;
+/// What the pacer can have added is not held against a run below this. Chosen: as for lateness.
+pub const ERROR_FLOOR: Nanos = Nanos::from_micros(10);
 /// Above this share of time in stalls a run is invalid. Chosen: a machine that is shared by the
 /// quarter measures its sharing.
 pub const STALL_TIME_SHARE_INVALID: f64 = 0.25;
@@ -128,6 +128,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     judge_rate(evidence, &mut judgement);
     judge_starved(evidence, &mut judgement);
     judge_stalls(evidence, &mut judgement);
+    judge_error(evidence, &mut judgement);
     judge_answers(evidence, &mut judgement);
     judgement
 }
@@ -232,38 +233,43 @@ fn judge_stalls(evidence: &Evidence, judgement: &mut Judgement) {
     let time_share = share(stalls.total_ns, stalls.observed_ns);
     let longest = Nanos(stalls.max_ns);
     let is_invalid = time_share > STALL_TIME_SHARE_INVALID;
-    let moved = moved_by_stalls(evidence);
-    if !is_invalid && moved.is_none() && longest < STALL_LONGEST_MAX {
+    if !is_invalid && longest < STALL_LONGEST_MAX {
         return;
     }
     judgement.add(
         if is_invalid { Verdict::Invalid } else { Verdict::Suspect },
         format!(
             "The pacer stood still {} times for {:.2} % of the time, at most {longest}; {} of {} \
-             requests overlap that{}.",
+             requests overlap that.",
             stalls.count,
             time_share * 100.0,
             stalls.requests_overlapping,
-            evidence.planned,
-            moved.map_or(String::new(), |moved| format!(", and {moved}"))
+            evidence.planned
         ),
     );
 }
 
-/// The headline figure that stalls can have moved too far, and how far; in words.
-fn moved_by_stalls(evidence: &Evidence) -> Option<String> {
+fn judge_error(evidence: &Evidence, judgement: &mut Judgement) {
     let (response, least) = (evidence.response, evidence.response_least);
-    let has_p99 = response.count >= SAMPLES_MIN;
-    let headlines = [("p50", response.p50, least.p50), ("p99", response.p99, least.p99)];
-    headlines.into_iter().take(1 + usize::from(has_p99)).find_map(|(name, seen, least)| {
-        let least = Nanos(least?);
-        let Some(seen) = seen.map(Nanos) else {
-            return Some(format!("without that there might be a {name} of {least}"));
-        };
-        let bound = Nanos((seen.0 as f64 * STALL_ERROR_SHARE_MAX) as u64).max(STALL_ERROR_FLOOR);
-        let is_moved = seen.saturating_sub(least) > bound;
-        is_moved.then(|| format!("without that the {name} of {seen} might be {least}"))
-    })
+    let mut headlines = vec![("p50", response.p50, least.p50)];
+    if response.count >= SAMPLES_MIN {
+        headlines.push(("p99", response.p99, least.p99));
+    }
+    for (name, seen, least) in headlines {
+        // What is infinite is so because requests failed, and no fault of the pacer's.
+        let (Some(seen), Some(least)) = (seen.map(Nanos), least.map(Nanos)) else { continue };
+        let error = seen.saturating_sub(least);
+        let bound = Nanos((seen.0 as f64 * ERROR_SHARE_MAX) as u64).max(ERROR_FLOOR);
+        if error > bound {
+            judgement.add(
+                Verdict::Suspect,
+                format!(
+                    "Of the {name} of {seen}, up to {error} may be the pacer's own, by sending \
+                     late or seeing late; {bound} would do."
+                ),
+            );
+        }
+    }
 }
 
 fn judge_answers(evidence: &Evidence, judgement: &mut Judgement) {

@@ -19,10 +19,10 @@ use super::recorder::Recorder;
 use super::schedule::{Horizon, Lane, Load};
 use super::stalls::{Activity, StallMeter};
 use crate::clock::Clock;
+use crate::io::net::Address;
 use crate::io::{ConnId, Driver, Event, Sending, Wait};
 use crate::units::{Mono, Nanos};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod feed;
@@ -36,7 +36,7 @@ use outgoing::Outgoing;
 #[derive(Clone, Debug)]
 pub struct Task {
     /// The server.
-    pub to: SocketAddr,
+    pub to: Address,
     /// The load of the whole run.
     pub load: Load,
     /// This worker's share of it.
@@ -155,7 +155,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
                 self.connect();
             }
             let nap = Wait::Until(give_up_at.min(now + NAP_MAX));
-            self.turn(nap).map_err(EstablishError::Driver)?;
+            self.turn(now, nap).map_err(EstablishError::Driver)?;
             self.close_broken(usize::MAX);
         }
     }
@@ -287,7 +287,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             self.mark(Activity::Syscall);
         }
         let wait = self.wait_until(now, next_at);
-        self.turn(wait)?;
+        self.turn(now, wait)?;
         let now = self.mark(Activity::Spinning);
         self.pool.handle_timeouts(now);
         self.send_assigned(now);
@@ -310,7 +310,8 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     }
 
     /// Lets the driver report; the pool hears everything at the time it is reported.
-    fn turn(&mut self, wait: Wait) -> io::Result<()> {
+    fn turn(&mut self, now: Mono, wait: Wait) -> io::Result<()> {
+        self.pool.recorder.turn_begins(now);
         if let Wait::Until(wake_at) = wait {
             self.pool.recorder.stalls.sleep_until(wake_at);
         }

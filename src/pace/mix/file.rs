@@ -142,6 +142,7 @@ fn checked(typed: RequestTyped, names: &[String]) -> Result<Kind, Fault> {
         path,
         headers,
         body,
+        bearer: None,
     })
 }
 

@@ -14,6 +14,7 @@ fn request(kind: usize, intended_at: u64, sent_at: Option<u64>) -> Request {
         is_measured: true,
         intended_at: Mono(intended_at),
         sent_at: sent_at.map(Mono),
+        first_byte_at: None,
         is_retry: false,
         place: Place::Waiting,
     }
@@ -128,54 +129,6 @@ fn a_lost_request_does_not_go_unnoticed() {
     let mut recorder = recorder();
     recorder.planned(&due(&request(0, 1, None)), 1);
     recorder.assert_conservation();
-}
-
-/// A meter whose loop stood still from 1.0 to 2.0 ms, had caught up at once, and is now at 3.0 ms.
-fn stalled() -> Recorder {
-    let mut recorder = Recorder::new(1, StallMeter::new(Mono(1_000_000), Mono(0)));
-    recorder.stalls.mark(Mono(2_000_000), Activity::Spinning);
-    recorder.stalls.caught_up(Mono(2_000_000));
-    for now in (2_000_000..3_000_001).step_by(10_000) {
-        recorder.stalls.mark(Mono(now), Activity::Spinning);
-    }
-    recorder
-}
-
-#[test]
-fn what_a_stall_can_have_added_is_taken_off_the_least() {
-    for (intended_at, ending, seen, least) in [
-        (1_500_000, Ending::Ok(Mono(3_000_000)), Some(1_500_000), Some(1_000_000)),
-        (2_000_000, Ending::Ok(Mono(3_000_000)), Some(1_000_000), Some(1_000_000)),
-        (500_000, Ending::Ok(Mono(3_000_000)), Some(2_500_000), Some(1_500_000)),
-        // A failure that no stall explains is one in any case.
-        (1_500_000, Ending::Failed(Failure::Reset), None, None),
-        (500_000, Ending::Failed(Failure::Timeout), None, None),
-        (1_500_000, Ending::Unfinished, None, None),
-        // The stall was the better part of its life.
-        (1_000_000, Ending::Failed(Failure::Timeout), None, None),
-        (999_999, Ending::Skipped, None, None),
-    ] {
-        let mut recorder = stalled();
-        record_whole(&mut recorder, &request(0, intended_at, Some(intended_at)), ending);
-        let total = recorder.total();
-        let least_seen = quantiles(&total.response_least()).max;
-        assert_eq!(quantiles(&total.response).max, seen, "{intended_at} {ending:?}");
-        assert_eq!(least_seen, least, "{intended_at} {ending:?}");
-        recorder.assert_conservation();
-    }
-}
-
-#[test]
-fn a_time_that_ran_out_in_a_stall_may_have_been_enough() {
-    let mut recorder = Recorder::new(1, StallMeter::new(Mono(1_000_000), Mono(0)));
-    recorder.stalls.mark(Mono(9_000_000), Activity::Spinning);
-    for ending in [Ending::Failed(Failure::Timeout), Ending::Unfinished, Ending::Skipped] {
-        record_whole(&mut recorder, &request(0, 900_000, Some(900_000)), ending);
-    }
-    record_whole(&mut recorder, &request(0, 900_000, None), Ending::Failed(Failure::Status));
-    let least = recorder.total().response_least();
-    assert_eq!((least.count(), least.infinite()), (4, 1));
-    assert_eq!(least.min().finite(), Some(Nanos(100_000)));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::rng::Rng;
 use crate::units::Rate;
 use sim::{Act, Acts, Log, SendMode, SimClock, SimDriver, Told, World, answer, steady};
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 const SECOND: Nanos = Nanos::from_secs(1);
@@ -55,7 +56,7 @@ impl Sim {
 
     fn task(&self) -> Task {
         Task {
-            to: "127.0.0.1:80".parse().unwrap(),
+            to: SocketAddr::from(([127, 0, 0, 1], 80)).into(),
             load: self.plan.load.clone(),
             lane: Lane::WHOLE,
             horizon: self.plan.horizon(),
