@@ -12,7 +12,7 @@ use crate::pace::live::LiveMode;
 use crate::pace::schedule::{Arrivals, Load};
 use crate::pace::threshold::Threshold;
 use crate::pace::url::Url;
-use crate::pace::{self, Backend, Outcome, Outputs, PaceError, PaceWait, Plan};
+use crate::pace::{self, Backend, Outcome, Outputs, PaceError, PaceWait, Plan, Timestamps};
 use crate::report;
 use crate::results::Verdict;
 use crate::units::{Nanos, Rate};
@@ -103,6 +103,11 @@ pub(super) struct PaceArgs {
     /// epoll (default) or uring
     #[argh(option, default = "Backend::Epoll")]
     backend: Backend,
+
+    /// own (default), or kernel: also let the kernel stamp what is sent and received (epoll and TCP
+    /// only; two more system calls per request)
+    #[argh(option, default = "Timestamps::Own")]
+    timestamps: Timestamps,
 
     /// spin (default), or hybrid to sleep between requests at the price of precision
     #[argh(option, default = "PaceWait::Spin")]
@@ -219,6 +224,7 @@ impl PaceArgs {
             timeout: self.timeout,
             cpus: self.thread_cpus()?,
             backend: self.backend,
+            timestamps: self.timestamps,
             wait: self.wait,
             host: host::describe(),
             outputs: Outputs {

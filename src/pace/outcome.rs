@@ -83,6 +83,7 @@ impl Outcome {
             error_ns: error(&total),
             too_few: quantiles(&total.response).too_few(),
             server_timing_ns: server_timing(recorder.spans()),
+            kernel_stamps: None,
             server_timing_malformed: recorder.spans().malformed() + recorder.spans().dropped(),
             stalls: recorder.stall_totals(),
             without_stalls,
@@ -140,6 +141,7 @@ fn host(plan: &Plan, recorder: &Recorder) -> serde_json::Map<String, serde_json:
         serde_json::json!({
             "url": plan.url.to_string(),
             "backend": plan.backend.name(),
+            "timestamps": plan.timestamps.name(),
             "wait": plan.wait.name(),
             "catch_up": plan.catch_up.name(),
             "cpus": plan.cpus,

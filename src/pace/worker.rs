@@ -18,6 +18,7 @@ use super::schedule::{Lane, Load, Schedule};
 use super::stalls::{Activity, StallMeter};
 use crate::clock::Clock;
 use crate::io::net::Address;
+use crate::io::stamps::{Stamping, Stamps};
 use crate::io::{ConnId, Driver, Event, Sending, Wait};
 use crate::units::{Mono, Nanos};
 use std::io;
@@ -161,6 +162,9 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     pub fn pace(&mut self, start: Mono, stop: &AtomicBool) -> io::Result<Nanos> {
         let Task { load, lane, warmup, duration, .. } = self.task;
         self.pool.recorder.stalls = StallMeter::new(self.clock.now(), start + warmup);
+        if let Some(stamps) = self.driver.stamps() {
+            stamps.measure_from(start + warmup);
+        }
         if let Some(feed) = &mut self.feed {
             feed.begin(start + warmup, &mut self.pool.recorder);
         }
@@ -198,6 +202,11 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             let counts = arrival.offset >= self.task.warmup;
             self.pool.handle_overrun(kind, start + arrival.offset, arrival.offset, counts);
         }
+    }
+
+    /// The kernel's stamps over the measured time, if the driver asked for them.
+    pub fn take_stamps(&mut self) -> Option<Stamps> {
+        self.driver.stamps().map(Stamping::take)
     }
 
     /// What was recorded. Closes all connections.

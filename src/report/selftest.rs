@@ -3,8 +3,8 @@
 //! Plain text, at most 110 columns. Pure: a [`SelfTest`] in, a `String` out.
 
 use super::figure::{latency, verdict_word};
-use crate::results::Quantiles;
 use crate::results::selftest::SelfTest;
+use crate::results::{QuantileErrors, Quantiles};
 use crate::units::Nanos;
 use std::fmt::Write;
 
@@ -41,6 +41,12 @@ fn floor(text: &mut String, test: &SelfTest) {
     }
     text.push('\n');
     row(text, "response (done-intended)", &run.response_ns);
+    let QuantileErrors { min, p50, p99, p99_9, max, .. } = run.error_ns;
+    let _ = write!(text, "{:<26}", "  of it the pacer's, up to");
+    [min, p50, p99, p99_9, max]
+        .iter()
+        .for_each(|error| drop(write!(text, "{:>11}", latency(*error, None))));
+    text.push('\n');
     row(text, "service (done-sent)", &run.service_ns);
     row(text, "lateness (sent-intended)", &run.lateness_ns);
 }
