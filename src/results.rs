@@ -263,7 +263,7 @@ pub struct KindHistograms {
     pub service: Encoded,
     pub ttfb: Encoded,
     /// What `error_ns` comes from: the least that the response times may have been.
-    pub response_least: Encoded,
+    pub undelayed: Encoded,
 }
 
 /// A histogram of nanoseconds, whole and exact.

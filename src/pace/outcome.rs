@@ -113,13 +113,13 @@ pub(super) fn request_kind(name: &str, record: &KindRecord) -> results::RequestK
             response: encode(&record.response),
             service: encode(&record.service),
             ttfb: encode(&record.ttfb),
-            response_least: encode(&record.response_least),
+            undelayed: encode(&record.undelayed),
         }),
     }
 }
 
 fn error(record: &KindRecord) -> results::QuantileErrors {
-    let [least, most] = [&record.response_least, &record.response].map(quantiles);
+    let [least, most] = [&record.undelayed, &record.response].map(quantiles);
     results::QuantileErrors::between(&least, &most)
 }
 

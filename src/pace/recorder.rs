@@ -43,8 +43,7 @@ pub enum Ending {
 }
 
 /// What is recorded of one request kind.
-#[derive(Clone, Debug)]
-#[allow(clippy::new_without_default)] // of no requests: a default would say less
+#[derive(Clone, Debug, Default)]
 pub struct KindRecord {
     /// Requests the schedule held.
     pub planned: u64,
@@ -64,7 +63,7 @@ pub struct KindRecord {
     pub ttfb: Histogram,
     /// The least that the response time may have been without the pacer's part in it: done - sent,
     /// less the time for which an answer may have lain unseen.
-    pub response_least: Histogram,
+    pub undelayed: Histogram,
 }
 
 /// Counts of connections and of what happened on them outside a request; warm-up included.
@@ -109,7 +108,7 @@ impl Recorder {
     /// An empty record of so many request kinds.
     pub fn new(kinds: usize, stalls: StallMeter) -> Recorder {
         Recorder {
-            kinds: vec![KindRecord::new(); kinds],
+            kinds: vec![KindRecord::default(); kinds],
             lateness: Histogram::new(),
             response_without_stalls: Histogram::new(),
             lateness_without_stalls: Histogram::new(),
@@ -278,8 +277,8 @@ impl Recorder {
         for (index, kind) in self.kinds.iter().enumerate() {
             let ended = kind.ok + kind.errors.total() + kind.unfinished;
             assert_eq!(kind.planned, ended, "kind {index} lost or doubled a request");
-            let KindRecord { response, service, ttfb, response_least, .. } = kind;
-            for histogram in [response, service, ttfb, response_least] {
+            let KindRecord { response, service, ttfb, undelayed, .. } = kind;
+            for histogram in [response, service, ttfb, undelayed] {
                 assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
             }
         }
@@ -287,21 +286,6 @@ impl Recorder {
 }
 
 impl KindRecord {
-    /// Of no requests.
-    pub fn new() -> KindRecord {
-        KindRecord {
-            planned: 0,
-            ok: 0,
-            errors: Errors::default(),
-            unfinished: 0,
-            overlapping: 0,
-            response: Histogram::new(),
-            service: Histogram::new(),
-            ttfb: Histogram::new(),
-            response_least: Histogram::new(),
-        }
-    }
-
     /// Counts the ending; the response and service time, where there are.
     fn ended(
         &mut self,
@@ -332,7 +316,7 @@ impl KindRecord {
         record(&mut self.response, response);
         record(&mut self.service, service);
         record(&mut self.ttfb, ttfb);
-        record(&mut self.response_least, least);
+        record(&mut self.undelayed, least);
         (response, service)
     }
 
@@ -350,7 +334,7 @@ impl KindRecord {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
         self.ttfb.merge(&other.ttfb);
-        self.response_least.merge(&other.response_least);
+        self.undelayed.merge(&other.undelayed);
     }
 }
 

@@ -43,9 +43,9 @@ fn floor(text: &mut String, test: &SelfTest) {
     row(text, "response (done-intended)", &run.response_ns);
     let QuantileErrors { min, p50, p99, p99_9, max, .. } = run.error_ns;
     let _ = write!(text, "{:<26}", "  of it the pacer's, up to");
-    [min, p50, p99, p99_9, max]
-        .iter()
-        .for_each(|error| drop(write!(text, "{:>11}", latency(*error, None))));
+    for error in [min, p50, p99, p99_9, max] {
+        let _ = write!(text, "{:>11}", latency(error, None));
+    }
     text.push('\n');
     row(text, "service (done-sent)", &run.service_ns);
     row(text, "lateness (sent-intended)", &run.lateness_ns);
