@@ -85,3 +85,50 @@ fn steps(text: &mut String, test: &SelfTest) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::bench::sample;
+    use crate::results::selftest::{SELFTEST_SCHEMA, Step};
+
+    fn test_of(maximum_rps: Option<u64>) -> SelfTest {
+        let mut floor = sample::run(15_000);
+        floor.error_ns.p50 = Some(900);
+        let step = |offered_rps: f64, is_held: bool| Step {
+            offered_rps,
+            achieved_rps: offered_rps,
+            response_ns: sample::quantiles(20_000, !is_held),
+            lateness_ns: sample::quantiles(500, false),
+            verdict: floor.verdict,
+            is_held,
+        };
+        SelfTest {
+            schema: SELFTEST_SCHEMA.into(),
+            maximum_rps,
+            p50_max_ns: 100_000,
+            steps: vec![step(10_000.0, true), step(20_000.0, false)],
+            request_bytes: 55,
+            answer_bytes: 229,
+            server_cpu: 0,
+            floor,
+        }
+    }
+
+    #[test]
+    fn the_floor_and_the_highest_rate_are_shown_with_what_they_mean() {
+        let text = selftest(&test_of(Some(10_000)));
+        let row = text.lines().find(|line| line.starts_with("response (done")).unwrap();
+        assert!(row.ends_with("7.50 us    15.0 us    60.0 us    75.0 us     105 us"), "{row}");
+        assert!(text.contains("of it the pacer's, up to") && text.contains("900 ns"), "{text}");
+        assert!(text.contains("maximum rate 10000/s with a p50 within 100 us"), "{text}");
+        assert_eq!(text.lines().filter(|line| line.ends_with("  held")).count(), 1);
+        assert!(text.contains("no server on this machine"), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 110), "{text}");
+    }
+
+    #[test]
+    fn a_machine_that_holds_no_rate_is_told_so() {
+        assert!(selftest(&test_of(None)).contains("maximum rate: none of these"));
+    }
+}

@@ -35,6 +35,7 @@ fn the_self_test_takes_no_server() {
     refused(2, &["--selftest", "http://h/"], &["--selftest", "a URL"]);
     refused(2, &["--selftest", "--mix", "x.toml"], &["--selftest", "--mix"]);
     refused(2, &["--selftest", "--cpus", "0-1"], &["--selftest", "--cpus"]);
+    refused(2, &["--selftest", "--json", "/none/x.json"], &["--json", "/none"]);
 }
 
 /// 200 requests in 200 ms; the object, and the table of a second run.
