@@ -8,9 +8,9 @@
 //! CLOCK_REALTIME, which the kernel slews together with CLOCK_MONOTONIC, so that only a step moves
 //! them apart: their distance is sampled every second, with its error, and steps are counted.
 //!
-//! A request costs two system calls more (the error queue is read until it is empty), so this is for looking into a latency and not for
-//! the figure itself. One request at a time per connection, as the pacer has it. Start at [`Stamps`];
-//! the driver drives [`Stamping`].
+//! A request costs two system calls more (the error queue is read until it is empty), so this is
+//! for looking into a latency and not for the figure itself. One request at a time per connection,
+//! as the pacer has it. Start at [`Stamps`]; the driver drives [`Stamping`].
 
 use super::ConnId;
 use crate::clock::Clock;
