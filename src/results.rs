@@ -69,6 +69,9 @@ pub struct Run {
     /// Answers whose Server-Timing did not follow its grammar, or had too many names.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub server_timing_malformed: u64,
+    /// Where the time went by the kernel's own stamps, with `--timestamps kernel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_stamps: Option<KernelStamps>,
     /// Gaps in the pacer's own loop.
     pub stalls: Stalls,
     /// The same figures over the requests whose life overlaps no stall.
@@ -273,7 +276,7 @@ pub struct KindHistograms {
     pub service: Encoded,
     pub ttfb: Encoded,
     /// What `error_ns` comes from: the least that the response times may have been.
-    pub response_least: Encoded,
+    pub undelayed: Encoded,
 }
 
 /// A histogram of nanoseconds, whole and exact.
@@ -290,6 +293,25 @@ pub struct Encoded {
     /// Samples longer than the histogram tells apart.
     #[serde(default)]
     pub saturated: u64,
+}
+
+/// What lies between sent and done, by the kernel's stamps, over every exchange that was answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KernelStamps {
+    /// From our call of send(2) until the kernel handed the request to the device.
+    pub send_path_ns: Quantiles,
+    /// From there until the last segment of the answer came in: the server, with the network.
+    pub server_ns: Quantiles,
+    /// From there until the pacer had read it.
+    pub read_lag_ns: Quantiles,
+    /// Exchanges that lack a stamp: unanswered ones, mostly.
+    pub incomplete: u64,
+    /// Exchanges whose stamps contradict each other; in no distribution.
+    pub disordered: u64,
+    /// How far the stamps may be off on the pacer's clock, at most.
+    pub clock_error_ns: u64,
+    /// Times that the wall clock, which the stamps are of, was set during the run.
+    pub clock_steps: u64,
 }
 
 /// What of the system came between the pacer's threads and their work, over the run with warm-up

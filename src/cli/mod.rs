@@ -95,6 +95,11 @@ fn arguments() -> Result<Vec<String>, Failure> {
         let argument = argument
             .into_string()
             .map_err(|raw| Failure::usage(format!("{} is not UTF-8", raw.display())))?;
+        // wrk2 writes it so, which argh would not take.
+        if argument == "--u_latency" {
+            arguments.push(String::from("--u-latency"));
+            continue;
+        }
         match argument.split_once('=') {
             Some((flag, value)) if flag.starts_with("--") => {
                 arguments.extend([flag.to_string(), value.to_string()]);

@@ -16,7 +16,7 @@ use crate::pace::replay::Replay;
 use crate::pace::schedule::Load;
 use crate::pace::threshold::Threshold;
 use crate::pace::url::Url;
-use crate::pace::{self, Backend, Outcome, Outputs, PaceError, PaceWait, Plan};
+use crate::pace::{self, Backend, Outcome, Outputs, PaceError, PaceWait, Plan, Timestamps};
 use crate::report;
 use crate::results::Verdict;
 use crate::units::{Nanos, Rate};
@@ -118,6 +118,11 @@ pub(super) struct PaceArgs {
     /// epoll (default) or uring
     #[argh(option, default = "Backend::Epoll")]
     backend: Backend,
+
+    /// own (default), or kernel: also let the kernel stamp what is sent and received (epoll and TCP
+    /// only; two more system calls per request)
+    #[argh(option, default = "Timestamps::Own")]
+    timestamps: Timestamps,
 
     /// spin (default), or hybrid to sleep between requests at the price of precision
     #[argh(option, default = "PaceWait::Spin")]
@@ -238,6 +243,7 @@ impl PaceArgs {
             catch_up: self.catch_up,
             cpus: self.thread_cpus()?,
             backend: self.backend,
+            timestamps: self.timestamps,
             wait: self.wait,
             host: host::describe(),
             outputs: Outputs {

@@ -23,6 +23,7 @@ pub mod probe;
 pub mod process;
 mod ring;
 pub mod signal;
+pub mod stamps;
 pub mod topology;
 pub mod uring;
 pub mod wait;
@@ -133,6 +134,11 @@ pub trait Driver {
 
     /// What this driver has counted since it was made.
     fn counters(&self) -> Counters;
+
+    /// The kernel's stamps of its connections, if it was made to ask for them.
+    fn stamps(&mut self) -> Option<&mut stamps::Stamping> {
+        None
+    }
 }
 
 /// What a driver counts about itself; monotonic.

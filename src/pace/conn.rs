@@ -139,7 +139,7 @@ impl Conn {
     /// What the answer that has just ended says in Server-Timing, if anything.
     pub fn server_timing(&self) -> Option<ServerTiming> {
         let timing = self.reader.server_timing();
-        (!timing.is_empty()).then(|| *timing)
+        if timing.is_empty() { None } else { Some(*timing) }
     }
 
     /// The connection stands.

@@ -75,8 +75,8 @@ impl Runs {
                 response: whole(&histograms.response)?,
                 service: whole(&histograms.service)?,
                 ttfb: whole(&histograms.ttfb)?,
-                response_least: whole(&histograms.response_least)?,
-                ..KindRecord::new()
+                undelayed: whole(&histograms.undelayed)?,
+                ..KindRecord::default()
             };
             kinds.push((kind.name, record));
         }
@@ -119,7 +119,7 @@ impl Runs {
 
     fn kind(&mut self, name: &str) -> &mut KindRecord {
         let at = self.kinds.iter().position(|(other, _)| other == name).unwrap_or_else(|| {
-            self.kinds.push((String::from(name), KindRecord::new()));
+            self.kinds.push((String::from(name), KindRecord::default()));
             self.kinds.len() - 1
         });
         &mut self.kinds[at].1
@@ -173,7 +173,7 @@ impl Runs {
         let beside = self.beside.as_ref();
         let of_run = |histogram: &Histogram| beside.map(|_| quantiles(histogram));
         let response_ns = quantiles(&total.response);
-        let error = QuantileErrors::between(&quantiles(&total.response_least), &response_ns);
+        let error = QuantileErrors::between(&quantiles(&total.undelayed), &response_ns);
         Merged {
             schema: String::from(MERGE_SCHEMA),
             runs: self.runs,

@@ -40,21 +40,22 @@ pub mod worker;
 
 pub use catch_up::CatchUp;
 pub use outcome::Outcome;
-pub use plan::{Backend, Outputs, PaceWait, Plan};
+pub use plan::{Backend, Outputs, PaceWait, Plan, Timestamps};
 
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::disturbance::Snapshot;
 use crate::io::epoll::Epoll;
 use crate::io::net::{Address, SocketPath};
+use crate::io::stamps::Stamps;
 use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
-use crate::results::Disturbance;
+use crate::results::{Disturbance, KernelStamps};
 use crate::stats::Histogram;
 use crate::units::{Mono, Nanos};
 use live::Live;
 use pool::Limits;
-use recorder::Recorder;
+use recorder::{Recorder, quantiles};
 use schedule::Lane;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -225,6 +226,7 @@ struct LaneEnd {
     measured: Nanos,
     recorder: Recorder,
     disturbance: Disturbance,
+    stamps: Option<Stamps>,
 }
 
 /// The life of one thread. However it goes, it passes the gate once, for the others wait there.
@@ -248,7 +250,13 @@ fn run_lane(
         limits::minimise_timer_slack();
     }
     match plan.backend {
-        Backend::Epoll => drive(plan, (task, feed), Epoll::new(), gate, stop),
+        Backend::Epoll => {
+            let driver = match plan.timestamps {
+                Timestamps::Own => Epoll::new(),
+                Timestamps::Kernel => Epoll::with_stamps(),
+            };
+            drive(plan, (task, feed), driver, gate, stop)
+        }
         Backend::Uring => {
             let settings = Settings { direct_send: true, ..Settings::default() };
             drive(plan, (task, feed), Uring::new(&settings), gate, stop)
@@ -294,7 +302,8 @@ fn drive<D: Driver>(
     let start = start.ok_or(PaceError::Stopped)?;
     let measured = worker.pace(start, stop).map_err(PaceError::Driver)?;
     let disturbance = before.since();
-    Ok(LaneEnd { start, measured, recorder: worker.into_recorder(), disturbance })
+    let stamps = worker.take_stamps();
+    Ok(LaneEnd { start, measured, recorder: worker.into_recorder(), disturbance, stamps })
 }
 
 fn explain(plan: &Plan, connections: usize, error: EstablishError) -> PaceError {
@@ -329,11 +338,27 @@ fn merge(plan: &Plan, ends: Vec<Result<LaneEnd, PaceError>>) -> Result<Outcome, 
         all.recorder.merge(&lane.recorder);
         all.measured = all.measured.max(lane.measured);
         all.disturbance.add(&lane.disturbance);
+        if let (Some(all), Some(stamps)) = (&mut all.stamps, &lane.stamps) {
+            all.merge(stamps);
+        }
     }
     let mut outcome = Outcome::new(plan, all.recorder, all.start + plan.warmup, all.measured);
     let disturbance = serde_json::to_value(all.disturbance).expect("it is plain data");
+    outcome.run.kernel_stamps = all.stamps.as_ref().map(stamped);
     outcome.run.host.insert(String::from("disturbance"), disturbance);
     Ok(outcome)
+}
+
+fn stamped(stamps: &Stamps) -> KernelStamps {
+    KernelStamps {
+        send_path_ns: quantiles(&stamps.send_path),
+        server_ns: quantiles(&stamps.server),
+        read_lag_ns: quantiles(&stamps.read_lag),
+        incomplete: stamps.incomplete,
+        disordered: stamps.disordered,
+        clock_error_ns: stamps.clock_error.0,
+        clock_steps: stamps.clock_steps,
+    }
 }
 
 fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> {
@@ -379,6 +404,11 @@ fn open_outputs(outputs: &Outputs) -> Result<Sinks, String> {
     if let Some(directory) = &outputs.hgrm {
         fs::create_dir_all(directory)
             .map_err(|error| format!("--hgrm {}: {error}", directory.display()))?;
+    }
+    if outputs.prom.as_deref() == Some(Path::new("-")) {
+        return Err(String::from(
+            "--prom -: a collector reads a file; name one that ends in .prom",
+        ));
     }
     for (flag, path) in [("--json", &outputs.json), ("--prom", &outputs.prom)] {
         let directory = path.as_deref().and_then(Path::parent);

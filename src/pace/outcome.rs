@@ -34,7 +34,7 @@ impl Outcome {
             recorder.last_sent_at().map(|sent_at| sent_at.saturating_since(measured_from));
         let lateness = quantiles(recorder.lateness());
         let without_stalls = recorder.without_stalls();
-        let response_least = quantiles(&total.response_least);
+        let undelayed = quantiles(&total.undelayed);
         let judgement = judge(&Evidence {
             duration,
             sending,
@@ -47,7 +47,7 @@ impl Outcome {
             overrun: recorder.overrun_count(),
             unasked: recorder.connections.unasked,
             response: quantiles(&total.response),
-            response_least,
+            undelayed,
             lateness,
             lateness_without_stalls: without_stalls.lateness_ns,
             stalls: recorder.stall_totals(),
@@ -82,6 +82,7 @@ impl Outcome {
             error_ns: error(&total),
             too_few: quantiles(&total.response).too_few(),
             server_timing_ns: server_timing(recorder.spans()),
+            kernel_stamps: None,
             server_timing_malformed: recorder.spans().malformed() + recorder.spans().dropped(),
             stalls: recorder.stall_totals(),
             without_stalls,
@@ -113,13 +114,13 @@ pub(super) fn request_kind(name: &str, record: &KindRecord) -> results::RequestK
             response: encode(&record.response),
             service: encode(&record.service),
             ttfb: encode(&record.ttfb),
-            response_least: encode(&record.response_least),
+            undelayed: encode(&record.undelayed),
         }),
     }
 }
 
 fn error(record: &KindRecord) -> results::QuantileErrors {
-    let [least, most] = [&record.response_least, &record.response].map(quantiles);
+    let [least, most] = [&record.undelayed, &record.response].map(quantiles);
     results::QuantileErrors::between(&least, &most)
 }
 
@@ -141,6 +142,7 @@ fn host(plan: &Plan, recorder: &Recorder) -> serde_json::Map<String, serde_json:
         serde_json::json!({
             "url": plan.url.to_string(),
             "backend": plan.backend.name(),
+            "timestamps": plan.timestamps.name(),
             "wait": plan.wait.name(),
             "catch_up": plan.catch_up.to_string(),
             "cpus": plan.cpus,

@@ -37,6 +37,8 @@ pub struct Plan {
     pub cpus: Vec<usize>,
     /// How the kernel is spoken to.
     pub backend: Backend,
+    /// Who stamps what is sent and received.
+    pub timestamps: Timestamps,
     /// What threads do with slack.
     pub wait: PaceWait,
     /// What is done about overdue requests.
@@ -75,6 +77,38 @@ impl std::str::FromStr for Backend {
             "epoll" => Ok(Backend::Epoll),
             "uring" => Ok(Backend::Uring),
             _ => Err(format!("`{text}` is no backend of the pacer; use `epoll` or `uring`")),
+        }
+    }
+}
+
+/// Whose stamps a run has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timestamps {
+    /// The pacer's own: its clock at the send, and when an answer was seen.
+    #[default]
+    Own,
+    /// The kernel's beside them, at the price of two more system calls per request.
+    Kernel,
+}
+
+impl Timestamps {
+    /// As typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Timestamps::Own => "own",
+            Timestamps::Kernel => "kernel",
+        }
+    }
+}
+
+impl std::str::FromStr for Timestamps {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Timestamps, String> {
+        match text {
+            "own" => Ok(Timestamps::Own),
+            "kernel" => Ok(Timestamps::Kernel),
+            _ => Err(format!("`{text}` names nobody who stamps; use `own` or `kernel`")),
         }
     }
 }
@@ -157,6 +191,7 @@ impl Plan {
             drain: None,
             cpus: Vec::new(),
             backend: Backend::default(),
+            timestamps: Timestamps::default(),
             wait: PaceWait::default(),
             catch_up: CatchUp::default(),
             host: serde_json::Map::new(),
@@ -193,6 +228,9 @@ impl Plan {
             return Err(String::from("-d, --warmup, --timeout and --drain are at most 1000h each"));
         }
         self.load.check(self.horizon())?;
+        if self.timestamps == Timestamps::Kernel {
+            self.check_stamps()?;
+        }
         if self.connections < self.threads() {
             return Err(format!(
                 "-c {} is fewer than one connection for each of {} threads",
@@ -215,6 +253,23 @@ impl Plan {
             ));
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    fn check_stamps(&self) -> Result<(), String> {
+        if self.backend == Backend::Uring {
+            return Err(String::from(
+                "--timestamps kernel reads stamps with recvmsg, which --backend uring does not use; \
+                 take --backend epoll",
+            ));
+        }
+        match self.url.socket() {
+            Some(_) => Err(String::from(
+                "--timestamps kernel needs TCP; the kernel stamps nothing on a Unix socket",
+            )),
+            None => Ok(()),
+        }
     }
 }
 
@@ -244,5 +299,10 @@ mod tests {
         check(|plan| (plan.cpus, plan.connections) = (vec![0, 1], 1), "each of 2 threads");
         check(|plan| plan.connections_max = 63, "--max-connections 63 is below -c 64");
         check(|plan| plan.connections_max = 2_000, "2064 descriptors");
+        let stamped = |plan: &mut Plan| plan.timestamps = Timestamps::Kernel;
+        let over_uring = |plan: &mut Plan| plan.backend = Backend::Uring;
+        check(|plan| (stamped(plan), over_uring(plan)).0, "--timestamps kernel reads stamps with");
+        let over_unix = |plan: &mut Plan| plan.url = "unix:/a.sock:/".parse().unwrap();
+        check(|plan| (stamped(plan), over_unix(plan)).0, "--timestamps kernel needs TCP");
     }
 }

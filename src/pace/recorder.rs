@@ -45,8 +45,7 @@ pub enum Ending {
 }
 
 /// What is recorded of one request kind.
-#[derive(Clone, Debug)]
-#[allow(clippy::new_without_default)] // of no requests: a default would say less
+#[derive(Clone, Debug, Default)]
 pub struct KindRecord {
     /// Requests the schedule held.
     pub planned: u64,
@@ -70,7 +69,7 @@ pub struct KindRecord {
     pub ttfb: Histogram,
     /// The least that the response time may have been without the pacer's part in it: done - sent,
     /// less the time for which an answer may have lain unseen.
-    pub response_least: Histogram,
+    pub undelayed: Histogram,
 }
 
 /// Counts of connections and of what happened on them outside a request; warm-up included.
@@ -115,7 +114,7 @@ impl Recorder {
     /// An empty record of so many request kinds.
     pub fn new(kinds: usize, stalls: StallMeter) -> Recorder {
         Recorder {
-            kinds: vec![KindRecord::new(); kinds],
+            kinds: vec![KindRecord::default(); kinds],
             lateness: Histogram::new(),
             response_without_stalls: Histogram::new(),
             lateness_without_stalls: Histogram::new(),
@@ -295,8 +294,8 @@ impl Recorder {
         for (index, kind) in self.kinds.iter().enumerate() {
             let ended = kind.ok + kind.errors.total() + kind.unfinished + kind.skipped;
             assert_eq!(kind.planned, ended, "kind {index} lost or doubled a request");
-            let KindRecord { response, service, ttfb, response_least, .. } = kind;
-            for histogram in [response, service, ttfb, response_least] {
+            let KindRecord { response, service, ttfb, undelayed, .. } = kind;
+            for histogram in [response, service, ttfb, undelayed] {
                 assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
             }
         }
@@ -304,23 +303,6 @@ impl Recorder {
 }
 
 impl KindRecord {
-    /// Of no requests.
-    pub fn new() -> KindRecord {
-        KindRecord {
-            planned: 0,
-            ok: 0,
-            errors: Errors::default(),
-            unfinished: 0,
-            skipped: 0,
-            overlapping: 0,
-            is_apart: false,
-            response: Histogram::new(),
-            service: Histogram::new(),
-            ttfb: Histogram::new(),
-            response_least: Histogram::new(),
-        }
-    }
-
     /// Counts the ending; the response and service time, where there are.
     fn ended(
         &mut self,
@@ -355,13 +337,13 @@ impl KindRecord {
         record(&mut self.response, response);
         record(&mut self.service, service);
         record(&mut self.ttfb, ttfb);
-        record(&mut self.response_least, least);
+        record(&mut self.undelayed, least);
         (response, service)
     }
 
     /// Kinds together: the counts of all, the distributions of all that are not kept apart.
     pub fn overall<'k>(kinds: impl Iterator<Item = &'k KindRecord> + Clone) -> KindRecord {
-        let mut total = KindRecord::new();
+        let mut total = KindRecord::default();
         kinds.clone().for_each(|kind| total.count(kind));
         kinds.filter(|kind| !kind.is_apart).for_each(|kind| total.distribute(kind));
         total
@@ -390,7 +372,7 @@ impl KindRecord {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
         self.ttfb.merge(&other.ttfb);
-        self.response_least.merge(&other.response_least);
+        self.undelayed.merge(&other.undelayed);
     }
 }
 

@@ -59,7 +59,7 @@ pub struct Evidence {
     /// done - intended.
     pub response: Quantiles,
     /// The same without what the pacer can have added.
-    pub response_least: Quantiles,
+    pub undelayed: Quantiles,
     /// sent - intended.
     pub lateness: Quantiles,
     /// The same over requests that overlap no stall.
@@ -250,7 +250,7 @@ fn judge_stalls(evidence: &Evidence, judgement: &mut Judgement) {
 }
 
 fn judge_error(evidence: &Evidence, judgement: &mut Judgement) {
-    let (response, least) = (evidence.response, evidence.response_least);
+    let (response, least) = (evidence.response, evidence.undelayed);
     let mut headlines = vec![("p50", response.p50, least.p50)];
     if response.count >= SAMPLES_MIN {
         headlines.push(("p99", response.p99, least.p99));

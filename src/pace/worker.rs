@@ -20,6 +20,7 @@ use super::schedule::{Horizon, Lane, Load};
 use super::stalls::{Activity, StallMeter};
 use crate::clock::Clock;
 use crate::io::net::Address;
+use crate::io::stamps::{Stamping, Stamps};
 use crate::io::{ConnId, Driver, Event, Sending, Wait};
 use crate::units::{Mono, Nanos};
 use std::io;
@@ -166,6 +167,9 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         let Task { lane, horizon, drain, .. } = self.task;
         let measured_from = start + horizon.warmup;
         self.pool.recorder.stalls = StallMeter::new(self.clock.now(), measured_from);
+        if let Some(stamps) = self.driver.stamps() {
+            stamps.measure_from(measured_from);
+        }
         if let Some(feed) = &mut self.feed {
             feed.begin(measured_from, &mut self.pool.recorder);
         }
@@ -206,6 +210,11 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             self.pool.handle_overrun(&due);
             agenda.advance();
         }
+    }
+
+    /// The kernel's stamps over the measured time, if the driver asked for them.
+    pub fn take_stamps(&mut self) -> Option<Stamps> {
+        self.driver.stamps().map(Stamping::take)
     }
 
     /// What was recorded. Closes all connections.

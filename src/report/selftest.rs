@@ -3,8 +3,8 @@
 //! Plain text, at most 110 columns. Pure: a [`SelfTest`] in, a `String` out.
 
 use super::figure::{latency, verdict_word};
-use crate::results::Quantiles;
 use crate::results::selftest::SelfTest;
+use crate::results::{QuantileErrors, Quantiles};
 use crate::units::Nanos;
 use std::fmt::Write;
 
@@ -41,6 +41,12 @@ fn floor(text: &mut String, test: &SelfTest) {
     }
     text.push('\n');
     row(text, "response (done-intended)", &run.response_ns);
+    let QuantileErrors { min, p50, p99, p99_9, max, .. } = run.error_ns;
+    let _ = write!(text, "{:<26}", "  of it the pacer's, up to");
+    for error in [min, p50, p99, p99_9, max] {
+        let _ = write!(text, "{:>11}", latency(error, None));
+    }
+    text.push('\n');
     row(text, "service (done-sent)", &run.service_ns);
     row(text, "lateness (sent-intended)", &run.lateness_ns);
 }
@@ -77,5 +83,52 @@ fn steps(text: &mut String, test: &SelfTest) {
             of(step.lateness_ns.p99, &step.lateness_ns),
             if step.is_held { "held" } else { "" }
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::bench::sample;
+    use crate::results::selftest::{SELFTEST_SCHEMA, Step};
+
+    fn test_of(maximum_rps: Option<u64>) -> SelfTest {
+        let mut floor = sample::run(15_000);
+        floor.error_ns.p50 = Some(900);
+        let step = |offered_rps: f64, is_held: bool| Step {
+            offered_rps,
+            achieved_rps: offered_rps,
+            response_ns: sample::quantiles(20_000, !is_held),
+            lateness_ns: sample::quantiles(500, false),
+            verdict: floor.verdict,
+            is_held,
+        };
+        SelfTest {
+            schema: SELFTEST_SCHEMA.into(),
+            maximum_rps,
+            p50_max_ns: 100_000,
+            steps: vec![step(10_000.0, true), step(20_000.0, false)],
+            request_bytes: 55,
+            answer_bytes: 229,
+            server_cpu: 0,
+            floor,
+        }
+    }
+
+    #[test]
+    fn the_floor_and_the_highest_rate_are_shown_with_what_they_mean() {
+        let text = selftest(&test_of(Some(10_000)));
+        let row = text.lines().find(|line| line.starts_with("response (done")).unwrap();
+        assert!(row.ends_with("7.50 us    15.0 us    60.0 us    75.0 us     105 us"), "{row}");
+        assert!(text.contains("of it the pacer's, up to") && text.contains("900 ns"), "{text}");
+        assert!(text.contains("maximum rate 10000/s with a p50 within 100 us"), "{text}");
+        assert_eq!(text.lines().filter(|line| line.ends_with("  held")).count(), 1);
+        assert!(text.contains("no server on this machine"), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 110), "{text}");
+    }
+
+    #[test]
+    fn a_machine_that_holds_no_rate_is_told_so() {
+        assert!(selftest(&test_of(None)).contains("maximum rate: none of these"));
     }
 }

@@ -59,6 +59,13 @@ fn distributions(text: &mut String, run: &Run) {
         headings(text, "as the server says");
         run.server_timing_ns.iter().for_each(|(name, span)| row(text, name, span));
     }
+    if let Some(stamps) = &run.kernel_stamps {
+        headings(text, "by the kernel's stamps");
+        row(text, "pacer late", &run.lateness_ns);
+        row(text, "send path", &stamps.send_path_ns);
+        row(text, "server and network", &stamps.server_ns);
+        row(text, "read lag", &stamps.read_lag_ns);
+    }
 }
 
 /// Below response times: what of each may be the pacer's doing.
@@ -170,6 +177,18 @@ fn counts(text: &mut String, run: &Run) {
             run.stalls.requests_overlapping
         ),
     );
+    if let Some(stamps) = &run.kernel_stamps {
+        line(
+            text,
+            format_args!(
+                "the kernel's stamps are within {} of the pacer's clock; {} exchanges lack one, {} \
+                 contradict",
+                Nanos(stamps.clock_error_ns),
+                stamps.incomplete,
+                stamps.disordered
+            ),
+        );
+    }
     disturbance(text, run);
     if run.server_timing_malformed > 0 {
         let count = run.server_timing_malformed;

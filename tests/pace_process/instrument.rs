@@ -35,6 +35,7 @@ fn the_self_test_takes_no_server() {
     refused(2, &["--selftest", "http://h/"], &["--selftest", "a URL"]);
     refused(2, &["--selftest", "--mix", "x.toml"], &["--selftest", "--mix"]);
     refused(2, &["--selftest", "--cpus", "0-1"], &["--selftest", "--cpus"]);
+    refused(2, &["--selftest", "--json", "/none/x.json"], &["--json", "/none"]);
 }
 
 /// 200 requests in 200 ms; the object, and the table of a second run.
@@ -197,4 +198,33 @@ fn a_file_for_prometheus_is_put_in_place_whole() {
     let others = std::fs::read_dir(&directory).expect("it is there").count();
     assert_eq!(others, 1, "nothing unready is left behind");
     refused(2, &[&url, "-R1", "-d1s", "--prom", "/none/x.prom"], &["--prom", "/none"]);
+    refused(2, &[&url, "-R1", "-d1s", "--prom", "-"], &["--prom -", "a file"]);
+}
+
+#[test]
+fn the_kernels_stamps_split_the_path_of_every_request() {
+    let rogue = Rogue::start(Behaviour::Says(GOOD));
+    let url = format!("http://{}/", rogue.address());
+    let run = paced(&url, &["--timestamps", "kernel"]);
+    let (ok, stamps) = (count(&run, "ok"), &run["kernel_stamps"]);
+    assert_eq!(run["host"]["pacer"]["timestamps"], "kernel");
+    let (incomplete, disordered) = (count(stamps, "incomplete"), count(stamps, "disordered"));
+    let parts = ["send_path_ns", "server_ns", "read_lag_ns"].map(|part| &stamps[part]);
+    for part in parts {
+        assert_eq!(count(part, "count") + incomplete + disordered, ok, "{stamps}");
+    }
+    assert!(disordered * 10 <= ok, "{stamps}");
+    // The parts are of the same exchanges as the service time, which the pacer sees from outside.
+    let mean: u64 = parts.iter().map(|part| figure(part, "mean")).sum();
+    let slack = 2 * count(stamps, "clock_error_ns") + 3;
+    let is_whole = disordered + incomplete == 0;
+    assert!(!is_whole || mean <= figure(&run["service_ns"], "mean") + slack, "{run}");
+    assert!(figure(&stamps["server_ns"], "min") > 0, "{stamps}");
+    let plain = paced(&url, &[]);
+    assert_eq!((&plain["kernel_stamps"], count(&plain, "ok")), (&Value::Null, 200));
+    let load = ["-R1", "-d1s", "--timestamps"];
+    let refused = |more: &[&str], says| refused(2, &[&load[..], more].concat(), says);
+    refused(&["kernel", &url, "--backend", "uring"], &["--timestamps", "--backend uring"]);
+    refused(&["kernel", "unix:/a.sock:/"], &["--timestamps", "Unix socket"]);
+    refused(&["nic", &url], &["timestamps", "nic"]);
 }

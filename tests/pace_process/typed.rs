@@ -143,7 +143,8 @@ fn the_habits_of_wrk2_mean_what_they_meant() {
     }
     let long = ["--threads", "1", "--connections", "2", "--duration", "100ms", "--rate", "100"];
     let rest = ["--timeout", "2s", "--header", "X-A: b  c", "--json", "-", "--wait", "hybrid"];
-    let ended = pace(&[&long[..], &rest[..], &[&url]].concat());
+    let distributions = ["--latency", "--u_latency"];
+    let ended = pace(&[&long[..], &rest[..], &distributions[..], &[&url]].concat());
     let run: Value = serde_json::from_str(&ended.stdout).expect(&ended.stderr);
     assert_eq!(count(&run, "ok"), 10);
     refused(2, &[&url, "-R1", "-d1s", "-s", "wrk.lua"], &["-s wrk.lua", "--mix"]);

@@ -58,6 +58,10 @@ impl PaceArgs {
                 "--selftest loads a server of its own with one request; leave out {flag}"
             )));
         }
+        let directory = self.json.as_deref().and_then(Path::parent);
+        if let Some(dir) = directory.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
+            return Err(Failure::usage(format!("--json: there is no directory {}", dir.display())));
+        }
         let url = "http://127.0.0.1/devices/status".parse().map_err(Failure::usage)?;
         let mix = self.mix_as_typed(std::slice::from_ref(&url))?;
         let arrivals = self.arrivals(&mix)?;

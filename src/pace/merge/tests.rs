@@ -66,8 +66,8 @@ fn log_of(interval: &Interval) -> Vec<u8> {
     let mut log =
         Log::begin(&mut out, &mut serializer, &names, std::time::SystemTime::UNIX_EPOCH).unwrap();
     log.write(interval).unwrap();
-    let bytes = shared.0.lock().unwrap().clone();
-    bytes
+    drop(log);
+    shared.0.lock().unwrap().clone()
 }
 
 /// The histogram of all samples, recorded one by one.

@@ -24,7 +24,7 @@ fn quiet() -> Evidence {
         skipped: 0,
         unasked: 0,
         response: quantiles(50, 90),
-        response_least: quantiles(50, 90),
+        undelayed: quantiles(50, 90),
         lateness: quantiles(1, 4),
         lateness_without_stalls: quantiles(1, 3),
         stalls: Stalls {
@@ -68,11 +68,11 @@ fn stalls_that_move_no_headline_figure_leave_a_run_valid() {
     let short_of = |evidence: &mut Evidence| {
         noisy(evidence);
         evidence.response = quantiles(1_000, 5_000);
-        evidence.response_least = quantiles(900, 4_500);
+        evidence.undelayed = quantiles(900, 4_500);
     };
     check(short_of, Verdict::Valid, "");
     // Below the floor of 10 us a share says nothing.
-    check(|evidence| evidence.response_least = quantiles(40, 80), Verdict::Valid, "");
+    check(|evidence| evidence.undelayed = quantiles(40, 80), Verdict::Valid, "");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_headline_figure_that_may_be_the_pacers_is_suspect() {
     let moved = |response, least| {
         move |evidence: &mut Evidence| {
             noisy(evidence);
-            (evidence.response, evidence.response_least) = (response, least);
+            (evidence.response, evidence.undelayed) = (response, least);
         }
     };
     let p99 = moved(quantiles(50, 101), quantiles(50, 90));
@@ -230,7 +230,7 @@ fn nothing_to_report_is_said_in_words() {
             evidence.ok = 0;
             evidence.errors.connect = evidence.planned;
             evidence.response = Quantiles::default();
-            evidence.response_least = Quantiles::default();
+            evidence.undelayed = Quantiles::default();
             evidence.lateness = Quantiles::default();
             evidence.lateness_without_stalls = Quantiles::default();
         },

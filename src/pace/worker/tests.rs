@@ -15,6 +15,8 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+mod error;
+
 const SECOND: Nanos = Nanos::from_secs(1);
 const MS: Nanos = Nanos::from_millis(1);
 

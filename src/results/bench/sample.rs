@@ -64,6 +64,7 @@ pub(crate) fn run(p50: u64) -> Run {
         too_few: Vec::new(),
         server_timing_ns: Default::default(),
         server_timing_malformed: 0,
+        kernel_stamps: None,
         stalls: Stalls::default(),
         without_stalls: WithoutStalls {
             response_ns: quantiles(p50, false),
