@@ -14,7 +14,7 @@ use ringpace::clock::Clock;
 use ringpace::home::{Change, Device, Home};
 use ringpace::io::clock::MonotonicClock;
 use ringpace::io::epoll::Epoll;
-use ringpace::io::net::{Listener, SocketSettings, Waker};
+use ringpace::io::net::{Address, Listener, SocketSettings, Waker};
 use ringpace::io::uring::{Settings as RingSettings, Uring, Wake};
 use ringpace::io::wait::{WaitMode, Waiting};
 use ringpace::io::{ConnId, Counters, Driver, Event, Sending, Wait, limits, topology};
@@ -209,6 +209,7 @@ impl Bench {
         let shared = Shared {
             home: Arc::new(Home::new(1 << 10)),
             settings: Arc::new(Settings { poll_timeout: POLL_TIMEOUT, ..Settings::default() }),
+            admitted: Arc::default(),
             metrics: Metrics::new(["A".to_string(), "B".to_string()]),
         };
         let (taken, stop) = (Arc::<Taken>::default(), Arc::<AtomicBool>::default());
@@ -337,7 +338,7 @@ impl Driver for AnyDriver {
     fn stop_listening(&mut self) {
         each!(self, d => d.stop_listening());
     }
-    fn connect(&mut self, to: SocketAddr) -> std::io::Result<ConnId> {
+    fn connect(&mut self, to: Address) -> std::io::Result<ConnId> {
         each!(self, d => d.connect(to))
     }
     fn buffer(&mut self) -> Vec<u8> {
@@ -389,7 +390,7 @@ impl Driver for Timed {
     fn stop_listening(&mut self) {
         self.driver.stop_listening();
     }
-    fn connect(&mut self, to: SocketAddr) -> std::io::Result<ConnId> {
+    fn connect(&mut self, to: Address) -> std::io::Result<ConnId> {
         self.driver.connect(to)
     }
     fn buffer(&mut self) -> Vec<u8> {

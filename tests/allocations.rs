@@ -3,8 +3,6 @@
 //! The first requests may: they make the buffers that all later ones use.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
-use ringpace::io::uring;
-use ringpace::io::wait::WaitMode;
 use ringpace::serve::settings::Settings;
 use ringpace::serve::{Backend, Plan, Server};
 use ringpace::units::Nanos;
@@ -70,14 +68,8 @@ fn allocations_of(client: &mut Client, request: &str, depth: usize) -> usize {
 #[track_caller]
 fn check(backend: Backend) {
     let plan = Plan {
-        listen: ([127, 0, 0, 1], 0).into(),
-        backend,
-        cpus: None,
-        workers: None,
-        wait: WaitMode::Block,
-        ring: uring::Settings::default(),
-        backlog: 64,
         settings: Settings { device_latency: Nanos::from_micros(20), ..Settings::default() },
+        ..Plan::new(backend)
     };
     let server = Server::start(&plan).unwrap();
     let mut client = Client::new(&server);

@@ -6,6 +6,7 @@
 
 mod bench;
 mod doctor;
+mod merge;
 mod pace;
 mod serve;
 
@@ -28,6 +29,7 @@ enum Command {
     Pace(pace::PaceArgs),
     Bench(bench::BenchArgs),
     Report(bench::ReportArgs),
+    Merge(merge::MergeArgs),
     Doctor(doctor::DoctorArgs),
     Version(VersionArgs),
 }
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Pace(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Report(args) => args.run(),
+        Command::Merge(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Version(_) => {
             print(concat!("ringpace ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -95,6 +98,11 @@ fn arguments() -> Result<Vec<String>, Failure> {
         let argument = argument
             .into_string()
             .map_err(|raw| Failure::usage(format!("{} is not UTF-8", raw.display())))?;
+        // wrk2 writes it so, which argh would not take.
+        if argument == "--u_latency" {
+            arguments.push(String::from("--u-latency"));
+            continue;
+        }
         match argument.split_once('=') {
             Some((flag, value)) if flag.starts_with("--") => {
                 arguments.extend([flag.to_string(), value.to_string()]);
@@ -116,7 +124,7 @@ fn attached_value(argument: &str) -> Option<(&str, &str)> {
 }
 
 /// Flags of one letter that take a value.
-const SHORT_OPTIONS: [&str; 5] = ["-R", "-d", "-c", "-t", "-H"];
+const SHORT_OPTIONS: [&str; 7] = ["-R", "-d", "-c", "-t", "-H", "-T", "-s"];
 
 /// Prints to stdout; a reader that has gone away is no failure of ours.
 fn print(text: &str) {

@@ -8,7 +8,9 @@ mod token_file;
 mod tuning;
 
 use super::{Failure, print};
+use crate::clock::Clock;
 use crate::http::HeadLimits;
+use crate::io::clock::MonotonicClock;
 use crate::io::limits::Policy;
 use crate::io::net::SocketSettings;
 use crate::io::topology::CpuList;
@@ -17,7 +19,7 @@ use crate::io::wait::WaitMode;
 use crate::io::{limits, signal};
 use crate::serve::settings::{Quotas, Settings};
 use crate::serve::{Backend, Plan, Server};
-use crate::units::Nanos;
+use crate::units::{Mono, Nanos};
 use argh::FromArgs;
 use std::fmt;
 use std::net::SocketAddr;
@@ -166,6 +168,10 @@ pub(super) struct ServeArgs {
     #[argh(switch)]
     echo: bool,
 
+    /// say in a Server-Timing field where a request's time went: queue, work, device or event
+    #[argh(switch)]
+    server_timing: bool,
+
     /// largest request line in bytes, default 16384 (414 beyond)
     #[argh(option, default = "HeadLimits::default().line_bytes_max")]
     line_bytes_max: usize,
@@ -239,6 +245,10 @@ pub(super) struct ServeArgs {
 }
 
 impl ServeArgs {
+    fn server_timing(&self) -> Option<fn() -> Mono> {
+        self.server_timing.then_some(|| MonotonicClock.now())
+    }
+
     /// The plan, or the flag that is wrong.
     fn plan(&self) -> Result<Plan, Failure> {
         self.check_positive()?;
@@ -252,6 +262,7 @@ impl ServeArgs {
             device_latency: self.device_latency,
             poll_timeout: self.poll_timeout,
             echo: self.echo,
+            server_timing: self.server_timing(),
             head,
             quotas: self.quotas(),
             token: self.token_file.as_deref().map(token_file::read).transpose()?,

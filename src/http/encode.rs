@@ -32,13 +32,13 @@ pub struct ResponseHead<'a> {
     /// Left out, it is the version's default.
     pub connection: Option<Connection>,
     /// Other fields, name and value, such as Allow. Not from a peer: nothing is checked.
-    pub extra: &'a [(&'a str, &'a str)],
+    pub extra: [Option<(&'a str, &'a str)>; 2],
 }
 
 impl<'a> ResponseHead<'a> {
     /// An answer with JSON content and the fields of the contract, no more.
     pub const fn json(status: u16, date: &'a HttpDate) -> ResponseHead<'a> {
-        ResponseHead { status, content_type: Some(JSON), date, connection: None, extra: &[] }
+        ResponseHead { status, content_type: Some(JSON), date, connection: None, extra: [None; 2] }
     }
 
     /// Appends the response to `out`. The length told is that of `content`, which itself is left out
@@ -59,7 +59,7 @@ impl<'a> ResponseHead<'a> {
             Some(Connection::KeepAlive) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
             None => {}
         }
-        for (name, value) in self.extra {
+        for (name, value) in self.extra.iter().flatten() {
             push_field(name, value, out);
         }
         out.extend_from_slice(b"\r\n");

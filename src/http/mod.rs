@@ -19,6 +19,7 @@ pub mod reject;
 pub mod request;
 pub mod response;
 pub mod rules;
+pub mod server_timing;
 pub mod target;
 
 pub use body::{BodyDecoder, Framing};

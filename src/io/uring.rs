@@ -19,7 +19,7 @@ mod cookie;
 mod socket;
 
 use super::buffers::{BufferRing, RECEIVE_GROUP};
-use super::net::{self, Listener, SpareBuffers, Waker};
+use super::net::{self, Address, Listener, SpareBuffers, Waker};
 use super::ring::{Enter, Ring};
 use super::{ConnId, Counters, Driver, Event, Sending, Wait};
 use crate::clock::Clock;
@@ -492,11 +492,11 @@ impl Driver for Uring {
         }
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<ConnId> {
+    fn connect(&mut self, to: Address) -> io::Result<ConnId> {
         let socket = net::client_socket(to, false)?;
         let id = self.adopt(socket.into());
         let socket = self.sockets.get_mut(id).expect("just inserted");
-        let address = socket.connecting.insert(Box::new(to.into()));
+        let address = socket.connecting.insert(Box::new(to.to_sockaddr()));
         let (address, len) = (address.as_ptr().cast(), address.len());
         let (fd, flags) = socket.target();
         let entry = opcode::Connect::new(fd, address, len).build().flags(flags);

@@ -2,6 +2,7 @@
 
 use crate::results::Verdict;
 use crate::results::bench::{Bench, KindSummary, Level, PlanRecord, Spread, Spreads, Summary};
+pub(super) use crate::results::is_thin;
 use crate::units::Nanos;
 
 /// A quantile that is shown.
@@ -27,9 +28,6 @@ pub(super) const QUANTILES: [Quantile; 7] = [
 pub(super) fn headline() -> impl Iterator<Item = &'static Quantile> {
     QUANTILES.iter().filter(|quantile| !matches!(quantile.name, "p90" | "p99.99"))
 }
-
-/// Chosen: with fewer requests beyond a quantile, it is the word of a few requests.
-const BEYOND_LEAST: u64 = 10;
 
 /// What the mark of [`Quantile::median`] means.
 pub(super) const FEW_NOTE: &str = "* fewer than 10 requests lie beyond this quantile";
@@ -63,11 +61,13 @@ impl Quantile {
     }
 }
 
-/// Whether too few of `count` requests lie beyond a quantile to believe it; of 100,000 it leaves
-/// `beyond_per_100k`, none if it is the maximum.
-pub(super) fn is_thin(count: u64, beyond_per_100k: u64) -> bool {
-    let beyond = u128::from(count) * u128::from(beyond_per_100k) / 100_000;
-    beyond_per_100k > 0 && beyond < u128::from(BEYOND_LEAST)
+/// A verdict as it is shown.
+pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "VALID",
+        Verdict::Suspect => "SUSPECT",
+        Verdict::Invalid => "INVALID",
+    }
 }
 
 /// The runs that failed, a sentence each.
@@ -79,7 +79,7 @@ pub(super) fn failures(bench: &Bench) -> impl Iterator<Item = String> + '_ {
 }
 
 /// `null` is longer than the longest time that was seen.
-fn latency(ns: Option<u64>, longest: Option<u64>) -> String {
+pub(super) fn latency(ns: Option<u64>, longest: Option<u64>) -> String {
     match (ns, longest) {
         (Some(ns), _) => Nanos(ns).to_string(),
         (None, Some(longest)) => format!("> {}", Nanos(longest)),

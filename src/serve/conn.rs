@@ -17,6 +17,7 @@ use super::metrics::{Metrics, Path, Tally};
 use super::reply::Reply;
 use super::router::{self, Call};
 use super::settings::Settings;
+use super::timing::Marks;
 use crate::home::{Change, Home, Seq};
 use crate::http::body::{self, Decoded};
 use crate::http::{
@@ -83,6 +84,8 @@ pub struct Conn {
     deadline: Mono,
     /// When a reader that does not read is given up on; meaningful while `unsent > 0`.
     write_deadline: Mono,
+    /// When the last bytes were handed over.
+    heard_at: Mono,
     peer_ended: bool,
     shutdown_sent: bool,
     /// Where answered requests are noted, if there is an access log.
@@ -111,6 +114,7 @@ struct Request {
     head_only: bool,
     version: Version,
     keep_alive: bool,
+    marks: Marks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +139,7 @@ impl Conn {
             unsent_answers: 0,
             deadline: now + settings.idle_timeout,
             write_deadline: now,
+            heard_at: now,
             peer_ended: false,
             shutdown_sent: false,
             journal: settings.access_log.as_ref().map(|_| Box::default()),
@@ -143,6 +148,7 @@ impl Conn {
 
     /// Takes in bytes of the peer.
     pub fn handle_bytes(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) {
+        self.heard_at = now;
         if !self.inbox.is_empty() {
             self.inbox.extend_from_slice(bytes);
             return self.consume_inbox(now, around);
@@ -393,6 +399,7 @@ impl Conn {
     /// One head, and its content where that is all there; 0 if the head is not whole yet.
     fn consume_head(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
         let was_idle = self.parser.is_idle();
+        let began_at = around.settings.mark(now);
         let head = match self.parser.parse(bytes, &around.settings.head) {
             Ok(Parsed::Complete(head)) => head,
             Ok(Parsed::Partial) => {
@@ -411,7 +418,8 @@ impl Conn {
             journal.begin(now, &head);
         }
         let call = router::route(&head, around.settings);
-        let request = Request::of(&head, &call);
+        let marks = Marks { heard_at: self.heard_at, began_at, owed_since: None };
+        let request = Request::of(&head, &call, marks);
         let after = &bytes[head.len..];
         if let Some(content) = body::whole(head.framing, after) {
             let len = head.len + content.len();
@@ -476,6 +484,8 @@ impl Conn {
             return self.settle(now, request, &reply, around);
         }
         self.deadline = now + wait;
+        let owed_since = Some(around.settings.mark(now));
+        let request = Request { marks: Marks { owed_since, ..request.marks }, ..request };
         self.phase = Phase::Owing { request, debt };
     }
 
@@ -497,7 +507,11 @@ impl Conn {
             (true, Version::Http11) => None,
         };
         around.tally.answered(request.path, reply.status);
-        self.encode(now, reply, connection, !request.head_only, around);
+        let timing = around.settings.server_timing.map(|clock| {
+            let awaited = if request.path == Path::Events { "event" } else { "device" };
+            request.marks.field(clock(), awaited)
+        });
+        self.encode(now, reply, connection, !request.head_only, timing.as_deref(), around);
         if keep_alive {
             self.phase = Phase::Head;
             self.deadline = now + around.settings.idle_timeout;
@@ -524,7 +538,7 @@ impl Conn {
         around: &Surroundings<'_>,
     ) {
         around.tally.answered(Path::Other, reply.status);
-        self.encode(now, reply, Some(Connection::Close), !head_only, around);
+        self.encode(now, reply, Some(Connection::Close), !head_only, None, around);
         self.drain(now, around);
     }
 
@@ -539,15 +553,17 @@ impl Conn {
         reply: &Reply,
         connection: Option<Connection>,
         include_content: bool,
+        timing: Option<&str>,
         around: &Surroundings<'_>,
     ) {
+        let timing = timing.map(|value| ("Server-Timing", value));
         let content = reply.content.bytes();
         let head = ResponseHead {
             status: reply.status,
             content_type: reply.content.media_type(),
             date: around.date,
             connection,
-            extra: reply.field.as_slice(),
+            extra: [reply.field, timing],
         };
         let begin = self.outbox.len();
         head.encode(content, include_content, &mut self.outbox);
@@ -559,12 +575,13 @@ impl Conn {
 }
 
 impl Request {
-    fn of(head: &RequestHead<'_>, call: &Call) -> Request {
+    fn of(head: &RequestHead<'_>, call: &Call, marks: Marks) -> Request {
         Request {
             path: Path::of(call),
             head_only: head.method == Method::Head,
             version: head.version,
             keep_alive: head.keep_alive,
+            marks,
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod router;
 pub mod settings;
 pub mod station;
 pub mod threads;
+pub mod timing;
 pub mod token;
 pub mod worker;
 

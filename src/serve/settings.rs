@@ -3,7 +3,7 @@
 use super::access::AccessLog;
 use super::token::Token;
 use crate::http::HeadLimits;
-use crate::units::Nanos;
+use crate::units::{Mono, Nanos};
 
 /// Limits and latencies; the same for every connection.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Settings {
     pub poll_timeout: Nanos,
     /// Offer `GET /` and `POST /` besides the API, for independent HTTP suites.
     pub echo: bool,
+    /// Says in Server-Timing where a request's time went, by this clock; `None` for not at all.
+    pub server_timing: Option<fn() -> Mono>,
     /// Sizes of heads and contents.
     pub head: HeadLimits,
     /// How much of everything that peers can pile up.
@@ -36,6 +38,13 @@ pub struct Settings {
     pub drain_grace: Nanos,
     /// At shutdown, for everything.
     pub drain_timeout: Nanos,
+}
+
+impl Settings {
+    /// The present time where Server-Timing is on; else `now`, the batch's, which costs nothing.
+    pub fn mark(&self, now: Mono) -> Mono {
+        self.server_timing.map_or(now, |clock| clock())
+    }
 }
 
 /// Bounds on what peers can make the server hold. With those on heads, contents and time they bound
@@ -83,6 +92,7 @@ impl Default for Settings {
             device_latency: Nanos::from_millis(2),
             poll_timeout: Nanos::from_millis(500),
             echo: false,
+            server_timing: None,
             head: HeadLimits::default(),
             quotas: Quotas::default(),
             token: None,

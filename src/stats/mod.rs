@@ -5,4 +5,4 @@
 
 pub mod histogram;
 
-pub use histogram::{Histogram, Quantile, Summary};
+pub use histogram::{Beside, Histogram, Quantile, Summary};

@@ -46,7 +46,7 @@ fn the_rarer_fields_follow_the_date() {
     let date = date();
     let head = ResponseHead {
         connection: Some(Connection::Close),
-        extra: &[("Allow", "GET, HEAD"), ("X", "")],
+        extra: [Some(("Allow", "GET, HEAD")), Some(("X", ""))],
         content_type: None,
         ..ResponseHead::json(405, &date)
     };
