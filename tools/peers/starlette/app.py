@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -91,7 +91,7 @@ def build(settings: Settings) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(CountAnswers, answers=answers, paths=paths)],
-        exception_handlers={Refusal: _refuse, HTTPException: _refuse_route},
+        exception_handlers={Refusal: _refuse, HTTPException: _refuse_route, ClientDisconnect: _give_up},
     )
     # A path with a slash more is another path.
     app.router.redirect_slashes = False
@@ -127,6 +127,11 @@ def _error(status: int, sentence: str, headers: dict[str, str] | None = None) ->
 async def _refuse(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)
     return _error(refusal.status, refusal.sentence)
+
+
+async def _give_up(request: Request, exception: Exception) -> Response:
+    """The client left before its body was whole: nobody reads this."""
+    return Response(status_code=400)
 
 
 async def _refuse_route(request: Request, exception: Exception) -> Response:

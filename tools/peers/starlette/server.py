@@ -64,7 +64,7 @@ def main() -> None:
         http=options.http,
         lifespan="off",
         access_log=False,
-        log_level="warning",
+        log_level="error",
         server_header=False,
         backlog=BACKLOG,
         timeout_keep_alive=75,

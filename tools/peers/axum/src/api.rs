@@ -10,10 +10,10 @@ use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get};
 
 use crate::home::{Change, Device, Home, timeout_body};
 use crate::refusal::Refusal;
@@ -55,46 +55,50 @@ struct House {
 /// The router of a new house.
 pub(crate) fn router(settings: Settings) -> Router {
     let house = Arc::new(House { home: Home::new(), settings, answers: Answers::default() });
-    let counted = |path: &'static str, methods: MethodRouter<Arc<House>>, allow| {
-        let house = Arc::clone(&house);
-        let options = move || async move { (StatusCode::NO_CONTENT, [(ALLOW, allow)]) };
-        let refuse = move |path: Result<Path<String>, PathRejection>| async move {
-            // A device that does not exist has no methods to name.
-            match path {
-                Ok(Path(id)) if Device::from_id(&id).is_none() => NO_DEVICE.into_response(),
-                _ => ([(ALLOW, allow)], NO_METHOD).into_response(),
-            }
-        };
-        methods.options(options).fallback(refuse).layer(from_fn(
-            move |request: Request, next: Next| {
-                let house = Arc::clone(&house);
-                async move {
-                    let response = next.run(request).await;
-                    house.answers.count(path, response.status());
-                    response
-                }
-            },
-        ))
-    };
-    let mut router = Router::new();
-    for (path, methods, allow) in [
-        ("/devices/status", get(status), "GET, HEAD, OPTIONS"),
-        ("/devices/{id}/command", post(command), "POST, OPTIONS"),
-        ("/events/live", get(events), "GET, HEAD, OPTIONS"),
-        ("/healthz", get(health), "GET, HEAD, OPTIONS"),
-        ("/metrics", get(metrics), "GET, HEAD, OPTIONS"),
-    ] {
-        router = router.route(path, counted(path, methods, allow));
-    }
+    let mut resources = vec![
+        ("/devices/status", readable(get(status))),
+        // Not `post`, to which axum would add an Allow even where there is no such device.
+        ("/devices/{id}/command", any(command)),
+        ("/events/live", readable(get(events))),
+        ("/healthz", readable(get(health))),
+        ("/metrics", readable(get(metrics))),
+    ];
     if settings.echo {
         let methods = get(|| echo(Bytes::from_static(b"OK"))).post(echo);
-        router = router.route("/", counted("/", methods, "GET, HEAD, POST, OPTIONS"));
+        resources.push(("/", refusing(methods, "GET, HEAD, POST, OPTIONS")));
     }
-    let nothing = counted("other", MethodRouter::new(), "");
-    router
-        .fallback_service(nothing.fallback(|| async { NO_PATH }).with_state(Arc::clone(&house)))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(house)
+    let counting = |path| map_response_with_state((Arc::clone(&house), path), count);
+    let nothing = any(|| async { NO_PATH }).layer(counting("other"));
+    let mut router = Router::new().fallback_service(nothing.with_state(()));
+    for (path, methods) in resources {
+        router = router.route(path, methods.layer(counting(path)));
+    }
+    router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(house)
+}
+
+fn readable(methods: MethodRouter<Arc<House>>) -> MethodRouter<Arc<House>> {
+    refusing(methods, "GET, HEAD, OPTIONS")
+}
+
+/// `methods`, and the word that there are no others.
+fn refusing(methods: MethodRouter<Arc<House>>, allow: &'static str) -> MethodRouter<Arc<House>> {
+    methods.fallback(move |method: Method| async move { other_method(&method, allow) })
+}
+
+/// The answer to a method that is not among those of `allow`, and to OPTIONS, which asks for them.
+fn other_method(method: &Method, allow: &'static str) -> Response {
+    match *method {
+        Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, allow)]).into_response(),
+        _ => ([(ALLOW, allow)], NO_METHOD).into_response(),
+    }
+}
+
+async fn count(
+    State((house, path)): State<(Arc<House>, &'static str)>,
+    response: Response,
+) -> Response {
+    house.answers.count(path, response.status());
+    response
 }
 
 fn json(body: impl IntoResponse) -> Response {
@@ -112,6 +116,9 @@ async fn command(
 ) -> Result<Response, Refusal> {
     let Path(id) = path.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
     let device = Device::from_id(&id).ok_or(NO_DEVICE)?;
+    if request.method() != Method::POST {
+        return Ok(other_method(request.method(), "POST, OPTIONS"));
+    }
     check_type(request.headers())?;
     let content = Bytes::from_request(request, &())
         .await
