@@ -23,8 +23,13 @@ function readOptions() {
       'device-latency-ms': { type: 'string', default: env.DEVICE_LATENCY_MS ?? '2' },
       'poll-timeout-ms': { type: 'string', default: env.POLL_TIMEOUT_MS ?? '500' },
       echo: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit();
+  }
   const number = (name, least, greatest) => {
     const value = Number(values[name]);
     if (!(value >= least && value <= greatest)) {
@@ -63,24 +68,27 @@ function supervise({ host, workers }) {
     if (listening === workers) announce(host, port);
   });
   let stopping = false;
-  cluster.on('exit', (worker, code) => {
-    if (!stopping) process.exitCode = code || 1;
-    // A server with fewer workers than asked for would be measured as if it had all.
-    stop();
-  });
   const stop = () => {
+    // Once: a second signal would end a worker that still answers what is in flight.
+    if (stopping) return;
     stopping = true;
     for (const worker of Object.values(cluster.workers)) worker.process.kill('SIGTERM');
   };
+  cluster.on('exit', (worker, code) => {
+    // A server with fewer workers than asked for would be measured as if it had all.
+    if (!stopping) process.exitCode = code || 1;
+    stop();
+  });
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
   for (let started = 0; started < workers; started += 1) cluster.fork();
 }
 
+let options;
 try {
-  const options = readOptions();
-  if (cluster.isPrimary && options.workers > 1) supervise(options);
-  else await serve(options);
+  options = readOptions();
 } catch (error) {
   console.error(`${error.message}\n\n${USAGE}`);
-  process.exitCode = 2;
+  process.exit(2);
 }
+if (cluster.isPrimary && options.workers > 1) supervise(options);
+else await serve(options);

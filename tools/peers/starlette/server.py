@@ -6,7 +6,10 @@ store behind them. With the default of one the API holds whole.
 
 import argparse
 import os
+import platform
 import signal
+import sys
+import sysconfig
 
 import uvicorn
 from starlette.applications import Starlette
@@ -49,8 +52,15 @@ def build_from_environment() -> Starlette:
     )
 
 
+def python_in_use() -> str:
+    """The version, and whether it has the JIT: only a build that was configured for it may (PEP 744)."""
+    configured = "--enable-experimental-jit" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return f"Python {platform.python_version()}, built {'with' if configured else 'without'} the JIT"
+
+
 def main() -> None:
     options = read_options()
+    print(python_in_use(), file=sys.stderr)
     os.environ["DEVICE_LATENCY_MS"] = str(options.device_latency_ms)
     os.environ["POLL_TIMEOUT_MS"] = str(options.poll_timeout_ms)
     os.environ["ECHO"] = str(options.echo)
