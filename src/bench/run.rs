@@ -14,7 +14,7 @@ use super::plan::{Launch, Overrides, Plan, Target};
 use super::progress::Progress;
 use super::store::{Fnv, Store, utc};
 use super::summary::summarise;
-use super::target::{Mishap, Surroundings, set_up};
+use super::target::{Mishap, Surroundings, is_set_up, set_up};
 use crate::doctor;
 use crate::io::clock::wall_secs;
 use crate::io::host;
@@ -95,9 +95,22 @@ pub fn run(
         let there = bench.runs.len();
         progress.line(&format!("{}: {there} runs are there already", store.dir().display()));
     }
+    let set_up = set_up_all(&mut plan, |target| {
+        if !is_set_up(target) {
+            progress.line(&format!("setting up target `{}`", target.name));
+        }
+        set_up(target, surroundings, &store.file(&format!("setup-{}.log", target.name)))
+    });
+    if let Some(left_out) = &set_up {
+        left_out.iter().for_each(|note| progress.line(note));
+        if plan.targets.is_empty() {
+            return Err(BenchError::Machine(String::from("no target can be set up; see above")));
+        }
+        bench.notes.extend_from_slice(left_out);
+        bench.plan = plan.record();
+    }
     let laboratory = Laboratory { plan: &plan, surroundings, store: &store, progress: &progress };
-    let set_up = set_up_all(&plan, surroundings, &store)?;
-    if set_up {
+    if set_up.is_some() {
         conduct(&plan, &mut bench, |job| laboratory.measure(job), |bench| store.save(bench))?;
     }
     progress.end();
@@ -201,21 +214,25 @@ fn cpus_of(target: &Target) -> Option<CpuList> {
     after_flag.and_then(|list| list.parse().ok()).or_else(|| target.cpus.clone())
 }
 
-/// False if `stop` was raised meanwhile.
+/// Sets all targets up and takes those out of the plan that cannot be, each with a sentence: the
+/// others are worth measuring without them. `None` if the bench is to end.
 fn set_up_all(
-    plan: &Plan,
-    surroundings: Surroundings<'_>,
-    store: &Store,
-) -> Result<bool, BenchError> {
-    for target in &plan.targets {
-        let log = store.file(&format!("setup-{}.log", target.name));
-        match set_up(target, surroundings, &log) {
-            Ok(()) => {}
-            Err(Mishap::Stopped) => return Ok(false),
-            Err(Mishap::Failed(what)) => return Err(BenchError::Machine(what)),
+    plan: &mut Plan,
+    mut set_up: impl FnMut(&Target) -> Result<(), Mishap>,
+) -> Option<Vec<String>> {
+    let (mut left_out, mut stopped) = (Vec::new(), false);
+    plan.targets.retain(|target| match set_up(target) {
+        Ok(()) => true,
+        Err(Mishap::Stopped) => {
+            stopped = true;
+            true
         }
-    }
-    Ok(true)
+        Err(Mishap::Failed(what)) => {
+            left_out.push(format!("`{}` is left out: {what}", target.name));
+            false
+        }
+    });
+    (!stopped).then_some(left_out)
 }
 
 /// One run that is to be made.

@@ -168,6 +168,14 @@ impl Server {
     }
 }
 
+/// Whether there is nothing to set up, or it is done already.
+pub fn is_set_up(target: &Target) -> bool {
+    match &target.launch {
+        Launch::Command(line) if !line.setup.is_empty() => line.cwd.join(stamp_name(line)).exists(),
+        Launch::Command(_) | Launch::Serve(_) => true,
+    }
+}
+
 /// Runs the set-up step of `target`, unless it is done already. Its output goes to `log`.
 ///
 /// It counts as done while a stamp file in the target's directory says so; the stamp's name holds a
@@ -175,10 +183,10 @@ impl Server {
 pub fn set_up(target: &Target, surroundings: Surroundings<'_>, log: &Path) -> Result<(), Mishap> {
     let Launch::Command(line) = &target.launch else { return Ok(()) };
     let [program, arguments @ ..] = line.setup.as_slice() else { return Ok(()) };
-    let stamp = line.cwd.join(stamp_name(line));
-    if stamp.exists() {
+    if is_set_up(target) {
         return Ok(());
     }
+    let stamp = line.cwd.join(stamp_name(line));
     let failed =
         |what: String| Mishap::Failed(format!("set-up of target `{}`: {what}", target.name));
     let mut command = Command::new(program);

@@ -3,12 +3,13 @@
 //! A row names the rule it holds the server to, which `ringpace::http::rules` lists with its section
 //! and outcome; [`API`] is the project's own contract. Where the RFCs leave a choice the row asks for
 //! what the project chose.
-//! Not here: sending and judging, which `conformance.rs` does. Start at [`table`].
+//! Not here: sending and judging, which `judge` does. Start at [`table`].
 
 mod api;
 mod chunks;
 mod connection;
 mod framing;
+pub(crate) mod judge;
 mod lines;
 
 /// The house before any command, to the byte.

@@ -56,7 +56,8 @@ impl Server {
         Server::spawn(command)
     }
 
-    fn spawn(mut command: Command) -> Server {
+    /// Runs `command`, which says on its stdout where it listens, as `serve` does.
+    pub(crate) fn spawn(mut command: Command) -> Server {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let (sender, stdout) = channel();

@@ -65,6 +65,26 @@ fn every_run_of_a_ladder_is_made_once_in_an_order_that_the_seed_decides() {
 }
 
 #[test]
+fn a_target_that_cannot_be_set_up_is_left_out_with_a_sentence() {
+    let mut plan = plan(3, 1, 1);
+    let no_npm = |target: &Target| match target.name.as_str() {
+        "b" => Err(Mishap::Failed("npm is needed".into())),
+        _ => Ok(()),
+    };
+    let left_out = set_up_all(&mut plan, no_npm).unwrap();
+    assert_eq!(left_out, ["`b` is left out: npm is needed"]);
+    assert_eq!(names(&plan, &order(&plan)), "a1 c1");
+    assert_eq!(plan.record().targets.len(), 2);
+}
+
+#[test]
+fn a_bench_that_is_stopped_while_it_sets_up_measures_nothing() {
+    let mut plan = plan(2, 1, 1);
+    assert_eq!(set_up_all(&mut plan, |_| Err(Mishap::Stopped)), None);
+    assert_eq!(plan.targets.len(), 2);
+}
+
+#[test]
 fn every_result_is_saved_as_soon_as_it_exists() {
     let plan = plan(2, 1, 2);
     let mut bench = sample::bench(&["a", "b"], Vec::new());
