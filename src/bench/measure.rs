@@ -2,8 +2,8 @@
 //!
 //! The bench cannot see when the pacer's warm-up ends, so it samples from the earliest moment that may
 //! be (its start plus the warm-up) until the pacer has ended, and cuts afterwards: to the
-//! pacer's own word, `host.measured_begin_mono_ns` of its object, if there is one, else to its start
-//! plus the warm-up, which is early by the milliseconds it takes to connect.
+//! pacer's own word, `host.measured_begin_mono_ns` of its object. A pacer that does not say it is taken
+//! to have begun to measure when it was started plus the warm-up, early by what connecting takes.
 
 use super::plan::{Plan, Target};
 use super::progress::Progress;
