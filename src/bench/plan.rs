@@ -27,9 +27,13 @@
 //! cpus = "0"                       # where it may run (default: anywhere); for `serve` too
 //! ready_path = "/healthz"          # probed until it answers (the default)
 //!
+//! [[axis]]                         # a flag's values make targets of those with `serve`; see `axis`
+//! flag = "--wait"
+//! values = ["block", "spin"]       # true: the flag without a value; false: no such flag
+//!
 //! [[claim]]                        # a claim that does not hold fails the bench
 //! text = "node is faster"          # optional
-//! expr = "node22.p99 < uring.p99"  # see `claim`
+//! expr = "node22.p99 < uring-spin.p99"    # see `claim`
 //! rate = "1000"                    # optional: about this rate only
 //! ```
 //! Any other key is an error, and every error names file and line. Not here: whether the machine
@@ -37,13 +41,16 @@
 
 use super::BenchError;
 use super::claim::Claim;
+use crate::doctor::Topology;
 use crate::io::topology::CpuList;
-use crate::results::bench::{PlanRecord, TargetRecord};
+use crate::results::bench::{PlanRecord, TargetRecord, Varied};
 use crate::units::{Nanos, Rate};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod axis;
 mod fit;
+mod placement;
 pub(super) use fit::cpu_list;
 mod typed;
 
@@ -100,6 +107,8 @@ pub struct Target {
     pub cpus: Option<CpuList>,
     /// What is requested until it answers; begins with `/`.
     pub ready_path: String,
+    /// What axes set of its flags.
+    pub varied: Vec<Varied>,
 }
 
 /// How a server is started.
@@ -175,10 +184,11 @@ impl Plan {
         Ok(self)
     }
 
-    /// Makes do with the `usable` CPUs (ascending, not empty) and says what it changed, one sentence
-    /// each: a quick bench on a laptop of one core should show something rather than nothing.
-    pub fn fit_to(&mut self, usable: &[usize]) -> Vec<String> {
-        fit::fit(self, usable)
+    /// Makes do with the `usable` CPUs (ascending, not empty), which stand to each other as `topology`
+    /// says, and says what it changed, one sentence each: a quick bench on a laptop of one core should
+    /// show something rather than nothing. Targets whose place is not there are left out, be it all.
+    pub fn fit_to(&mut self, usable: &[usize], topology: &Topology) -> Vec<String> {
+        fit::fit(self, usable, topology)
     }
 
     /// The plan as `bench.json` keeps it.
@@ -211,7 +221,7 @@ impl Target {
             Launch::Command(line) => (line.argv.clone(), line.env.clone()),
         };
         let cpus = self.cpus.as_ref().map(CpuList::to_string);
-        TargetRecord { name: self.name.clone(), command, env, cpus }
+        TargetRecord { name: self.name.clone(), command, env, cpus, varied: self.varied.clone() }
     }
 }
 

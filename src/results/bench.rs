@@ -8,6 +8,7 @@
 use super::{Errors, Run, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The name and version of the schema of [`Bench`].
 pub const BENCH_SCHEMA: &str = "ringpace.bench/1";
@@ -84,6 +85,41 @@ pub struct TargetRecord {
     pub env: BTreeMap<String, String>,
     /// CPUs it may run on; `null`: all.
     pub cpus: Option<String>,
+    /// The flags that axes of the file set, by which it differs from other targets.
+    #[serde(default)]
+    pub varied: Vec<Varied>,
+}
+
+/// A flag that an axis of the file set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Varied {
+    /// `--wait`.
+    pub flag: String,
+    /// What it was set to.
+    pub value: FlagValue,
+    /// The target that differs from this one in this flag only, and is what it is compared with;
+    /// `null` if this one has the first value.
+    pub against: Option<String>,
+}
+
+/// What a flag is set to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FlagValue {
+    /// The flag by itself, or not at all.
+    Switch(bool),
+    /// The flag with this value.
+    Word(String),
+}
+
+impl fmt::Display for FlagValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            FlagValue::Switch(true) => "on",
+            FlagValue::Switch(false) => "off",
+            FlagValue::Word(word) => word,
+        })
+    }
 }
 
 /// One target at one rate, once.

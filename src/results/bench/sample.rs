@@ -107,6 +107,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         command: vec!["ringpace".into(), "serve".into()],
         env: BTreeMap::new(),
         cpus: Some("0".into()),
+        varied: Vec::new(),
     };
     Bench {
         schema: BENCH_SCHEMA.into(),
