@@ -178,6 +178,7 @@ fn new_bench(plan: &Plan, hash: &str) -> Bench {
         runs: Vec::new(),
         summaries: Vec::new(),
         comparisons: Vec::new(),
+        differences: Vec::new(),
         claims: Vec::new(),
     }
 }

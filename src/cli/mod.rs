@@ -28,6 +28,7 @@ enum Command {
     Pace(pace::PaceArgs),
     Bench(bench::BenchArgs),
     Report(bench::ReportArgs),
+    Compare(bench::CompareArgs),
     Doctor(doctor::DoctorArgs),
     Version(VersionArgs),
 }
@@ -76,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Pace(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Report(args) => args.run(),
+        Command::Compare(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Version(_) => {
             print(concat!("ringpace ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -2,6 +2,7 @@
 
 use crate::results::Verdict;
 use crate::results::bench::{Bench, KindSummary, Level, PlanRecord, Spread, Spreads, Summary};
+use crate::stats::compare::is_thin;
 use crate::units::Nanos;
 
 /// A quantile that is shown.
@@ -27,9 +28,6 @@ pub(super) const QUANTILES: [Quantile; 7] = [
 pub(super) fn headline() -> impl Iterator<Item = &'static Quantile> {
     QUANTILES.iter().filter(|quantile| !matches!(quantile.name, "p90" | "p99.99"))
 }
-
-/// Chosen: with fewer requests beyond a quantile, it is the word of a few requests.
-const BEYOND_LEAST: u64 = 10;
 
 /// What the mark of [`Quantile::median`] means.
 pub(super) const FEW_NOTE: &str = "* fewer than 10 requests lie beyond this quantile";
@@ -61,13 +59,6 @@ impl Quantile {
         let shown = |value| latency(value, spreads.longest_observed);
         range(&shown(*least), &shown(*most))
     }
-}
-
-/// Whether too few of `count` requests lie beyond a quantile to believe it; of 100,000 it leaves
-/// `beyond_per_100k`, none if it is the maximum.
-pub(super) fn is_thin(count: u64, beyond_per_100k: u64) -> bool {
-    let beyond = u128::from(count) * u128::from(beyond_per_100k) / 100_000;
-    beyond_per_100k > 0 && beyond < u128::from(BEYOND_LEAST)
 }
 
 /// The runs that failed, a sentence each.

@@ -4,13 +4,14 @@
 //! percentile curves. No script: hovering a point shows its value by SVG's own means. Every text
 //! that comes from a file is escaped.
 
+use super::differences::{FINDINGS_NOTE, figures, finding, pair, setting};
 use super::figure::{
     FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, lost, megabytes, scope,
     verdicts,
 };
 use super::plots::{Curve, Point, percentile_plot};
 use super::table::outcome;
-use crate::results::bench::{Bench, KindSummary, Spreads, Summary};
+use crate::results::bench::{Bench, Finding, KindSummary, Spreads, Summary, TargetRecord};
 
 /// The page.
 pub fn html(bench: &Bench) -> String {
@@ -28,10 +29,12 @@ pub fn html(bench: &Bench) -> String {
         page += "<p class=\"bad\">Interrupted: not every run was made.</p>\n";
     }
     page += &list("Notes", &bench.notes);
+    page += &varied(bench);
     for rate in &bench.plan.rates {
         let summaries: Vec<&Summary> =
             bench.summaries.iter().filter(|summary| summary.rate == *rate).collect();
         page += &at_rate(rate, &summaries);
+        page += &differences(bench, rate);
     }
     page += &troubles(bench);
     page += &claims(bench);
@@ -209,6 +212,41 @@ fn points(spreads: &Spreads, value: impl Fn(&Quantile) -> Option<u64>) -> Vec<Po
         .collect()
 }
 
+/// The targets that axes made, and the flags by which they differ.
+fn varied(bench: &Bench) -> String {
+    let made: Vec<&TargetRecord> =
+        bench.plan.targets.iter().filter(|target| !target.varied.is_empty()).collect();
+    if made.is_empty() {
+        return String::new();
+    }
+    let body = made.iter().map(|target| {
+        let flags: Vec<String> = target.varied.iter().map(setting).collect();
+        (escaped(&target.name), vec![format!("<code>{}</code>", escaped(&flags.join(" ")))])
+    });
+    table("Flags by which the targets differ", &["target", "varied"], body)
+}
+
+fn differences(bench: &Bench, rate: &str) -> String {
+    let mut of_rate = bench.differences.iter().filter(|of| of.rate == rate).peekable();
+    if of_rate.peek().is_none() {
+        return String::new();
+    }
+    let heads = ["target", "request", "figure", "base", "target", "difference", "interval", ""];
+    let mut last = String::new();
+    let body = of_rate.map(|of| {
+        let pair = pair(bench, of);
+        let head = if pair == last { String::new() } else { escaped(&pair) };
+        last = pair;
+        let told_apart = matches!(of.finding, Finding::Higher | Finding::Lower);
+        let class = if told_apart { "" } else { " class=\"dim\"" };
+        let cells = [of.request.clone(), of.figure.clone()].into_iter().chain(figures(of));
+        let cells = cells.chain([finding(of)]);
+        (head, cells.map(|cell| format!("<span{class}>{}</span>", escaped(&cell))).collect())
+    });
+    let text = table(&format!("Differences at {rate}/s"), &heads, body);
+    format!("<h3>Differences</h3>\n{text}<p class=\"note\">{}</p>\n", escaped(FINDINGS_NOTE))
+}
+
 fn troubles(bench: &Bench) -> String {
     let mut lines: Vec<String> = failures(bench).collect();
     for summary in &bench.summaries {
@@ -291,6 +329,7 @@ caption{text-align:left;color:var(--dim);padding:.5rem 0}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
 th:first-child{text-align:left;white-space:nowrap}
 td small{display:block;color:var(--dim)}
+.dim{color:var(--dim)}
 .note,figcaption{color:var(--dim);font-size:.875rem}
 .bad{color:var(--c1);font-weight:600}
 figure{margin:1rem 0}

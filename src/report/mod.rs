@@ -4,6 +4,7 @@
 //! Everything shown is in `bench.json`; nothing is worked out here but layout. Pure, except
 //! [`load`] and [`write_html`].
 
+mod differences;
 mod figure;
 mod html;
 mod plots;
@@ -14,6 +15,7 @@ mod wrk2;
 use crate::results::bench::{BENCH_SCHEMA, Bench};
 use std::path::Path;
 
+pub use differences::compared_table;
 pub use html::html;
 pub use single::run_table;
 pub use table::render_table;

@@ -2,8 +2,8 @@
 //!
 //! Plain text, at most 110 columns. Pure: a [`Run`] in, a `String` out.
 
-use super::figure::is_thin;
 use crate::results::{Errors, Quantiles, RequestKind, Run, Verdict};
+use crate::stats::compare::is_thin;
 use crate::units::Nanos;
 use std::fmt::Write;
 

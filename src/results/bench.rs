@@ -1,9 +1,9 @@
 //! The on-disk schema of a bench: what `bench.json` holds (`ringpace.bench/1`).
 //!
 //! It is written anew after every run, so a bench that was interrupted has its finished runs here
-//! and `complete` is false. `runs` is what was measured; `summaries`, `comparisons` and `claims` are
-//! worked out from it. As in a run, a latency of `null` is +infinity. Not here: how a figure comes
-//! about; see `bench::summary`, `bench::claim` and `bench::sampler`.
+//! and `complete` is false. `runs` is what was measured; `summaries`, `comparisons`, `differences` and
+//! `claims` are worked out from it. As in a run, a latency of `null` is +infinity. Not here: how a
+//! figure comes about; see `bench::summary`, `bench::claim` and `bench::sampler`.
 
 use super::{Errors, Run, Verdict};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,9 @@ pub struct Bench {
     pub summaries: Vec<Summary>,
     /// Each target against the first.
     pub comparisons: Vec<Comparison>,
+    /// Each target against the one it is compared with: whether they differ, and how sure that is.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
     /// The claims of the file, judged.
     pub claims: Vec<ClaimResult>,
 }
@@ -285,6 +288,67 @@ pub struct Comparison {
     pub target: String,
     /// `target / base`; `null` where either is unknown or +infinity.
     pub ratio: Option<f64>,
+}
+
+/// A figure of one target less that of another, over the repeats. Where it is in ns, `null` is
+/// infinite, or unknown if there is no repeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Offered rate, as typed.
+    pub rate: String,
+    /// The target compared with.
+    pub base: String,
+    /// The target compared.
+    pub target: String,
+    /// The one flag by which they differ, if axes made them.
+    pub flag: Option<String>,
+    /// `total`, or the request's name in the mix.
+    pub request: String,
+    /// `p50`, `p95`, `p99`, `p99.9` of the response time; `cpu`: the server's CPU time per request.
+    pub figure: String,
+    /// Median of the repeats of `base`.
+    pub base_ns: Option<f64>,
+    /// Median of the repeats of `target`.
+    pub target_ns: Option<f64>,
+    /// Target less base: the median of the differences of every repeat of the one and every of the
+    /// other.
+    pub difference_ns: Option<f64>,
+    /// Where it lies; `null` with too few repeats.
+    pub interval: Option<Interval>,
+    /// The instrument's own: the pacer's lateness at this quantile, and the histogram's step. A
+    /// difference up to this is not believed.
+    pub error_ns: Option<f64>,
+    /// What may be said.
+    pub finding: Finding,
+}
+
+/// An interval of confidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Its lower end; `null` is -infinity.
+    pub low_ns: Option<f64>,
+    /// Its upper end; `null` is +infinity.
+    pub high_ns: Option<f64>,
+    /// How often such an interval holds the truth, in 0..=1.
+    pub confidence: f64,
+}
+
+/// What may be said of a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// The target has more.
+    Higher,
+    /// The target has less.
+    Lower,
+    /// Too few repeats for any interval.
+    TooFewRepeats,
+    /// Too few requests beyond the quantile.
+    TooFewRequests,
+    /// The interval holds zero.
+    HoldsZero,
+    /// The difference is within the instrument's own error.
+    WithinError,
 }
 
 /// A claim of the file and what became of it.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::results::bench::sample;
+use crate::results::bench::{Difference, FlagValue, Varied, sample};
 
 fn bench() -> Bench {
     let mut bench = sample::bench(&["a", "b"], Vec::new());
@@ -47,6 +47,34 @@ fn figures_stand_in_cells_with_their_range() {
     let page = html(&bench());
     assert!(page.contains("<td>50.0 us<small>49.0-53.0 us</small></td>"));
     assert!(page.contains("<title>b p50: 1.00 ms</title>"));
+}
+
+#[test]
+fn the_page_says_what_was_varied_and_what_differs() {
+    let mut bench = bench();
+    bench.plan.targets[1].varied = vec![Varied {
+        flag: "--wait".into(),
+        value: FlagValue::Word("<spin>".into()),
+        against: Some("a".into()),
+    }];
+    bench.differences = vec![Difference {
+        rate: "1000".into(),
+        base: "a".into(),
+        target: "b".into(),
+        flag: Some("--wait".into()),
+        request: "total".into(),
+        figure: "p50".into(),
+        base_ns: Some(50_000.0),
+        target_ns: Some(52_000.0),
+        difference_ns: Some(2_000.0),
+        interval: None,
+        error_ns: Some(100.0),
+        finding: Finding::TooFewRepeats,
+    }];
+    let page = html(&bench);
+    assert!(page.contains("<code>--wait &lt;spin&gt;</code>"), "{page}");
+    assert!(page.contains("b against a (--wait &lt;spin&gt;)"), "{page}");
+    assert!(page.contains("<span class=\"dim\">cannot tell apart (few repeats)</span>"), "{page}");
 }
 
 #[test]

@@ -135,6 +135,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         runs,
         summaries: Vec::new(),
         comparisons: Vec::new(),
+        differences: Vec::new(),
         claims: Vec::new(),
     }
 }
