@@ -226,4 +226,6 @@ impl Target {
 }
 
 #[cfg(test)]
+mod configs;
+#[cfg(test)]
 mod tests;
