@@ -3,6 +3,7 @@
 //! A target that axes made is compared with those that differ from it in one flag only; any other
 //! with the first of the plan. Pure. Not here: the statistics; see `stats::compare`.
 
+use crate::results::Verdict;
 use crate::results::bench::{
     Difference, Finding, Interval, KindSummary, Level, PlanRecord, Spread, Spreads, Summary,
     TargetRecord,
@@ -76,6 +77,8 @@ pub(super) fn between(base: &Summary, target: &Summary, flag: Option<&str>) -> V
         error_ns: Some(0.0),
         finding: Finding::TooFewRepeats,
     };
+    let all_invalid = |summary: &Summary| summary.verdicts.iter().all(|v| *v == Verdict::Invalid);
+    let is_invalid = all_invalid(base) || all_invalid(target);
     let lateness = [&base.lateness_ns, &target.lateness_ns];
     let mut differences = latencies(&blank, lateness, &base.total, &target.total);
     for kind in &target.requests {
@@ -88,6 +91,9 @@ pub(super) fn between(base: &Summary, target: &Summary, flag: Option<&str>) -> V
     if let (Some(base_us), Some(target_us)) = (base.median, target.median) {
         let medians = [Some(base_us * 1e3), Some(target_us * 1e3)];
         differences.push(judged(&blank, medians, [&cpu_ns(base), &cpu_ns(target)], 0.0));
+    }
+    if is_invalid {
+        differences.iter_mut().for_each(|difference| difference.finding = Finding::Invalid);
     }
     differences
 }

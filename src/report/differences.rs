@@ -95,9 +95,13 @@ fn row(difference: &Difference) -> Vec<String> {
 /// Base, new, their difference and its interval.
 pub(super) fn figures(difference: &Difference) -> [String; 4] {
     let side = |ns: Option<f64>| ns.map_or_else(|| String::from("infinite"), span);
+    let (base, target) = (side(difference.base_ns), side(difference.target_ns));
+    if difference.base_ns.is_none() && difference.target_ns.is_none() {
+        return [base, target, String::from("-"), String::from("-")];
+    }
     [
-        side(difference.base_ns),
-        side(difference.target_ns),
+        base,
+        target,
         difference.difference_ns.map_or_else(|| String::from("infinite"), signed),
         difference.interval.as_ref().map_or_else(|| String::from("-"), interval),
     ]
@@ -113,6 +117,7 @@ pub(super) fn finding(difference: &Difference) -> String {
         Finding::WithinError => format!("{CANNOT_TELL} (error {error})"),
         Finding::TooFewRepeats => format!("{CANNOT_TELL} (few repeats)"),
         Finding::TooFewRequests => format!("{CANNOT_TELL} (few requests)"),
+        Finding::Invalid => format!("{CANNOT_TELL} (INVALID)"),
     }
 }
 

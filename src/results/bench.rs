@@ -349,6 +349,8 @@ pub enum Finding {
     HoldsZero,
     /// The difference is within the instrument's own error.
     WithinError,
+    /// Every repeat of one side is INVALID: the figures are the pacer's or the machine's.
+    Invalid,
 }
 
 /// A claim of the file and what became of it.

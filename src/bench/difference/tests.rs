@@ -61,6 +61,16 @@ fn a_server_that_answers_no_more_has_an_infinite_difference() {
 }
 
 #[test]
+fn what_no_valid_repeat_says_is_not_told_apart() {
+    let (mut base, target) = summaries([50_000; 3], [90_000; 3]);
+    base.verdicts = vec![Verdict::Invalid, Verdict::Invalid, Verdict::Suspect];
+    assert_eq!(of(&between(&base, &target, None), "total", "cpu").finding, Finding::HoldsZero);
+    base.verdicts = vec![Verdict::Invalid; 3];
+    let differences = between(&base, &target, None);
+    assert!(differences.iter().all(|difference| difference.finding == Finding::Invalid));
+}
+
+#[test]
 fn cpu_is_compared_where_both_were_sampled() {
     let (base, mut target) = summaries([50_000; 3], [50_000; 3]);
     target.cpu_us_per_request = Level { median: Some(5.0), each: vec![4.0, 5.0, 6.0] };

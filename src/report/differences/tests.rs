@@ -53,6 +53,9 @@ fn units_stand_once_and_what_is_not_finite_is_said() {
     check(&lost, expected);
     lost.interval = None;
     assert_eq!(figures(&lost)[3], "-");
+    lost.base_ns = None;
+    lost.finding = Finding::HoldsZero;
+    check(&lost, ["infinite", "infinite", "-", "-", "cannot tell apart"]);
 }
 
 #[test]
