@@ -88,3 +88,19 @@ fn curves_end_where_infinity_begins_and_hold_no_quantile_beyond_the_count() {
     assert_eq!(names(&sample::spreads(each, 500, false)), ["p50", "p90", "p95", "p99", "max"]);
     assert_eq!(names(&sample::spreads(each, 0, false)), ["max"]);
 }
+
+#[test]
+fn what_the_doctor_found_is_a_table_and_no_dump() {
+    let mut bench = bench();
+    let finding = |id: &str, severity: &str| serde_json::json!({"id": id, "severity": severity, "seen": "<seen>", "why": "so", "mend": "do"});
+    let report = serde_json::json!({
+        "schema": "ringpace.doctor/1", "version": "0", "kernel": "6", "cpu_model": "x", "cpus": "0",
+        "findings": [finding("governor", "bad"), finding("clock", "good")],
+        "topology": {"cpus": []}, "noise": []
+    });
+    bench.host.insert("doctor".into(), report);
+    let page = html(&bench);
+    assert!(page.contains("<th scope=\"row\">governor</th>"), "{page}");
+    assert!(page.contains("&lt;seen&gt;<small>so</small>"), "{page}");
+    assert!(!page.contains("clock") && !page.contains("ringpace.doctor"), "{page}");
+}
