@@ -5,7 +5,7 @@
 //! pacer's own word, `host.measured_begin_mono_ns` of its object. A pacer that does not say it is taken
 //! to have begun to measure when it was started plus the warm-up, early by what connecting takes.
 
-use super::plan::{Plan, Target};
+use super::plan::{Launch, Plan, Target};
 use super::progress::Progress;
 use super::run::Job;
 use super::sampler::Sampler;
@@ -163,6 +163,10 @@ impl Laboratory<'_> {
         command.args(["--cpus", &plan.pacer_cpus.to_string(), "--seed", &plan.seed.to_string()]);
         if let Some(most) = plan.max_connections {
             command.args(["--max-connections", &most.to_string()]);
+        }
+        // Others do not say which core has a connection.
+        if plan.spread && matches!(plan.targets[job.target].launch, Launch::Serve(_)) {
+            command.arg("--spread");
         }
         if let Some(timeout) = plan.timeout {
             command.args(["--timeout", &typed(timeout)]);

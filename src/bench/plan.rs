@@ -10,6 +10,7 @@
 //! mix = "mixes/article.toml"       # what is requested; relative to this file
 //! connections = 64                 # opened at the start (default 64)
 //! max_connections = 1024           # a due request opens one when all are busy, up to this
+//! spread = true                    # as many of them on every core of our own server (default false)
 //! pacer_cpus = "1"                 # the pacer spins there
 //! seed = 1                         # of arrivals, mix and order (default 1)
 //! timeout = "2s"                   # after which a request has failed
@@ -75,6 +76,8 @@ pub struct Plan {
     pub connections: u32,
     /// Connections allowed.
     pub max_connections: Option<u32>,
+    /// As many connections on every core of our own server as on any other.
+    pub spread: bool,
     /// CPUs of the pacer.
     pub pacer_cpus: CpuList,
     /// Seed of arrivals, mix and order.
@@ -203,6 +206,7 @@ impl Plan {
             mix: self.mix.display().to_string(),
             connections: self.connections,
             max_connections: self.max_connections,
+            spread: self.spread,
             pacer_cpus: self.pacer_cpus.to_string(),
             seed: self.seed,
             timeout_s: self.timeout.map(Nanos::as_secs_f64),

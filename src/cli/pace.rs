@@ -46,6 +46,10 @@ pub(super) struct PaceArgs {
     #[argh(option)]
     max_connections: Option<usize>,
 
+    /// open connections until every core of the server has as many; ringpace's says which has one
+    #[argh(switch)]
+    spread: bool,
+
     /// threads, default as many as --cpus, or 1
     #[argh(option, short = 't')]
     threads: Option<usize>,
@@ -175,6 +179,7 @@ impl PaceArgs {
             cpus,
             backend: self.backend,
             wait: self.wait,
+            spread: self.spread,
             host: host::describe(),
             outputs: Outputs {
                 json: self.json,

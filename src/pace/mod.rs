@@ -1,7 +1,7 @@
 //! The pacer: loads an HTTP/1.1 server at an exact rate and says how exact it was.
 //!
-//! Sans-IO cores: [`schedule`] (when), [`mix`] (what), [`conn`], [`outstanding`] and [`pool`]
-//! (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
+//! Sans-IO cores: [`schedule`] (when), [`mix`] (what), [`conn`], [`outstanding`], [`pool`]
+//! and [`spread`] (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
 //! [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
 //! together and merges what they recorded. Start at [`run`].
@@ -19,6 +19,7 @@ pub mod plan;
 pub mod pool;
 pub mod recorder;
 pub mod schedule;
+pub mod spread;
 pub mod stalls;
 pub mod threshold;
 pub mod url;
@@ -39,6 +40,7 @@ use live::Live;
 use pool::Limits;
 use recorder::Recorder;
 use schedule::Lane;
+use spread::Seats;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -206,6 +208,8 @@ struct LaneEnd {
     start: Mono,
     measured: Nanos,
     recorder: Recorder,
+    /// Connections of each core of the server, if they were spread.
+    seats: Option<Seats>,
 }
 
 /// The life of one thread. However it goes, it passes the gate once, for the others wait there.
@@ -265,14 +269,18 @@ fn drive<D: Driver>(
         let mut worker =
             Worker::new(task, &plan.mix, &plan.url.authority(), driver, MonotonicClock)
                 .observed(feed);
-        worker.establish(stop).map(|()| worker)
+        let seats = match plan.spread {
+            true => worker.establish_evenly(&plan.url.authority(), stop).map(Some),
+            false => worker.establish(stop).map(|()| None),
+        };
+        seats.map(|seats| (worker, seats))
     });
     let start = gate.pass(established.is_ok());
-    let mut worker = established.map_err(|error| explain(plan, &task, error))?;
+    let (mut worker, seats) = established.map_err(|error| explain(plan, &task, error))?;
     // Another thread is not ready, and says why.
     let start = start.ok_or(PaceError::Stopped)?;
     let measured = worker.pace(start, stop).map_err(PaceError::Driver)?;
-    Ok(LaneEnd { start, measured, recorder: worker.into_recorder() })
+    Ok(LaneEnd { start, measured, recorder: worker.into_recorder(), seats })
 }
 
 fn explain(plan: &Plan, task: &Task, error: EstablishError) -> PaceError {
@@ -284,6 +292,7 @@ fn explain(plan: &Plan, task: &Task, error: EstablishError) -> PaceError {
         }
         EstablishError::Stopped => PaceError::Stopped,
         EstablishError::Driver(error) => PaceError::Driver(error),
+        EstablishError::Spread(error) => PaceError::Plan(error.to_string()),
     }
 }
 
@@ -306,8 +315,16 @@ fn merge(plan: &Plan, ends: Vec<Result<LaneEnd, PaceError>>) -> Result<Outcome, 
     for lane in lanes {
         all.recorder.merge(&lane.recorder);
         all.measured = all.measured.max(lane.measured);
+        if let (Some(all), Some(lane)) = (&mut all.seats, &lane.seats) {
+            all.merge(lane);
+        }
     }
-    Ok(Outcome::new(plan, all.recorder, all.start + plan.warmup, all.measured))
+    let measured_from = all.start + plan.warmup;
+    let mut outcome = Outcome::new(plan, all.recorder, measured_from, all.measured);
+    if let (Some(seats), Some(pacer)) = (all.seats, outcome.run.host.get_mut("pacer")) {
+        pacer["spread"] = serde_json::json!(seats.taken());
+    }
+    Ok(outcome)
 }
 
 fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> {

@@ -35,6 +35,8 @@ pub struct Plan {
     pub backend: Backend,
     /// What threads do with slack.
     pub wait: PaceWait,
+    /// Before the start, every core of the server has as many connections as any other, or one more.
+    pub spread: bool,
     /// What is done about overdue requests.
     pub catch_up: CatchUp,
     /// What `host` of the results says beside the pacer's own settings.
@@ -168,6 +170,7 @@ impl Plan {
             cpus: Vec::new(),
             backend: Backend::default(),
             wait: PaceWait::default(),
+            spread: false,
             catch_up: CatchUp::default(),
             host: serde_json::Map::new(),
             outputs: Outputs::default(),

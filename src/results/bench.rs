@@ -66,6 +66,9 @@ pub struct PlanRecord {
     pub connections: u32,
     /// Connections allowed; `null`: the pacer's own bound.
     pub max_connections: Option<u32>,
+    /// Whether they were spread evenly over the cores of our own server.
+    #[serde(default)]
+    pub spread: bool,
     /// CPUs of the pacer.
     pub pacer_cpus: String,
     /// Seed of arrivals, of the mix and of the order of the rates.

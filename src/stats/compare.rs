@@ -2,11 +2,11 @@
 //!
 //! A repeat is one figure of one run, such as its p99. Two repeats of the same server differ by more
 //! than the requests inside a run can tell (Treadmill, ISCA 2016), so the repeats are the sample, and
-//! there are few. What is estimated is the shift from the one set to the other: the median of
-//! the differences of every pair (Hodges and Lehmann, 1963), with the interval that belongs to the
-//! rank-sum test (Mann and Whitney, 1947). It is exact for any distribution, and one strange repeat of
-//! seven does not spoil it. A bootstrap would be neither: of three repeats against three, its "95 %" interval ends
-//! at the extremes too, and misses in one case of ten.
+//! there are few. What is estimated is the shift from the one set to the other: the median of the
+//! differences of every pair (Hodges and Lehmann, 1963), with the interval that belongs to the rank-sum
+//! test (Mann and Whitney, 1947). It is exact for any distribution, and one strange repeat of seven
+//! does not spoil it. A bootstrap would be neither: of three repeats against three, its "95 %" interval
+//! ends at the extremes too, and misses in one case of ten.
 //!
 //! So few repeats cannot give more than this confidence: 3 against 3 90 %, 4 against 4 97 %. What is
 //! reached is said with the interval. Of many intervals of 90 % one in ten misses: a difference that

@@ -339,4 +339,5 @@ fn the_example_in_the_documentation_is_a_plan() {
     let names: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
     assert_eq!(names, ["uring-block", "uring-spin", "node22"]);
     assert_eq!((plan.claims.len(), plan.rates.len()), (1, 2));
+    assert!(plan.spread && plan.record().spread);
 }

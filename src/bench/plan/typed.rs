@@ -40,6 +40,8 @@ struct TypedPlan {
     mix: Spanned<String>,
     connections: Option<Spanned<u32>>,
     max_connections: Option<Spanned<u32>>,
+    #[serde(default)]
+    spread: bool,
     pacer_cpus: Parsed<CpuList>,
     seed: Option<u64>,
     timeout: Option<Spanned<Parsed<Nanos>>>,
@@ -102,6 +104,7 @@ impl Source<'_> {
                 .unwrap_or(CONNECTIONS),
             max_connections: self
                 .at_least_one(typed.max_connections.as_ref(), "max_connections")?,
+            spread: typed.spread,
             pacer_cpus: typed.pacer_cpus.0,
             seed: typed.seed.unwrap_or(1),
             timeout: typed.timeout.map(|span| self.not_zero(&span, "timeout")).transpose()?,

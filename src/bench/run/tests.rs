@@ -22,6 +22,7 @@ fn plan(targets: usize, rates: usize, repeats: u32) -> Plan {
         mix: "mix.toml".into(),
         connections: 1,
         max_connections: None,
+        spread: false,
         pacer_cpus: CpuList::one(1),
         seed: 1,
         timeout: None,

@@ -124,6 +124,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
             mix: "mixes/article.toml".into(),
             connections: 64,
             max_connections: None,
+            spread: false,
             pacer_cpus: "1".into(),
             seed: 1,
             timeout_s: None,
