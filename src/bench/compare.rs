@@ -1,8 +1,8 @@
 //! Two sets of results side by side: before and after a change, or one machine and another.
 //!
 //! A side is a bench's directory, a file that `pace --json` wrote, or a directory of such files, which
-//! are then repeats of one. Targets are compared with those of the same name and rate; where each side
-//! has only one, with that. Only the same requests at the same moments make a fair comparison, so
+//! are then repeats of one. Targets are compared with those of the same name and rate; a side's only
+//! target whatever its name, and at its only rate whatever that is. Only the same requests at the same moments make a fair comparison, so
 //! sides whose arrivals differ are refused unless told otherwise. Start at [`compare`].
 
 use super::BenchError;
@@ -81,8 +81,13 @@ fn pairs<'a>(base: &'a Side, new: &'a Side) -> Vec<(&'a Group, &'a Group)> {
     if let ([of_base], [of_new]) = (base.groups.as_slice(), new.groups.as_slice()) {
         return vec![(of_base, of_new)];
     }
+    // A name tells targets apart; of one target it says nothing.
+    let any_name = base.targets().len() == 1 && new.targets().len() == 1;
+    let belong = |of_base: &Group, of_new: &Group| {
+        (any_name || of_base.target == of_new.target) && of_base.has_rate_of(of_new)
+    };
     let counterpart = |of_new: &'a Group| {
-        let of_base = base.groups.iter().find(|of_base| of_base.is_like(of_new))?;
+        let of_base = base.groups.iter().find(|of_base| belong(of_base, of_new))?;
         Some((of_base, of_new))
     };
     new.groups.iter().filter_map(counterpart).collect()
@@ -180,9 +185,9 @@ impl Group {
         format!("{} at {}/s", self.target, self.rate)
     }
 
-    fn is_like(&self, other: &Group) -> bool {
+    fn has_rate_of(&self, other: &Group) -> bool {
         let rate = |group: &Group| group.rate.parse::<Rate>().ok();
-        self.target == other.target && (self.rate == other.rate || rate(self) == rate(other))
+        self.rate == other.rate || rate(self) == rate(other)
     }
 
     fn measured(&self) -> Vec<&Run> {
@@ -209,6 +214,10 @@ impl Side {
         Ok(Side { path: path.to_owned(), groups })
     }
 
+    fn targets(&self) -> BTreeSet<&str> {
+        self.groups.iter().map(|group| group.target.as_str()).collect()
+    }
+
     fn names(&self) -> String {
         let counted = |group: &Group| match group.measured().len() {
             1 => format!("{}, 1 repeat", group.name()),
@@ -216,10 +225,19 @@ impl Side {
         };
         match self.groups.as_slice() {
             [] => String::from("no results"),
-            groups => groups.iter().map(counted).collect::<Vec<String>>().join("; "),
+            few if few.len() <= NAMED_MAX => few.iter().map(counted).collect::<Vec<_>>().join("; "),
+            many => {
+                let targets: Vec<&str> = self.targets().into_iter().collect();
+                let rates: BTreeSet<&str> = many.iter().map(|group| group.rate.as_str()).collect();
+                let rates: Vec<&str> = rates.into_iter().collect();
+                format!("{} at {} requests/s", targets.join(", "), rates.join(", "))
+            }
         }
     }
 }
+
+/// Chosen: with more, what they have in common is shorter to read.
+const NAMED_MAX: usize = 3;
 
 fn groups_of_bench(dir: &Path) -> Result<Vec<Group>, String> {
     let bench = report::load(dir)?;

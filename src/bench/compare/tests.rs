@@ -42,6 +42,28 @@ fn of_many_those_of_the_same_name_and_rate_are_compared() {
 }
 
 #[test]
+fn of_one_target_a_side_the_rate_decides() {
+    let mut sides = [side("old", "a", &[50_000; 3]), side("new", "b", &[60_000; 3])];
+    for own in &mut sides {
+        let mut faster = side("", &own.groups[0].target, &[90_000; 3]).groups;
+        faster[0].rate = "2000".into();
+        own.groups.extend(faster);
+    }
+    let compared = compare_sides(&sides, false).unwrap();
+    let p50s: Vec<Finding> = compared
+        .differences
+        .iter()
+        .filter(|d| d.request == "total" && d.figure == "p50")
+        .map(|d| d.finding)
+        .collect();
+    assert_eq!(p50s, [Finding::Higher, Finding::HoldsZero]);
+    let more = side("", "c", &[1; 3]).groups;
+    sides[0].groups.extend(more);
+    sides[0].groups.extend(side("", "d", &[1; 3]).groups);
+    assert_eq!(sides[0].names(), "a, c, d at 1000, 2000 requests/s");
+}
+
+#[test]
 fn other_arrivals_are_refused_unless_told_otherwise() {
     let mut sides = [side("old", "a", &[50_000; 3]), side("new", "a", &[60_000; 3])];
     measured(&mut sides[1]).schedule.hash = "1".repeat(16);
