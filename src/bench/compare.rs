@@ -2,8 +2,9 @@
 //!
 //! A side is a bench's directory, a file that `pace --json` wrote, or a directory of such files, which
 //! are then repeats of one. Targets are compared with those of the same name and rate; a side's only
-//! target whatever its name, and at its only rate whatever that is. Only the same requests at the same moments make a fair comparison, so
-//! sides whose arrivals differ are refused unless told otherwise. Start at [`compare`].
+//! target whatever its name, and at its only rate whatever that is. Only the same requests at the same
+//! moments make a fair comparison, so sides whose arrivals differ are refused unless told otherwise.
+//! Start at [`compare`].
 
 use super::BenchError;
 use super::difference::between;

@@ -21,7 +21,11 @@ pub(super) fn fit(plan: &mut Plan, usable: &[usize], topology: &Topology) -> Vec
     }
     let pacer = plan.pacer_cpus.clone();
     plan.targets.retain_mut(|target| match place(target, &pacer, usable, topology) {
-        Ok(()) => true,
+        Ok(None) => true,
+        Ok(Some(where_to)) => {
+            notes.push(format!("target `{}` runs on {where_to}", target.name));
+            true
+        }
         Err(why) => {
             notes.push(format!("target `{}` is left out: {why}", target.name));
             false
@@ -38,21 +42,22 @@ pub(super) fn fit(plan: &mut Plan, usable: &[usize], topology: &Topology) -> Vec
     notes
 }
 
-/// Puts the CPU's number where its place is asked for.
+/// Puts the CPU number where its place is asked for, and says `CPU 9, sibling-of:1`; or why there is none.
 fn place(
     target: &mut Target,
     pacer: &CpuList,
     usable: &[usize],
     topology: &Topology,
-) -> Result<(), String> {
-    let Launch::Serve(flags) = &mut target.launch else { return Ok(()) };
+) -> Result<Option<String>, String> {
+    let Launch::Serve(flags) = &mut target.launch else { return Ok(None) };
     let Some(value) = cpus_value(flags).filter(|value| Placement::is_meant(value)) else {
-        return Ok(());
+        return Ok(None);
     };
     let asked: Placement = value.parse()?;
     let pacer = pacer.cpus().first().copied().unwrap_or(0);
-    *value = asked.resolve(pacer, usable, topology)?.to_string();
-    Ok(())
+    let cpu = asked.resolve(pacer, usable, topology)?.to_string();
+    let place = std::mem::replace(value, cpu);
+    Ok(Some(format!("CPU {value}, {place}")))
 }
 
 /// What is after `--cpus`.

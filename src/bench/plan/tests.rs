@@ -315,6 +315,7 @@ fn a_target_whose_place_is_not_there_is_left_out() {
     assert_eq!(
         notes,
         [
+            "target `near` runs on CPU 0, other-core-of:pacer",
             "target `sibling` is left out: no other CPU shares a core with the pacer's CPU 1",
             "target `far` is left out: no CPU has another last-level cache than the pacer's CPU 1",
         ]
