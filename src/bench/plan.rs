@@ -37,6 +37,8 @@
 //! expr = "node22.p99 < uring-spin.p99"    # see `claim`
 //! rate = "1000"                    # optional: about this rate only
 //! ```
+//! How axes go together, what targets are called and what `[[axis]]` takes besides stands in
+//! `plan/axis.rs`; CPUs by their place, `--cpus sibling-of:pacer`, in `plan/placement.rs`.
 //! Any other key is an error, and every error names file and line. Not here: whether the machine
 //! has what the plan asks for; see [`Plan::fit_to`]. Start at [`Plan::load`].
 

@@ -77,39 +77,56 @@ impl Source<'_> {
         targets: &[Spanned<TypedTarget>],
     ) -> Result<Axis, BenchError> {
         let typed = spanned.get_ref();
-        let flag = typed.flag.get_ref();
-        if !flag.starts_with("--") || flag.contains(['=', ' ']) {
-            let what = format!("`{flag}` is no flag; write one like --wait");
-            return Err(self.error(typed.flag.span(), what));
-        }
-        if flag == "--listen" {
-            return Err(self.error(typed.flag.span(), LEAVE_LISTEN));
-        }
-        let is_ours = |target: &&Spanned<TypedTarget>| target.get_ref().serve.is_some();
-        if !targets.iter().any(|target| is_ours(&target)) {
+        let ours: Vec<&TypedTarget> =
+            targets.iter().map(Spanned::get_ref).filter(|target| target.serve.is_some()).collect();
+        if ours.is_empty() {
             let what = "an axis sets flags of our own server; there is no target with serve";
             return Err(self.error(spanned.span(), what));
         }
-        for name in typed.targets.iter().flatten() {
-            let ours = targets.iter().filter(is_ours);
-            let mut names = ours.filter_map(|target| target.get_ref().name.as_ref());
-            if !names.any(|other| other.get_ref() == name.get_ref()) {
+        Ok(Axis {
+            flag: self.flag(&typed.flag)?,
+            settings: self.settings(typed)?,
+            targets: typed.targets.as_ref().map(|names| self.only(names, &ours)).transpose()?,
+        })
+    }
+
+    fn flag(&self, typed: &Spanned<String>) -> Result<String, BenchError> {
+        let flag = typed.get_ref();
+        if !flag.starts_with("--") || flag.contains(['=', ' ']) {
+            let what = format!("`{flag}` is no flag; write one like --wait");
+            return Err(self.error(typed.span(), what));
+        }
+        if flag == "--listen" {
+            return Err(self.error(typed.span(), LEAVE_LISTEN));
+        }
+        Ok(flag.clone())
+    }
+
+    /// The names, each of which is one of `ours`.
+    fn only(
+        &self,
+        names: &[Spanned<String>],
+        ours: &[&TypedTarget],
+    ) -> Result<Vec<String>, BenchError> {
+        let is_ours = |name: &str| {
+            ours.iter().any(|target| target.name.as_ref().is_some_and(|n| n.get_ref() == name))
+        };
+        let only = names.iter().map(|name| match is_ours(name.get_ref()) {
+            true => Ok(name.get_ref().clone()),
+            false => {
                 let what =
                     format!("the axis names `{}`, which is no target with serve", name.get_ref());
-                return Err(self.error(name.span(), what));
+                Err(self.error(name.span(), what))
             }
-        }
-        let only = typed.targets.as_ref();
-        let only = only.map(|names| names.iter().map(|name| name.get_ref().clone()).collect());
-        Ok(Axis { flag: flag.clone(), settings: self.settings(typed)?, targets: only })
+        });
+        only.collect()
     }
 
     fn settings(&self, typed: &TypedAxis) -> Result<Vec<Setting>, BenchError> {
         let values = typed.values.get_ref();
         if values.is_empty() {
-            return Err(
-                self.error(typed.values.span(), "values is empty; an axis has at least one")
-            );
+            let what = "values is empty; an axis has at least one";
+            return Err(self.error(typed.values.span(), what));
         }
         let mut settings: Vec<Setting> = Vec::new();
         for spanned in values {
@@ -122,16 +139,27 @@ impl Source<'_> {
             }
             settings.push(Setting { value, name: None });
         }
-        let Some(names) = &typed.names else { return Ok(settings) };
-        if names.get_ref().len() != values.len() {
-            let (names_len, values_len) = (names.get_ref().len(), values.len());
-            let what = format!("names are {names_len} and values {values_len}; give one for each");
+        if let Some(names) = &typed.names {
+            self.call(&mut settings, names)?;
+        }
+        Ok(settings)
+    }
+
+    /// Gives each its name.
+    fn call(
+        &self,
+        settings: &mut [Setting],
+        names: &Spanned<Vec<Spanned<String>>>,
+    ) -> Result<(), BenchError> {
+        let (of_names, of_values) = (names.get_ref().len(), settings.len());
+        if of_names != of_values {
+            let what = format!("names are {of_names} and values {of_values}; give one for each");
             return Err(self.error(names.span(), what));
         }
         for (setting, name) in settings.iter_mut().zip(names.get_ref()) {
             setting.name = Some(self.name(name)?);
         }
-        Ok(settings)
+        Ok(())
     }
 
     /// What the axes make of a target with serve; `None` if none is about it. `at` is where its flags
