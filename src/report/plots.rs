@@ -78,7 +78,7 @@ const EDGE: f64 = 1.05;
 /// Steps of a decade that are labelled if there is room.
 const STEPS: [f64; 3] = [1.0, 2.0, 5.0];
 
-/// Chosen: more labels than this stand too close; then decades only are labelled.
+/// Chosen: more labels than this stand too close; then only decades and both ends are labelled.
 const LABELS_MAX: usize = 9;
 
 /// The greatest step up to `ns`, which is positive.
@@ -102,7 +102,7 @@ fn steps(least: f64, most: f64) -> Vec<f64> {
     }
     let is_decade = |ns: &f64| (ns.log10() - ns.log10().round()).abs() < 1e-9;
     if all.len() > LABELS_MAX {
-        all.retain(is_decade);
+        all.retain(|ns| is_decade(ns) || *ns == least || *ns == most);
     }
     all
 }

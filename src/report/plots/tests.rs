@@ -31,8 +31,9 @@ fn the_latency_axis_is_no_longer_than_the_curves_need() {
 }
 
 #[test]
-fn over_many_decades_only_those_are_labelled() {
-    check(&[30_000, 2_000_000_000], &["100 us", "1 ms", "10 ms", "100 ms", "1 s"]);
+fn over_many_decades_those_and_the_ends_are_labelled() {
+    let labels = ["20 us", "100 us", "1 ms", "10 ms", "100 ms", "1 s", "5 s"];
+    check(&[30_000, 2_000_000_000], &labels);
 }
 
 #[test]
