@@ -317,6 +317,14 @@ fn a_server_that_is_not_there_is_an_error_of_the_run() {
 }
 
 #[test]
+fn connections_cannot_be_spread_over_a_server_that_does_not_name_its_cores() {
+    let rogue = Rogue::start(Behaviour::Says(GOOD));
+    let url = format!("http://{}/", rogue.address());
+    let words = ["--spread", "does not say", "200"];
+    refused(2, &[&url, "-R", "5", "-d", "1s", "-c", "2", "--spread"], &words);
+}
+
+#[test]
 fn a_run_that_cannot_be_believed_has_an_exit_code_of_its_own() {
     let rogue = Rogue::start(Behaviour::Says(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"));
     let url = format!("http://{}/", rogue.address());

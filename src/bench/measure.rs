@@ -2,8 +2,8 @@
 //!
 //! The bench cannot see when the pacer's warm-up ends, so it samples from the earliest moment that may
 //! be (its start plus the warm-up) until the pacer has ended, and cuts afterwards: to the
-//! pacer's own word, `host.measured_begin_mono_ns` of its object, if there is one, else to its start
-//! plus the warm-up, which is early by the milliseconds it takes to connect.
+//! pacer's own word, `host.measured_begin_mono_ns` of its object. A pacer that does not say it is taken
+//! to have begun to measure when it was started plus the warm-up, early by what connecting takes.
 
 use super::plan::{Launch, Plan, Target};
 use super::progress::Progress;
@@ -175,6 +175,10 @@ impl Laboratory<'_> {
         command.args(["--cpus", &plan.pacer_cpus.to_string(), "--seed", &plan.seed.to_string()]);
         if let Some(most) = plan.max_connections {
             command.args(["--max-connections", &most.to_string()]);
+        }
+        // Others do not say which core has a connection.
+        if plan.spread && matches!(plan.targets[job.target].launch, Launch::Serve(_)) {
+            command.arg("--spread");
         }
         if let Some(timeout) = plan.timeout {
             command.args(["--timeout", &typed(timeout)]);

@@ -5,9 +5,11 @@
 //! conducts it. A fresh server for every run; repeats of the targets are interleaved; each result
 //! is on disk as soon as it exists, and an interrupted bench resumes where it stopped.
 //!
-//! Start at [`run`]; the file's keys are in [`plan`].
+//! Start at [`run`]; the file's keys are in [`plan`]. [`compare`] sets two benches side by side.
 
 pub mod claim;
+pub mod compare;
+mod difference;
 mod measure;
 pub mod plan;
 mod progress;

@@ -10,6 +10,7 @@
 //! mix = "mixes/article.toml"       # what is requested; relative to this file
 //! connections = 64                 # opened at the start (default 64)
 //! max_connections = 1024           # a due request opens one when all are busy, up to this
+//! spread = true                    # as many of them on every core of our own server (default false)
 //! pacer_cpus = "1"                 # the pacer spins there
 //! seed = 1                         # of arrivals, mix and order (default 1)
 //! timeout = "2s"                   # after which a request has failed
@@ -27,23 +28,32 @@
 //! cpus = "0"                       # where it may run (default: anywhere); for `serve` too
 //! ready_path = "/healthz"          # probed until it answers (the default)
 //!
+//! [[axis]]                         # a flag's values make targets of those with `serve`; see `axis`
+//! flag = "--wait"
+//! values = ["block", "spin"]       # true: the flag without a value; false: no such flag
+//!
 //! [[claim]]                        # a claim that does not hold fails the bench
 //! text = "node is faster"          # optional
-//! expr = "node22.p99 < uring.p99"  # see `claim`
+//! expr = "node22.p99 < uring-spin.p99"    # see `claim`
 //! rate = "1000"                    # optional: about this rate only
 //! ```
+//! How axes go together, what targets are called and what `[[axis]]` takes besides stands in
+//! `plan/axis.rs`; CPUs by their place, `--cpus sibling-of:pacer`, in `plan/placement.rs`.
 //! Any other key is an error, and every error names file and line. Not here: whether the machine
 //! has what the plan asks for; see [`Plan::fit_to`]. Start at [`Plan::load`].
 
 use super::BenchError;
 use super::claim::Claim;
+use crate::doctor::Topology;
 use crate::io::topology::CpuList;
-use crate::results::bench::{PlanRecord, TargetRecord};
+use crate::results::bench::{PlanRecord, TargetRecord, Varied};
 use crate::units::{Nanos, Rate};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod axis;
 mod fit;
+mod placement;
 pub(super) use fit::cpu_list;
 mod typed;
 
@@ -68,6 +78,8 @@ pub struct Plan {
     pub connections: u32,
     /// Connections allowed.
     pub max_connections: Option<u32>,
+    /// As many connections on every core of our own server as on any other.
+    pub spread: bool,
     /// CPUs of the pacer.
     pub pacer_cpus: CpuList,
     /// Seed of arrivals, mix and order.
@@ -100,6 +112,8 @@ pub struct Target {
     pub cpus: Option<CpuList>,
     /// What is requested until it answers; begins with `/`.
     pub ready_path: String,
+    /// What axes set of its flags.
+    pub varied: Vec<Varied>,
 }
 
 /// How a server is started.
@@ -175,10 +189,11 @@ impl Plan {
         Ok(self)
     }
 
-    /// Makes do with the `usable` CPUs (ascending, not empty) and says what it changed, one sentence
-    /// each: a quick bench on a laptop of one core should show something rather than nothing.
-    pub fn fit_to(&mut self, usable: &[usize]) -> Vec<String> {
-        fit::fit(self, usable)
+    /// Makes do with the `usable` CPUs (ascending, not empty), which stand to each other as `topology`
+    /// says, and says what it changed, one sentence each: a quick bench on a laptop of one core should
+    /// show something rather than nothing. Targets whose place is not there are left out, be it all.
+    pub fn fit_to(&mut self, usable: &[usize], topology: &Topology) -> Vec<String> {
+        fit::fit(self, usable, topology)
     }
 
     /// The plan as `bench.json` keeps it.
@@ -193,6 +208,7 @@ impl Plan {
             mix: self.mix.display().to_string(),
             connections: self.connections,
             max_connections: self.max_connections,
+            spread: self.spread,
             pacer_cpus: self.pacer_cpus.to_string(),
             seed: self.seed,
             timeout_s: self.timeout.map(Nanos::as_secs_f64),
@@ -211,9 +227,11 @@ impl Target {
             Launch::Command(line) => (line.argv.clone(), line.env.clone()),
         };
         let cpus = self.cpus.as_ref().map(CpuList::to_string);
-        TargetRecord { name: self.name.clone(), command, env, cpus }
+        TargetRecord { name: self.name.clone(), command, env, cpus, varied: self.varied.clone() }
     }
 }
 
+#[cfg(test)]
+mod configs;
 #[cfg(test)]
 mod tests;

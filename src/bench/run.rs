@@ -76,7 +76,10 @@ pub fn run(
 ) -> Result<BenchOutcome, BenchError> {
     let usable = usable_cpus();
     let mut plan = plan.overridden(overrides)?;
-    let notes = plan.fit_to(&usable);
+    let notes = plan.fit_to(&usable, &doctor::topology());
+    if plan.targets.is_empty() {
+        return Err(BenchError::Machine(notes.join("\n")));
+    }
     let all_cpus = super::plan::cpu_list(&usable)
         .ok_or_else(|| BenchError::Machine(String::from("the kernel names no CPU to run on")))?;
     let exe = std::env::current_exe().map_err(|error| {
@@ -188,6 +191,7 @@ fn new_bench(plan: &Plan, hash: &str) -> Bench {
         runs: Vec::new(),
         summaries: Vec::new(),
         comparisons: Vec::new(),
+        differences: Vec::new(),
         claims: Vec::new(),
     }
 }

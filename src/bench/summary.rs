@@ -3,14 +3,15 @@
 //! The figure is the median of the repeats; every repeat is kept beside it. INVALID repeats take no
 //! part, since their figures are the pacer's or the machine's, unless there is nothing else.
 //! Quantiles are never averaged over requests; for an even number of repeats the median is the
-//! mean of the two in the middle. Pure. Not here: intervals; ratios come without them.
+//! mean of the two in the middle. Pure. Not here: intervals; see `difference`.
 
+use super::difference::differences;
 use crate::results::bench::{
     Bench, BenchRun, Comparison, KindSummary, Level, Spread, Spreads, Summary, Usage,
 };
 use crate::results::{Errors, Quantiles, RequestKind, Run, Verdict};
 
-/// Works `summaries` and `comparisons` out anew from the runs.
+/// Works `summaries`, `comparisons` and `differences` out anew from the runs.
 pub(super) fn summarise(bench: &mut Bench) {
     let mut summaries = Vec::new();
     for rate in &bench.plan.rates {
@@ -24,6 +25,7 @@ pub(super) fn summarise(bench: &mut Bench) {
         }
     }
     bench.comparisons = comparisons(&summaries);
+    bench.differences = differences(&bench.plan, &summaries);
     bench.summaries = summaries;
 }
 
@@ -35,7 +37,8 @@ struct Measured<'a> {
     usage: Option<&'a Usage>,
 }
 
-fn summary(target: &str, rate: &str, runs: &[&BenchRun]) -> Summary {
+/// The repeats of `target` at `rate` put together.
+pub(super) fn summary(target: &str, rate: &str, runs: &[&BenchRun]) -> Summary {
     let measured: Vec<Measured<'_>> = runs
         .iter()
         .filter_map(|entry| {

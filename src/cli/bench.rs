@@ -1,4 +1,5 @@
-//! `ringpace bench` and `ringpace report`: a file or a directory to a table and a page.
+//! `ringpace bench`, `ringpace report` and `ringpace compare`: files and directories to tables and a
+//! page.
 
 use super::{Failure, print};
 use crate::bench::{self, BenchError, Overrides, Plan};
@@ -78,6 +79,34 @@ impl ReportArgs {
         let page = self.html.unwrap_or_else(|| self.dir.join("report.html"));
         report::write_html(&bench, &page).map_err(Failure::run)?;
         print(&format!("{}\n", page.display()));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Compare two sets of results: quantiles side by side, and whether they can be told apart.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "compare")]
+pub(super) struct CompareArgs {
+    /// what was before: a bench's directory, a run's .json, or a directory of such files as repeats
+    #[argh(positional)]
+    base: PathBuf,
+
+    /// what is compared with it: the same
+    #[argh(positional)]
+    new: PathBuf,
+
+    /// compare even what did not get the same requests at the same moments
+    #[argh(switch)]
+    anyway: bool,
+}
+
+impl CompareArgs {
+    /// Prints the differences, new less base.
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let compared =
+            bench::compare::compare(&self.base, &self.new, self.anyway).map_err(of_bench)?;
+        let [base, new] = &compared.sides;
+        print(&report::compared_table(base, new, &compared.warnings, &compared.differences));
         Ok(ExitCode::SUCCESS)
     }
 }

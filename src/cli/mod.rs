@@ -30,6 +30,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Report(bench::ReportArgs),
     Merge(merge::MergeArgs),
+    Compare(bench::CompareArgs),
     Doctor(doctor::DoctorArgs),
     Version(VersionArgs),
 }
@@ -82,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => args.run(),
         Command::Report(args) => args.run(),
         Command::Merge(args) => args.run(),
+        Command::Compare(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Version(_) => {
             print(concat!("ringpace ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -56,6 +56,10 @@ pub(super) struct PaceArgs {
     #[argh(option)]
     max_connections: Option<usize>,
 
+    /// open connections until every core of the server has as many; ringpace's says which has one
+    #[argh(switch)]
+    spread: bool,
+
     /// threads, each pinned to one of --cpus, or else to one of the last CPUs; default as many as
     /// --cpus, or one that is not pinned
     #[argh(option, short = 't')]
@@ -245,6 +249,7 @@ impl PaceArgs {
             backend: self.backend,
             timestamps: self.timestamps,
             wait: self.wait,
+            spread: self.spread,
             host: host::describe(),
             outputs: Outputs {
                 json: self.json.clone(),

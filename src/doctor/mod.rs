@@ -89,6 +89,11 @@ pub fn examine(options: &Options) -> Report {
     diagnose(&machine, measured)
 }
 
+/// Where every CPU of this machine stands.
+pub fn topology() -> Topology {
+    Topology::read(&Machine::new(Path::new("/"), usable_cpus()))
+}
+
 /// What files do not tell.
 #[derive(Debug)]
 struct Measured {

@@ -1,8 +1,8 @@
 //! The pacer: loads an HTTP/1.1 server at an exact rate and says how exact it was.
 //!
 //! Sans-IO cores: [`arrivals`], [`course`], [`replay`], [`schedule`], [`catch_up`] and [`agenda`]
-//! (when), [`mix`], [`template`] and [`capture`] (what), [`conn`], [`outstanding`] and [`pool`]
-//! (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
+//! (when), [`mix`], [`template`] and [`capture`] (what), [`conn`], [`outstanding`], [`pool`] and
+//! [`spread`] (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
 //! [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
 //! together and merges what they recorded; [`selftest`] has it measure itself. Start at [`run`].
@@ -31,6 +31,7 @@ pub mod replay;
 pub mod schedule;
 pub mod selftest;
 pub mod spans;
+pub mod spread;
 pub mod stalls;
 pub mod template;
 pub mod threshold;
@@ -57,6 +58,7 @@ use live::Live;
 use pool::Limits;
 use recorder::{Recorder, quantiles};
 use schedule::Lane;
+use spread::Seats;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -227,6 +229,8 @@ struct LaneEnd {
     recorder: Recorder,
     disturbance: Disturbance,
     stamps: Option<Stamps>,
+    /// Connections of each core of the server, if they were spread.
+    seats: Option<Seats>,
 }
 
 /// The life of one thread. However it goes, it passes the gate once, for the others wait there.
@@ -293,17 +297,21 @@ fn drive<D: Driver>(
         let mut worker =
             Worker::new(task, &plan.mix, &plan.url.authority(), driver, MonotonicClock)
                 .observed(feed);
-        worker.establish(stop).map(|()| worker)
+        let seats = match plan.spread {
+            true => worker.establish_evenly(&plan.url.authority(), stop).map(Some),
+            false => worker.establish(stop).map(|()| None),
+        };
+        seats.map(|seats| (worker, seats))
     });
     let before = Snapshot::take(cpu);
     let start = gate.pass(established.is_ok());
-    let mut worker = established.map_err(|error| explain(plan, connections, error))?;
+    let (mut worker, seats) = established.map_err(|error| explain(plan, connections, error))?;
     // Another thread is not ready, and says why.
     let start = start.ok_or(PaceError::Stopped)?;
     let measured = worker.pace(start, stop).map_err(PaceError::Driver)?;
     let disturbance = before.since();
     let stamps = worker.take_stamps();
-    Ok(LaneEnd { start, measured, recorder: worker.into_recorder(), disturbance, stamps })
+    Ok(LaneEnd { start, measured, recorder: worker.into_recorder(), disturbance, stamps, seats })
 }
 
 fn explain(plan: &Plan, connections: usize, error: EstablishError) -> PaceError {
@@ -315,6 +323,7 @@ fn explain(plan: &Plan, connections: usize, error: EstablishError) -> PaceError 
         }
         EstablishError::Stopped => PaceError::Stopped,
         EstablishError::Driver(error) => PaceError::Driver(error),
+        EstablishError::Spread(error) => PaceError::Plan(error.to_string()),
     }
 }
 
@@ -341,11 +350,18 @@ fn merge(plan: &Plan, ends: Vec<Result<LaneEnd, PaceError>>) -> Result<Outcome, 
         if let (Some(all), Some(stamps)) = (&mut all.stamps, &lane.stamps) {
             all.merge(stamps);
         }
+        if let (Some(all), Some(lane)) = (&mut all.seats, &lane.seats) {
+            all.merge(lane);
+        }
     }
-    let mut outcome = Outcome::new(plan, all.recorder, all.start + plan.warmup, all.measured);
+    let measured_from = all.start + plan.warmup;
+    let mut outcome = Outcome::new(plan, all.recorder, measured_from, all.measured);
     let disturbance = serde_json::to_value(all.disturbance).expect("it is plain data");
     outcome.run.kernel_stamps = all.stamps.as_ref().map(stamped);
     outcome.run.host.insert(String::from("disturbance"), disturbance);
+    if let (Some(seats), Some(pacer)) = (all.seats, outcome.run.host.get_mut("pacer")) {
+        pacer["spread"] = serde_json::json!(seats.taken());
+    }
     Ok(outcome)
 }
 

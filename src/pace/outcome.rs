@@ -88,7 +88,7 @@ impl Outcome {
             without_stalls,
             requests: kinds.map(|(kind, record)| request_kind(&kind.name, record)).collect(),
             lateness_histogram: Some(encode(recorder.lateness())),
-            host: host(plan, &recorder),
+            host: host(plan, &recorder, measured_from),
             version: String::from(env!("CARGO_PKG_VERSION")),
         };
         Outcome { run, recorder, duration }
@@ -133,10 +133,17 @@ fn per_second(count: u64, span: Nanos) -> f64 {
     if span == Nanos::ZERO { 0.0 } else { count as f64 / span.as_secs_f64() }
 }
 
-/// What the plan says of the machine, and the pacer's settings on it under `pacer`.
-fn host(plan: &Plan, recorder: &Recorder) -> serde_json::Map<String, serde_json::Value> {
+/// What the plan says of the machine, when measuring began on its clock, and the pacer's settings on
+/// it under `pacer`.
+fn host(
+    plan: &Plan,
+    recorder: &Recorder,
+    measured_from: Mono,
+) -> serde_json::Map<String, serde_json::Value> {
     let connections = recorder.connections;
     let mut host = plan.host.clone();
+    // For whoever samples the server meanwhile from another process.
+    host.insert(String::from("measured_begin_mono_ns"), measured_from.0.into());
     host.insert(
         String::from("pacer"),
         serde_json::json!({
@@ -160,4 +167,19 @@ fn host(plan: &Plan, recorder: &Recorder) -> serde_json::Map<String, serde_json:
         }),
     );
     host
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::stalls::StallMeter;
+
+    #[test]
+    fn a_run_says_when_measuring_began_on_the_machines_clock() {
+        let plan =
+            Plan::new("http://h/".parse().unwrap(), "1".parse().unwrap(), Nanos::from_secs(1));
+        let recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
+        let run = Outcome::new(&plan, recorder, Mono(77), Nanos::from_secs(1)).run;
+        assert_eq!(run.host["measured_begin_mono_ns"], 77);
+    }
 }

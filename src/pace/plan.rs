@@ -41,6 +41,8 @@ pub struct Plan {
     pub timestamps: Timestamps,
     /// What threads do with slack.
     pub wait: PaceWait,
+    /// Before the start, every core of the server has as many connections as any other, or one more.
+    pub spread: bool,
     /// What is done about overdue requests.
     pub catch_up: CatchUp,
     /// What `host` of the results says beside the pacer's own settings.
@@ -193,6 +195,7 @@ impl Plan {
             backend: Backend::default(),
             timestamps: Timestamps::default(),
             wait: PaceWait::default(),
+            spread: false,
             catch_up: CatchUp::default(),
             host: serde_json::Map::new(),
             outputs: Outputs::default(),

@@ -316,6 +316,11 @@ impl Pool {
         self.closing.pop()
     }
 
+    /// The worker has no use for this connection, which is idle; poll for its close.
+    pub fn give_up(&mut self, now: Mono, id: Key) {
+        self.abandon(now, id);
+    }
+
     /// Whether the attempt to make this connection goes on.
     pub fn is_connecting(&mut self, id: Key) -> bool {
         self.conn(id).is_some_and(|conn| conn.standing() == Standing::Connecting)

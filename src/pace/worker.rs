@@ -8,7 +8,8 @@
 //! same loop. Not here: what happens to a request (see `pool`), threads and pinning (see
 //! `pace::run`).
 //!
-//! Order of use: [`Worker::establish`], [`Worker::pace`], [`Worker::into_recorder`].
+//! Order of use: [`Worker::establish`] or [`Worker::establish_evenly`], [`Worker::pace`],
+//! [`Worker::into_recorder`].
 
 use super::agenda::Agenda;
 use super::catch_up::{CatchUp, Fate};
@@ -17,6 +18,7 @@ use super::plan::PaceWait;
 use super::pool::{Assignment, Limits, Pool};
 use super::recorder::Recorder;
 use super::schedule::{Horizon, Lane, Load};
+use super::spread::SpreadError;
 use super::stalls::{Activity, StallMeter};
 use crate::clock::Clock;
 use crate::io::net::Address;
@@ -29,6 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub mod feed;
 pub mod observer;
 mod outgoing;
+mod seating;
 
 use feed::Feed;
 use outgoing::Outgoing;
@@ -67,6 +70,8 @@ pub enum EstablishError {
     Stopped,
     /// The driver failed.
     Driver(io::Error),
+    /// The connections cannot be spread.
+    Spread(SpreadError),
 }
 
 /// Closest to the next due time that the driver is still turned. Chosen: about twice what a turn
@@ -329,32 +334,25 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         driver.turn(wait, |event| {
             let now = clock.now();
             pool.recorder.stalls.mark(now, Activity::Syscall);
-            match event {
-                Event::Received(id, bytes) => pool.handle_bytes(now, id, bytes),
-                Event::Connected(id) => pool.handle_connected(now, id),
-                Event::Sent(id) => pool.handle_sent(now, id),
-                Event::ReceivedEnd(id) => pool.handle_end(now, id),
-                Event::Failed(id, error) => {
-                    if pool.is_connecting(id) {
-                        *connect_error = Some(error);
-                    }
-                    pool.handle_failed(now, id);
-                }
-                Event::Accepted(_) | Event::Woken => {}
-            }
+            hear(now, event, pool, connect_error);
         })?;
         self.mark(Activity::Syscall);
         Ok(())
     }
 
-    fn connect(&mut self) {
+    /// Begins one connection; `None` if even that failed.
+    fn connect(&mut self) -> Option<ConnId> {
         let connecting: io::Result<ConnId> = self.driver.connect(self.task.to);
         let now = self.mark(Activity::Syscall);
         match connecting {
-            Ok(id) => self.pool.handle_connecting(now, id),
+            Ok(id) => {
+                self.pool.handle_connecting(now, id);
+                Some(id)
+            }
             Err(error) => {
                 self.connect_error = Some(error);
                 self.pool.handle_connect_failed(now);
+                None
             }
         }
     }
@@ -381,6 +379,23 @@ fn send_at(agenda: &mut Agenda<'_>, now: Mono) -> Option<Mono> {
         Fate::SendAt(at) => at,
         Fate::Skip => now,
     })
+}
+
+/// Tells the pool what the driver reports at `now`.
+fn hear(now: Mono, event: Event<'_>, pool: &mut Pool, connect_error: &mut Option<io::Error>) {
+    match event {
+        Event::Received(id, bytes) => pool.handle_bytes(now, id, bytes),
+        Event::Connected(id) => pool.handle_connected(now, id),
+        Event::Sent(id) => pool.handle_sent(now, id),
+        Event::ReceivedEnd(id) => pool.handle_end(now, id),
+        Event::Failed(id, error) => {
+            if pool.is_connecting(id) {
+                *connect_error = Some(error);
+            }
+            pool.handle_failed(now, id);
+        }
+        Event::Accepted(_) | Event::Woken => {}
+    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,19 @@
 //! percentile curves. No script: hovering a point shows its value by SVG's own means. Every text
 //! that comes from a file is escaped.
 
+use super::differences::{FINDINGS_NOTE, figures, finding, pair, setting};
 use super::figure::{
     FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, lost, megabytes, scope,
     verdicts,
 };
 use super::plots::{Curve, Point, percentile_plot};
 use super::table::outcome;
-use crate::results::bench::{Bench, KindSummary, Spreads, Summary};
+use crate::results::bench::{
+    Bench, Difference, Finding, KindSummary, Spreads, Summary, TargetRecord,
+};
+use machine::machine;
+
+mod machine;
 
 /// The page.
 pub fn html(bench: &Bench) -> String {
@@ -28,10 +34,12 @@ pub fn html(bench: &Bench) -> String {
         page += "<p class=\"bad\">Interrupted: not every run was made.</p>\n";
     }
     page += &list("Notes", &bench.notes);
+    page += &varied(bench);
     for rate in &bench.plan.rates {
         let summaries: Vec<&Summary> =
             bench.summaries.iter().filter(|summary| summary.rate == *rate).collect();
         page += &at_rate(rate, &summaries);
+        page += &differences(bench, rate);
     }
     page += &troubles(bench);
     page += &claims(bench);
@@ -116,8 +124,8 @@ fn usage_table(summaries: &[&Summary]) -> String {
         "CPU %",
         "CPU us per request",
         "RSS",
-        "switches/s",
-        "achieved/s",
+        "switches per s",
+        "achieved per s",
     ];
     let (p50, p99) = (&QUANTILES[0], &QUANTILES[3]);
     let body = summaries.iter().enumerate().map(|(colour, summary)| {
@@ -159,10 +167,15 @@ fn table(
     )
 }
 
+/// A cell that is read and not compared: flush left, and broken where it is long.
+fn words(markup: &str) -> String {
+    format!("<div class=\"words\">{markup}</div>")
+}
+
 fn swatch(colour: usize, name: &str) -> String {
     format!(
-        "<svg class=\"swatch\" viewBox=\"0 0 24 8\" aria-hidden=\"true\">\
-         <path class=\"curve s{colour}\" d=\"M0 4H24\"/></svg> {}",
+        "<span class=\"name\"><svg class=\"swatch\" viewBox=\"0 0 24 8\" aria-hidden=\"true\">\
+         <path class=\"curve s{colour}\" d=\"M0 4H24\"/></svg> {}</span>",
         escaped(name)
     )
 }
@@ -170,9 +183,11 @@ fn swatch(colour: usize, name: &str) -> String {
 fn plot(what: &str, rows: &[Row<'_>]) -> String {
     let curves: Vec<Curve> = rows.iter().map(|row| curve(*row)).collect();
     let title = format!("Response time of {what} by percentile, on the scale of nines");
+    let legend: String =
+        rows.iter().map(|(colour, summary, _)| swatch(*colour, &summary.target)).collect();
     format!(
-        "<figure>\n{}<figcaption>{}; faint: each repeat. A curve ends where requests that failed or \
-         never finished begin.</figcaption>\n</figure>\n",
+        "<figure>\n<p class=\"legend\">{legend}</p>\n{}<figcaption>{}; faint: each repeat. A curve ends \
+         where requests that failed or never finished begin.</figcaption>\n</figure>\n",
         percentile_plot(&title, &curves),
         escaped(&title)
     )
@@ -209,6 +224,58 @@ fn points(spreads: &Spreads, value: impl Fn(&Quantile) -> Option<u64>) -> Vec<Po
         .collect()
 }
 
+/// The targets that axes made, and the flags by which they differ.
+fn varied(bench: &Bench) -> String {
+    let made: Vec<&TargetRecord> =
+        bench.plan.targets.iter().filter(|target| !target.varied.is_empty()).collect();
+    if made.is_empty() {
+        return String::new();
+    }
+    let body = made.iter().map(|target| {
+        let flags: Vec<String> = target.varied.iter().map(setting).collect();
+        let flags = escaped(&flags.join(" "));
+        (escaped(&target.name), vec![words(&format!("<code>{flags}</code>"))])
+    });
+    table("Flags by which the targets differ", &["target", "varied"], body)
+}
+
+/// A table for each pair of targets.
+fn differences(bench: &Bench, rate: &str) -> String {
+    let mut pairs: Vec<(String, Vec<&Difference>)> = Vec::new();
+    for difference in bench.differences.iter().filter(|of| of.rate == rate) {
+        let title = pair(bench, difference);
+        match pairs.last_mut() {
+            Some((last, of_pair)) if *last == title => of_pair.push(difference),
+            _ => pairs.push((title, vec![difference])),
+        }
+    }
+    if pairs.is_empty() {
+        return String::new();
+    }
+    let heads =
+        ["request", "figure", "base", "target", "difference", "interval", "what may be said"];
+    let tables = pairs.iter().map(|(title, of_pair)| {
+        let mut last = "";
+        let body = of_pair.iter().map(|of| {
+            let head = if of.request == last { String::new() } else { escaped(&of.request) };
+            last = &of.request;
+            (head, difference_cells(of))
+        });
+        table(title, &heads, body)
+    });
+    let text: String = tables.collect();
+    format!("<h3>Differences</h3>\n{text}<p class=\"note\">{}</p>\n", escaped(FINDINGS_NOTE))
+}
+
+/// Faint if nothing may be said.
+fn difference_cells(difference: &Difference) -> Vec<String> {
+    let told_apart = matches!(difference.finding, Finding::Higher | Finding::Lower);
+    let class = if told_apart { "" } else { " class=\"dim\"" };
+    let cells = std::iter::once(difference.figure.clone()).chain(figures(difference));
+    let cells = cells.chain([finding(difference)]);
+    cells.map(|cell| format!("<span{class}>{}</span>", escaped(&cell))).collect()
+}
+
 fn troubles(bench: &Bench) -> String {
     let mut lines: Vec<String> = failures(bench).collect();
     for summary in &bench.summaries {
@@ -228,26 +295,13 @@ fn claims(bench: &Bench) -> String {
     let body = bench.claims.iter().map(|claim| {
         let cells = vec![
             escaped(outcome(claim.outcome)),
-            format!("<code>{}</code>", escaped(&claim.expr)),
-            escaped(&claim.figures.join("; ")),
+            words(&format!("<code>{}</code>", escaped(&claim.expr))),
+            words(&escaped(&claim.figures.join("; "))),
         ];
         (escaped(&claim.text), cells)
     });
     let text = table("Judged by the medians", &["claim", "outcome", "expression", "figures"], body);
     format!("<h2>Claims</h2>\n{text}")
-}
-
-fn machine(bench: &Bench) -> String {
-    let mut rows = String::new();
-    for (key, value) in &bench.host {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        rows += &format!("<dt>{}</dt><dd>{}</dd>\n", escaped(key), escaped(&value));
-    }
-    for target in &bench.plan.targets {
-        let command = escaped(&target.command.join(" "));
-        rows += &format!("<dt>{}</dt><dd><code>{command}</code></dd>\n", escaped(&target.name));
-    }
-    format!("<h2>Machine and targets</h2>\n<dl>\n{rows}</dl>\n")
 }
 
 fn list(title: &str, lines: &[String]) -> String {
@@ -288,9 +342,15 @@ main{max-width:72rem;margin:0 auto;padding:1rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--dim);padding:.5rem 0}
-th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
-th:first-child{text-align:left;white-space:nowrap}
+th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;
+white-space:nowrap}
+thead th{vertical-align:bottom;white-space:normal}
+.words{text-align:left;white-space:normal;overflow-wrap:anywhere}
+th:first-child{text-align:left}
+.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;margin:0}
+.name{white-space:nowrap}
 td small{display:block;color:var(--dim)}
+.dim{color:var(--dim)}
 .note,figcaption{color:var(--dim);font-size:.875rem}
 .bad{color:var(--c1);font-weight:600}
 figure{margin:1rem 0}

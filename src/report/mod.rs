@@ -4,6 +4,7 @@
 //! Everything shown is in `bench.json`; nothing is worked out here but layout. Pure, except
 //! [`load`] and [`write_html`].
 
+mod differences;
 mod figure;
 mod html;
 mod merged;
@@ -16,6 +17,7 @@ mod wrk2;
 use crate::results::bench::{BENCH_SCHEMA, Bench};
 use std::path::Path;
 
+pub use differences::compared_table;
 pub use html::html;
 pub use merged::merged;
 pub use selftest::selftest;

@@ -67,8 +67,44 @@ pub(super) fn percentile_plot(title: &str, curves: &[Curve]) -> String {
 /// Where the axes lie.
 struct Frame {
     nines_most: f64,
-    log_least: f64,
-    log_most: f64,
+    /// In ns; a step of the axis, as `most` is.
+    least: f64,
+    most: f64,
+}
+
+/// Chosen: a curve keeps off the edge by some 2 % of a decade.
+const EDGE: f64 = 1.05;
+
+/// Steps of a decade that are labelled if there is room.
+const STEPS: [f64; 3] = [1.0, 2.0, 5.0];
+
+/// Chosen: more labels than this stand too close; then only decades and both ends are labelled.
+const LABELS_MAX: usize = 9;
+
+/// The greatest step up to `ns`, which is positive.
+fn step_down(ns: f64) -> f64 {
+    let decade = 10f64.powi(ns.log10().floor() as i32);
+    let fitting = STEPS.iter().rev().map(|step| step * decade).find(|step| *step <= ns);
+    fitting.unwrap_or(decade)
+}
+
+/// The least step from `ns` on.
+fn step_up(ns: f64) -> f64 {
+    let decade = 10f64.powi(ns.log10().floor() as i32);
+    STEPS.iter().map(|step| step * decade).find(|step| *step >= ns).unwrap_or(10.0 * decade)
+}
+
+/// The steps of the axis between `least` and `most`, which are steps themselves.
+fn steps(least: f64, most: f64) -> Vec<f64> {
+    let mut all = vec![least];
+    while let Some(last) = all.last().copied().filter(|last| *last < most / EDGE) {
+        all.push(step_up(last * EDGE));
+    }
+    let is_decade = |ns: &f64| (ns.log10() - ns.log10().round()).abs() < 1e-9;
+    if all.len() > LABELS_MAX {
+        all.retain(|ns| is_decade(ns) || *ns == least || *ns == most);
+    }
+    all
 }
 
 impl Frame {
@@ -82,12 +118,9 @@ impl Frame {
         let least = points().map(|point| point.ns).min()?;
         let most = points().map(|point| point.ns).max()?;
         let nines = points().map(|point| point.nines).fold(NINES_LEAST, f64::max);
-        Some(Frame {
-            nines_most: nines.ceil().max(2.0),
-            log_least: (least as f64).log10().floor(),
-            // A tenth more, or a flat line would lie on the edge.
-            log_most: ((most as f64).log10() + 0.1).ceil(),
-        })
+        // A little more, or a flat line would lie on the edge.
+        let (least, most) = (step_down(least as f64 / EDGE), step_up(most as f64 * EDGE));
+        Some(Frame { nines_most: nines.max(2.0), least, most })
     }
 
     fn x(&self, nines: f64) -> f64 {
@@ -95,27 +128,28 @@ impl Frame {
         LEFT + share * (WIDTH - LEFT - RIGHT)
     }
 
-    fn y(&self, ns: u64) -> f64 {
-        let log = (ns.max(1) as f64).log10();
-        let share = (log - self.log_least) / (self.log_most - self.log_least);
+    fn y(&self, ns: f64) -> f64 {
+        let share = (ns.max(self.least) / self.least).ln() / (self.most / self.least).ln();
         HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
     }
 
     fn grid(&self) -> String {
         let mut svg = String::new();
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
-        for decade in self.log_least as i32..=self.log_most as i32 {
-            let ns = 10f64.powi(decade) as u64;
-            let y = self.y(ns);
+        for step in steps(self.least, self.most) {
+            let y = self.y(step);
             let _ = writeln!(
                 svg,
                 "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>\
                  <text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 LEFT - 8.0,
                 y + 4.0,
-                decade_label(ns)
+                step_label(step)
             );
         }
+        let (top, left) = (TOP, LEFT);
+        let _ =
+            writeln!(svg, "<path class=\"grid\" d=\"M{left} {top}H{right}V{bottom}H{left}Z\"/>");
         for (nines, label) in TICKS.iter().filter(|(nines, _)| *nines <= self.nines_most) {
             let x = self.x(*nines);
             let _ = writeln!(
@@ -140,7 +174,7 @@ impl Frame {
                 "<circle class=\"s{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\"><title>{} {}: {}</title></circle>",
                 curve.colour,
                 self.x(point.nines),
-                self.y(point.ns),
+                self.y(point.ns as f64),
                 escaped(&curve.name),
                 point.name,
                 Nanos(point.ns)
@@ -153,7 +187,7 @@ impl Frame {
         let mut path = String::new();
         for point in points {
             let verb = if path.is_empty() { 'M' } else { 'L' };
-            let _ = write!(path, "{verb}{:.1} {:.1}", self.x(point.nines), self.y(point.ns));
+            let _ = write!(path, "{verb}{:.1} {:.1}", self.x(point.nines), self.y(point.ns as f64));
         }
         path
     }
@@ -170,12 +204,16 @@ const TICKS: [(f64, &str); 8] = [
     (7.0, "p99.99999"),
 ];
 
-/// `100 us`; a power of ten needs no decimals.
-fn decade_label(ns: u64) -> String {
-    match ns {
-        0..1_000 => format!("{ns} ns"),
-        1_000..1_000_000 => format!("{} us", ns / 1_000),
-        1_000_000..1_000_000_000 => format!("{} ms", ns / 1_000_000),
-        _ => format!("{} s", ns / 1_000_000_000),
-    }
+/// `200 us`; a step needs no decimals.
+fn step_label(ns: f64) -> String {
+    let (value, unit) = match ns {
+        ..1e3 => (ns, "ns"),
+        1e3..1e6 => (ns / 1e3, "us"),
+        1e6..1e9 => (ns / 1e6, "ms"),
+        _ => (ns / 1e9, "s"),
+    };
+    format!("{value} {unit}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The terminal table: plain text, aligned, at most 110 columns for names of usual length.
 
+use super::differences::{FINDINGS_NOTE, differences, setting};
 use super::figure::{
     FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, lost, megabytes, scope,
     verdicts,
@@ -12,6 +13,7 @@ pub fn render_table(bench: &Bench) -> String {
     for note in &bench.notes {
         text += &wrapped(&format!("note: {note}"));
     }
+    text += &varied(bench);
     for rate in &bench.plan.rates {
         let summaries: Vec<&Summary> =
             bench.summaries.iter().filter(|summary| summary.rate == *rate).collect();
@@ -20,12 +22,28 @@ pub fn render_table(bench: &Bench) -> String {
             text += &latencies(&summaries);
             text += &format!("\nPacer and servers at {rate}/s\n");
             text += &machines(&summaries);
+            text += &differences(bench, rate);
         }
     }
     text += &footnotes(bench);
     text += &troubles(bench);
     text += &claims(bench);
     text
+}
+
+/// The targets that axes made, and the flags by which they differ.
+fn varied(bench: &Bench) -> String {
+    let made = bench.plan.targets.iter().filter(|target| !target.varied.is_empty());
+    let rows: Vec<Vec<String>> = made
+        .map(|target| {
+            let flags = target.varied.iter().map(setting);
+            std::iter::once(format!("  {}", target.name)).chain(flags).collect()
+        })
+        .collect();
+    match rows.as_slice() {
+        [] => String::new(),
+        rows => format!("\nVaried\n{}", aligned(rows, usize::MAX)),
+    }
 }
 
 /// Per target and request kind: medians, and below them the range of the repeats.
@@ -111,6 +129,10 @@ fn footnotes(bench: &Bench) -> String {
         "\nMedian of the repeats; below it their least and most. Response time runs from when a request\n\
          was due. late: sent - intended; calm: the same over requests that no stall of the pacer overlaps.\n",
     );
+    if !bench.differences.is_empty() {
+        text += FINDINGS_NOTE;
+        text += "\n";
+    }
     if any_thin {
         text += FEW_NOTE;
         text += "\n";
@@ -157,7 +179,7 @@ pub(super) fn outcome(outcome: ClaimOutcome) -> &'static str {
     }
 }
 
-fn listed(title: &str, lines: &[String]) -> String {
+pub(super) fn listed(title: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
@@ -171,7 +193,7 @@ const COLUMNS: usize = 110;
 
 /// `line` broken between words, the rest of it indented further; ends with a newline. A word that is
 /// longer than a line stays whole, so that a path can be copied.
-fn wrapped(line: &str) -> String {
+pub(super) fn wrapped(line: &str) -> String {
     let indent = line.len() - line.trim_start().len();
     let mut text = " ".repeat(indent);
     let mut column = indent;
@@ -191,7 +213,7 @@ fn wrapped(line: &str) -> String {
 }
 
 /// Columns as wide as their widest cell; the first `left` are flush left, the others right.
-fn aligned(rows: &[Vec<String>], left: usize) -> String {
+pub(super) fn aligned(rows: &[Vec<String>], left: usize) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()

@@ -1,13 +1,14 @@
 //! The on-disk schema of a bench: what `bench.json` holds (`ringpace.bench/1`).
 //!
 //! It is written anew after every run, so a bench that was interrupted has its finished runs here
-//! and `complete` is false. `runs` is what was measured; `summaries`, `comparisons` and `claims` are
-//! worked out from it. As in a run, a latency of `null` is +infinity. Not here: how a figure comes
-//! about; see `bench::summary`, `bench::claim` and `bench::sampler`.
+//! and `complete` is false. `runs` is what was measured; `summaries`, `comparisons`, `differences` and
+//! `claims` are worked out from it. As in a run, a latency of `null` is +infinity. Not here: how a
+//! figure comes about; see `bench::summary`, `bench::claim` and `bench::sampler`.
 
 use super::{Errors, Run, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The name and version of the schema of [`Bench`].
 pub const BENCH_SCHEMA: &str = "ringpace.bench/1";
@@ -37,6 +38,9 @@ pub struct Bench {
     pub summaries: Vec<Summary>,
     /// Each target against the first.
     pub comparisons: Vec<Comparison>,
+    /// Each target against the one it is compared with: whether they differ, and how sure that is.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
     /// The claims of the file, judged.
     pub claims: Vec<ClaimResult>,
 }
@@ -62,6 +66,9 @@ pub struct PlanRecord {
     pub connections: u32,
     /// Connections allowed; `null`: the pacer's own bound.
     pub max_connections: Option<u32>,
+    /// Whether they were spread evenly over the cores of our own server.
+    #[serde(default)]
+    pub spread: bool,
     /// CPUs of the pacer.
     pub pacer_cpus: String,
     /// Seed of arrivals, of the mix and of the order of the rates.
@@ -84,6 +91,41 @@ pub struct TargetRecord {
     pub env: BTreeMap<String, String>,
     /// CPUs it may run on; `null`: all.
     pub cpus: Option<String>,
+    /// The flags that axes of the file set, by which it differs from other targets.
+    #[serde(default)]
+    pub varied: Vec<Varied>,
+}
+
+/// A flag that an axis of the file set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Varied {
+    /// `--wait`.
+    pub flag: String,
+    /// What it was set to.
+    pub value: FlagValue,
+    /// The target that differs from this one in this flag only, and is what it is compared with;
+    /// `null` if this one has the first value.
+    pub against: Option<String>,
+}
+
+/// What a flag is set to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FlagValue {
+    /// The flag by itself, or not at all.
+    Switch(bool),
+    /// The flag with this value.
+    Word(String),
+}
+
+impl fmt::Display for FlagValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            FlagValue::Switch(true) => "on",
+            FlagValue::Switch(false) => "off",
+            FlagValue::Word(word) => word,
+        })
+    }
 }
 
 /// One target at one rate, once.
@@ -256,6 +298,69 @@ pub struct Comparison {
     pub target: String,
     /// `target / base`; `null` where either is unknown or +infinity.
     pub ratio: Option<f64>,
+}
+
+/// A figure of one target less that of another, over the repeats. Where it is in ns, `null` is
+/// infinite, or unknown if there is no repeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Offered rate, as typed.
+    pub rate: String,
+    /// The target compared with.
+    pub base: String,
+    /// The target compared.
+    pub target: String,
+    /// The one flag by which they differ, if axes made them.
+    pub flag: Option<String>,
+    /// `total`, or the request's name in the mix.
+    pub request: String,
+    /// `p50`, `p95`, `p99`, `p99.9` of the response time; `cpu`: the server's CPU time per request.
+    pub figure: String,
+    /// Median of the repeats of `base`.
+    pub base_ns: Option<f64>,
+    /// Median of the repeats of `target`.
+    pub target_ns: Option<f64>,
+    /// Target less base: the median of the differences of every repeat of the one and every of the
+    /// other.
+    pub difference_ns: Option<f64>,
+    /// Where it lies; `null` with too few repeats.
+    pub interval: Option<Interval>,
+    /// The instrument's own: the pacer's lateness at this quantile, and the histogram's step. A
+    /// difference up to this is not believed.
+    pub error_ns: Option<f64>,
+    /// What may be said.
+    pub finding: Finding,
+}
+
+/// An interval of confidence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Its lower end; `null` is -infinity.
+    pub low_ns: Option<f64>,
+    /// Its upper end; `null` is +infinity.
+    pub high_ns: Option<f64>,
+    /// How often such an interval holds the truth, in 0..=1.
+    pub confidence: f64,
+}
+
+/// What may be said of a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// The target has more.
+    Higher,
+    /// The target has less.
+    Lower,
+    /// Too few repeats for any interval.
+    TooFewRepeats,
+    /// Too few requests beyond the quantile.
+    TooFewRequests,
+    /// The interval holds zero.
+    HoldsZero,
+    /// The difference is within the instrument's own error.
+    WithinError,
+    /// Every repeat of one side is INVALID: the figures are the pacer's or the machine's.
+    Invalid,
 }
 
 /// A claim of the file and what became of it.

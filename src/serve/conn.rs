@@ -469,7 +469,7 @@ impl Conn {
         content: &[u8],
         around: &Surroundings<'_>,
     ) {
-        let metrics = || around.metrics.render();
+        let metrics = || around.metrics.render(around.tally);
         let (debt, wait) = match api::answer(call, content, around.home, metrics) {
             Answer::Now(reply) => return self.settle(now, request, &reply, around),
             Answer::Command(change) => (Debt::Command(change), around.settings.device_latency),

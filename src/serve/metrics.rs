@@ -160,9 +160,14 @@ impl Metrics {
         &self.0[index].cpu
     }
 
-    /// All counts in Prometheus's text format 0.0.4.
-    pub fn render(&self) -> String {
+    /// All counts in Prometheus's text format 0.0.4. `answering` is the tally of the core that answers:
+    /// whoever asks on a connection learns by it whose the connection is.
+    pub fn render(&self, answering: &Tally) -> String {
         let mut text = String::with_capacity(4096);
+        head(&mut text, "answering_core", "gauge", "The core that answers this request.");
+        for core in self.0.iter().filter(|core| std::ptr::eq(&core.tally, answering)) {
+            sample(&mut text, "answering_core", &format!("core=\"{}\"", core.cpu), 1);
+        }
         head(&mut text, "requests_total", "counter", "Requests answered.");
         for core in self.0.iter() {
             for ((_, path), counts) in Path::ALL.iter().zip(&core.tally.answers) {
@@ -204,8 +209,9 @@ mod tests {
         metrics.tally(0).answered(Path::Status, 200);
         metrics.tally(1).answered(Path::Other, 499);
         metrics.tally(1).connections.set(7);
-        let text = metrics.render();
+        let text = metrics.render(metrics.tally(1));
         for line in [
+            "ringpace_answering_core{core=\"3\"} 1",
             "ringpace_requests_total{core=\"0\",path=\"/devices/status\",status=\"200\"} 1",
             "ringpace_requests_total{core=\"3\",path=\"other\",status=\"other\"} 1",
             "ringpace_connections{core=\"3\"} 7",
@@ -213,6 +219,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
+        assert!(!text.contains("answering_core{core=\"0\"}"), "{text}");
     }
 
     #[test]

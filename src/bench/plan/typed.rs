@@ -1,10 +1,15 @@
 //! The experiment file as typed -> [`Plan`]. Every error says `file:line: sentence`.
 
+use super::axis::Combine;
+use super::placement::Placement;
 use super::{CommandLine, Launch, OfferedRate, Plan, Target};
+
+mod axes;
 use crate::bench::BenchError;
 use crate::bench::claim::Claim;
 use crate::io::topology::CpuList;
 use crate::units::{Nanos, Rate};
+use axes::{Axes, TypedAxis};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use std::collections::BTreeMap;
@@ -35,11 +40,16 @@ struct TypedPlan {
     mix: Spanned<String>,
     connections: Option<Spanned<u32>>,
     max_connections: Option<Spanned<u32>>,
+    #[serde(default)]
+    spread: bool,
     pacer_cpus: Parsed<CpuList>,
     seed: Option<u64>,
     timeout: Option<Spanned<Parsed<Nanos>>>,
+    combine: Option<Spanned<Parsed<Combine>>>,
     #[serde(default)]
     target: Vec<Spanned<TypedTarget>>,
+    #[serde(default)]
+    axis: Vec<Spanned<TypedAxis>>,
     #[serde(default)]
     claim: Vec<Spanned<TypedClaim>>,
 }
@@ -47,7 +57,7 @@ struct TypedPlan {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TypedTarget {
-    name: Spanned<String>,
+    name: Option<Spanned<String>>,
     serve: Option<Spanned<Vec<String>>>,
     command: Option<Spanned<Vec<String>>>,
     env: Option<Spanned<BTreeMap<String, String>>>,
@@ -79,6 +89,8 @@ impl Source<'_> {
     }
 
     fn plan(&self, typed: TypedPlan) -> Result<Plan, BenchError> {
+        let axes = self.axes(&typed.axis, typed.combine.as_ref(), &typed.target)?;
+        let targets = self.targets(&typed.target, &axes)?;
         Ok(Plan {
             name: self.name(&typed.name)?,
             duration: self.not_zero(&typed.duration, "duration")?,
@@ -92,11 +104,12 @@ impl Source<'_> {
                 .unwrap_or(CONNECTIONS),
             max_connections: self
                 .at_least_one(typed.max_connections.as_ref(), "max_connections")?,
+            spread: typed.spread,
             pacer_cpus: typed.pacer_cpus.0,
             seed: typed.seed.unwrap_or(1),
             timeout: typed.timeout.map(|span| self.not_zero(&span, "timeout")).transpose()?,
-            targets: self.targets(&typed.target)?,
-            claims: self.claims(&typed.claim, &typed.target)?,
+            claims: self.claims(&typed.claim, &targets)?,
+            targets,
         })
     }
 
@@ -160,44 +173,86 @@ impl Source<'_> {
         Ok(rates)
     }
 
-    fn targets(&self, typed: &[Spanned<TypedTarget>]) -> Result<Vec<Target>, BenchError> {
+    fn targets(
+        &self,
+        typed: &[Spanned<TypedTarget>],
+        axes: &Axes,
+    ) -> Result<Vec<Target>, BenchError> {
         if typed.is_empty() {
             return Err(self.error(0..0, "there is no [[target]]; nothing would be measured"));
         }
         let mut targets: Vec<Target> = Vec::new();
         for typed in typed {
-            let target = self.target(typed)?;
-            if targets.iter().any(|other| other.name == target.name) {
-                let what = format!("there are two targets named `{}`", target.name);
-                return Err(self.error(typed.get_ref().name.span(), what));
+            for target in self.variants(typed, axes)? {
+                if targets.iter().any(|other| other.name == target.name) {
+                    let what = format!("there are two targets named `{}`", target.name);
+                    let name = typed.get_ref().name.as_ref();
+                    return Err(self.error(name.map_or(typed.span(), Spanned::span), what));
+                }
+                targets.push(target);
             }
-            targets.push(target);
+            self.bounded(Some(targets.len()), axes)?;
         }
         Ok(targets)
     }
 
-    fn target(&self, spanned: &Spanned<TypedTarget>) -> Result<Target, BenchError> {
+    /// The target, or what axes make of it.
+    fn variants(
+        &self,
+        spanned: &Spanned<TypedTarget>,
+        axes: &Axes,
+    ) -> Result<Vec<Target>, BenchError> {
         let typed = spanned.get_ref();
-        let name = self.name(&typed.name)?;
-        let launch = match (&typed.serve, &typed.command) {
-            (Some(flags), None) => self.serve(flags, typed)?,
-            (None, Some(argv)) => self.command(argv, typed)?,
-            _ => {
-                let what = format!("target `{name}` needs either serve or command");
-                return Err(self.error(spanned.span(), what));
-            }
-        };
-        let ready_path = match &typed.ready_path {
-            None => String::from("/healthz"),
-            Some(path) if path.get_ref().starts_with('/') => path.get_ref().clone(),
-            Some(path) => return Err(self.error(path.span(), "ready_path must begin with `/`")),
-        };
-        Ok(Target {
-            name,
+        let name = typed.name.as_ref().map(|name| self.name(name)).transpose()?;
+        let launch = self.launch(spanned, name.as_deref())?;
+        let target = Target {
+            name: name.clone().unwrap_or_default(),
             launch,
             cpus: typed.cpus.as_ref().map(|cpus| cpus.0.clone()),
-            ready_path,
-        })
+            ready_path: self.ready_path(typed)?,
+            varied: Vec::new(),
+        };
+        if let (Launch::Serve(flags), Some(serve)) = (&target.launch, &typed.serve)
+            && let Some(variants) = self.expand(serve.span(), name.as_deref(), flags, axes)?
+        {
+            return Ok(variants
+                .into_iter()
+                .map(|variant| Target {
+                    name: variant.name,
+                    launch: Launch::Serve(variant.flags),
+                    varied: variant.varied,
+                    ..target.clone()
+                })
+                .collect());
+        }
+        match name {
+            Some(_) => Ok(vec![target]),
+            None => Err(self.error(spanned.span(), "a target needs a name, unless axes make it")),
+        }
+    }
+
+    fn launch(
+        &self,
+        spanned: &Spanned<TypedTarget>,
+        name: Option<&str>,
+    ) -> Result<Launch, BenchError> {
+        let typed = spanned.get_ref();
+        match (&typed.serve, &typed.command) {
+            (Some(flags), None) => self.serve(flags, typed),
+            (None, Some(argv)) => self.command(argv, typed),
+            _ => {
+                let whom = name.map_or(String::from("a target"), |name| format!("target `{name}`"));
+                Err(self.error(spanned.span(), format!("{whom} needs either serve or command")))
+            }
+        }
+    }
+
+    fn ready_path(&self, typed: &TypedTarget) -> Result<String, BenchError> {
+        match &typed.ready_path {
+            None => Ok(String::from("/healthz")),
+            Some(path) if path.get_ref().starts_with('/') => Ok(path.get_ref().clone()),
+            Some(path) => Err(self.error(path.span(), "ready_path must begin with `/`")),
+        }
     }
 
     fn serve(
@@ -212,9 +267,21 @@ impl Source<'_> {
             return Err(self.error(span, "env, cwd and setup go with command, not with serve"));
         }
         if flags.get_ref().iter().any(|flag| flag.starts_with("--listen")) {
-            return Err(self.error(flags.span(), "leave --listen out; the bench picks a port"));
+            return Err(self.error(flags.span(), LEAVE_LISTEN));
+        }
+        let after_flag = flags.get_ref().iter().skip_while(|flag| *flag != "--cpus").nth(1);
+        if let Some(cpus) = after_flag {
+            self.place(flags.span(), cpus)?;
         }
         Ok(Launch::Serve(flags.get_ref().clone()))
+    }
+
+    /// What `--cpus` is set to must be a place, if it is meant as one.
+    fn place(&self, at: Range<usize>, cpus: &str) -> Result<(), BenchError> {
+        if !Placement::is_meant(cpus) {
+            return Ok(());
+        }
+        cpus.parse::<Placement>().map(|_| ()).map_err(|what| self.error(at, what))
     }
 
     fn command(
@@ -246,20 +313,16 @@ impl Source<'_> {
     fn claims(
         &self,
         typed: &[Spanned<TypedClaim>],
-        targets: &[Spanned<TypedTarget>],
+        targets: &[Target],
     ) -> Result<Vec<Claim>, BenchError> {
         typed.iter().map(|claim| self.claim(claim.get_ref(), targets)).collect()
     }
 
-    fn claim(
-        &self,
-        typed: &TypedClaim,
-        targets: &[Spanned<TypedTarget>],
-    ) -> Result<Claim, BenchError> {
+    fn claim(&self, typed: &TypedClaim, targets: &[Target]) -> Result<Claim, BenchError> {
         let rate = typed.rate.as_ref().map(|rate| rate.get_ref().0.text.as_str());
         let claim = Claim::parse(typed.text.as_deref(), typed.expr.get_ref(), rate)
             .map_err(|what| self.error(typed.expr.span(), what))?;
-        let exists = |name: &str| targets.iter().any(|t| t.get_ref().name.get_ref() == name);
+        let exists = |name: &str| targets.iter().any(|target| target.name == name);
         if let Some(stranger) = claim.targets().into_iter().find(|name| !exists(name)) {
             let what = format!("the claim names `{stranger}`, which is no target");
             return Err(self.error(typed.expr.span(), what));
@@ -282,6 +345,7 @@ impl Source<'_> {
     }
 }
 
+const LEAVE_LISTEN: &str = "leave --listen out; the bench picks a port";
 /// Chosen: the fewest runs of which a median says something.
 const REPEATS: u32 = 3;
 /// Chosen: as the pacer's own default.

@@ -9,6 +9,7 @@ fn plan(targets: usize, rates: usize, repeats: u32) -> Plan {
         launch: Launch::Serve(Vec::new()),
         cpus: None,
         ready_path: "/healthz".into(),
+        varied: Vec::new(),
     };
     let rate = |nth: usize| format!("{}", 1_000 * (nth + 1)).parse().unwrap();
     Plan {
@@ -21,6 +22,7 @@ fn plan(targets: usize, rates: usize, repeats: u32) -> Plan {
         mix: "mix.toml".into(),
         connections: 1,
         max_connections: None,
+        spread: false,
         pacer_cpus: CpuList::one(1),
         seed: 1,
         timeout: None,

@@ -85,6 +85,7 @@ impl Bed {
             }),
             cpus: None,
             ready_path: own("/ready"),
+            varied: Vec::new(),
         }
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::results::bench::sample;
+use crate::results::bench::{Difference, FlagValue, Varied, sample};
 
 fn bench() -> Bench {
     let mut bench = sample::bench(&["a", "b"], Vec::new());
@@ -50,6 +50,34 @@ fn figures_stand_in_cells_with_their_range() {
 }
 
 #[test]
+fn the_page_says_what_was_varied_and_what_differs() {
+    let mut bench = bench();
+    bench.plan.targets[1].varied = vec![Varied {
+        flag: "--wait".into(),
+        value: FlagValue::Word("<spin>".into()),
+        against: Some("a".into()),
+    }];
+    bench.differences = vec![Difference {
+        rate: "1000".into(),
+        base: "a".into(),
+        target: "b".into(),
+        flag: Some("--wait".into()),
+        request: "total".into(),
+        figure: "p50".into(),
+        base_ns: Some(50_000.0),
+        target_ns: Some(52_000.0),
+        difference_ns: Some(2_000.0),
+        interval: None,
+        error_ns: Some(100.0),
+        finding: Finding::TooFewRepeats,
+    }];
+    let page = html(&bench);
+    assert!(page.contains("<code>--wait &lt;spin&gt;</code>"), "{page}");
+    assert!(page.contains("b against a (--wait &lt;spin&gt;)"), "{page}");
+    assert!(page.contains("<span class=\"dim\">cannot tell apart (few repeats)</span>"), "{page}");
+}
+
+#[test]
 fn curves_end_where_infinity_begins_and_hold_no_quantile_beyond_the_count() {
     let names = |spreads: &Spreads| {
         let points = points(spreads, |quantile| (quantile.of)(spreads).median);
@@ -59,4 +87,20 @@ fn curves_end_where_infinity_begins_and_hold_no_quantile_beyond_the_count() {
     assert_eq!(names(&sample::spreads(each, 10_000, true)), ["p50", "p90", "p95", "p99"]);
     assert_eq!(names(&sample::spreads(each, 500, false)), ["p50", "p90", "p95", "p99", "max"]);
     assert_eq!(names(&sample::spreads(each, 0, false)), ["max"]);
+}
+
+#[test]
+fn what_the_doctor_found_is_a_table_and_no_dump() {
+    let mut bench = bench();
+    let finding = |id: &str, severity: &str| serde_json::json!({"id": id, "severity": severity, "seen": "<seen>", "why": "so", "mend": "do"});
+    let report = serde_json::json!({
+        "schema": "ringpace.doctor/1", "version": "0", "kernel": "6", "cpu_model": "x", "cpus": "0",
+        "findings": [finding("governor", "bad"), finding("clock", "good")],
+        "topology": {"cpus": []}, "noise": []
+    });
+    bench.host.insert("doctor".into(), report);
+    let page = html(&bench);
+    assert!(page.contains("<th scope=\"row\">governor</th>"), "{page}");
+    assert!(page.contains("&lt;seen&gt;<small>so</small>"), "{page}");
+    assert!(!page.contains("clock") && !page.contains("ringpace.doctor"), "{page}");
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::results::Verdict;
-use crate::results::bench::{ClaimResult, sample};
+use crate::results::bench::{ClaimResult, FlagValue, Varied, sample};
 
 fn bench() -> Bench {
     let mut bench = sample::bench(&["uring", "epoll"], Vec::new());
@@ -34,6 +34,21 @@ fn the_table_fits_110_columns() {
     let text = render_table(&bench());
     let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= 110, "{widest} columns");
+}
+
+#[test]
+fn the_flags_that_axes_set_are_listed() {
+    let mut bench = bench();
+    let varied = |flag: &str, word: &str| Varied {
+        flag: flag.into(),
+        value: FlagValue::Word(word.into()),
+        against: None,
+    };
+    bench.plan.targets[0].varied = vec![varied("--backend", "uring"), varied("--wait", "block")];
+    bench.plan.targets[1].varied = vec![varied("--backend", "epoll"), varied("--wait", "spin")];
+    let text = render_table(&bench);
+    let expected = "\nVaried\n  uring  --backend uring  --wait block\n  epoll  --backend epoll";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]

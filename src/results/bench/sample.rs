@@ -124,6 +124,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         command: vec!["ringpace".into(), "serve".into()],
         env: BTreeMap::new(),
         cpus: Some("0".into()),
+        varied: Vec::new(),
     };
     Bench {
         schema: BENCH_SCHEMA.into(),
@@ -140,6 +141,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
             mix: "mixes/article.toml".into(),
             connections: 64,
             max_connections: None,
+            spread: false,
             pacer_cpus: "1".into(),
             seed: 1,
             timeout_s: None,
@@ -151,6 +153,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         runs,
         summaries: Vec::new(),
         comparisons: Vec::new(),
+        differences: Vec::new(),
         claims: Vec::new(),
     }
 }

@@ -4,8 +4,8 @@
 use super::{pieces, split_choice};
 use ringpace::http::response::{ResponseDone, ResponseLimits, ResponseReader};
 use ringpace::pace::conn::{Conn, Standing, Step};
-use ringpace::pace::outstanding::{Outstanding, Request};
-use ringpace::units::Mono;
+use ringpace::pace::outstanding::{Due, Outstanding, Request};
+use ringpace::units::{Mono, Nanos};
 
 pub(crate) fn run(input: &[u8]) {
     let Some(([choice, seed], stream)) = split_choice(input) else { return };
@@ -59,11 +59,18 @@ fn hold(pieces: Vec<&[u8]>, limits: ResponseLimits, to_head: bool) {
     let (mut asked, mut ended) = (0, 0);
     for piece in pieces {
         if conn.standing() == Standing::Idle {
-            let ticket = outstanding.push(Request::due(0, Mono(asked), true));
+            let due = Due {
+                k: asked,
+                kind: 0,
+                offset: Nanos(asked),
+                intended_at: Mono(asked),
+                is_measured: true,
+            };
+            let ticket = outstanding.push(Request::due(&due));
             conn.begin(ticket, Mono(asked), to_head);
             asked += 1;
         }
-        let step = conn.handle_bytes(piece);
+        let step = conn.handle_bytes(Mono(asked), piece);
         ended += ends(&mut outstanding, step, conn.standing());
     }
     let step = conn.handle_end();

@@ -1,0 +1,120 @@
+use super::*;
+use crate::results::bench::{FlagValue, Varied, sample};
+
+/// The difference at this figure; `target` is `b`, `base` is `a`.
+#[track_caller]
+fn of(differences: &[Difference], request: &str, figure: &str) -> Difference {
+    let is_it = |d: &&Difference| d.request == request && d.figure == figure;
+    differences.iter().find(is_it).unwrap_or_else(|| panic!("{request}.{figure}")).clone()
+}
+
+fn summaries(base: [u64; 3], target: [u64; 3]) -> (Summary, Summary) {
+    (sample::summary("a", base), sample::summary("b", target))
+}
+
+/// What may be said of the p50 of all requests.
+#[track_caller]
+fn check(base: [u64; 3], target: [u64; 3], expected: Finding) {
+    let (base, target) = summaries(base, target);
+    let p50 = of(&between(&base, &target, None), "total", "p50");
+    assert_eq!(p50.finding, expected, "{p50:?}");
+}
+
+#[test]
+fn a_difference_is_said_only_if_it_is_more_than_spread_and_error() {
+    check([50_000, 51_000, 52_000], [60_000, 61_000, 62_000], Finding::Higher);
+    check([60_000, 61_000, 62_000], [50_000, 51_000, 52_000], Finding::Lower);
+    check([50_000, 51_000, 60_000], [55_000, 56_000, 57_000], Finding::HoldsZero);
+    // The sample's lateness p50 is 100 ns.
+    check([50_000, 50_001, 50_002], [50_050, 50_051, 50_052], Finding::WithinError);
+    // The histogram's step at 2 ms is 2 us.
+    check([2_000_000; 3], [2_001_500; 3], Finding::WithinError);
+}
+
+#[test]
+fn the_figures_stand_with_the_difference() {
+    let (base, target) = summaries([50_000, 51_000, 52_000], [60_000, 61_000, 62_000]);
+    let p99 = of(&between(&base, &target, Some("--wait")), "status", "p99");
+    assert_eq!((p99.base_ns, p99.target_ns), (Some(204_000.0), Some(244_000.0)));
+    assert_eq!(p99.difference_ns, Some(40_000.0));
+    let interval = p99.interval.unwrap();
+    assert_eq!((interval.low_ns, interval.high_ns), (Some(32_000.0), Some(48_000.0)));
+    // The sample's lateness p99 is 400 ns.
+    assert_eq!((p99.error_ns, p99.flag.as_deref()), (Some(400.0), Some("--wait")));
+}
+
+#[test]
+fn quantiles_of_few_requests_are_not_told_apart() {
+    let (mut base, target) = summaries([50_000; 3], [90_000; 3]);
+    base.total.response_ns.count_least = 9_999;
+    let differences = between(&base, &target, None);
+    assert_eq!(of(&differences, "total", "p99.9").finding, Finding::TooFewRequests);
+    assert_eq!(of(&differences, "total", "p99").finding, Finding::Higher);
+}
+
+#[test]
+fn a_server_that_answers_no_more_has_an_infinite_difference() {
+    let (base, mut target) = summaries([50_000; 3], [50_000; 3]);
+    target.total.response_ns = sample::spreads([50_000; 3], 10_000, true);
+    let lost = of(&between(&base, &target, None), "total", "p99.9");
+    assert_eq!((lost.finding, lost.target_ns, lost.difference_ns), (Finding::Higher, None, None));
+}
+
+#[test]
+fn what_no_valid_repeat_says_is_not_told_apart() {
+    let (mut base, target) = summaries([50_000; 3], [90_000; 3]);
+    base.verdicts = vec![Verdict::Invalid, Verdict::Invalid, Verdict::Suspect];
+    assert_eq!(of(&between(&base, &target, None), "total", "cpu").finding, Finding::HoldsZero);
+    base.verdicts = vec![Verdict::Invalid; 3];
+    let differences = between(&base, &target, None);
+    assert!(differences.iter().all(|difference| difference.finding == Finding::Invalid));
+}
+
+#[test]
+fn cpu_is_compared_where_both_were_sampled() {
+    let (base, mut target) = summaries([50_000; 3], [50_000; 3]);
+    target.cpu_us_per_request = Level { median: Some(5.0), each: vec![4.0, 5.0, 6.0] };
+    let cpu = of(&between(&base, &target, None), "total", "cpu");
+    assert_eq!((cpu.finding, cpu.target_ns), (Finding::Lower, Some(5_000.0)));
+    target.cpu_us_per_request = Level::default();
+    let differences = between(&base, &target, None);
+    assert!(differences.iter().all(|difference| difference.figure != "cpu"));
+}
+
+/// `target against base by flag` of every pair.
+fn pairs(bench: &crate::results::bench::Bench) -> Vec<String> {
+    let names = ["a", "b", "c", "d"].map(|name| sample::summary(name, [1, 2, 3]));
+    let mut pairs: Vec<String> = differences(&bench.plan, &names)
+        .iter()
+        .map(|d| format!("{} {} {}", d.target, d.base, d.flag.as_deref().unwrap_or("-")))
+        .collect();
+    pairs.dedup();
+    pairs
+}
+
+#[test]
+fn targets_are_compared_with_the_first_or_as_their_axes_say() {
+    let mut bench = sample::bench(&["a", "b", "c", "d"], Vec::new());
+    assert_eq!(pairs(&bench), ["b a -", "c a -", "d a -"]);
+    let varied = |flag: &str, against: Option<&str>| Varied {
+        flag: flag.into(),
+        value: FlagValue::Switch(true),
+        against: against.map(str::to_owned),
+    };
+    bench.plan.targets[0].varied = vec![varied("--x", None), varied("--y", None)];
+    bench.plan.targets[1].varied = vec![varied("--x", None), varied("--y", Some("a"))];
+    bench.plan.targets[2].varied = vec![varied("--x", Some("a")), varied("--y", None)];
+    bench.plan.targets[3].varied = vec![varied("--x", Some("b")), varied("--y", Some("c"))];
+    assert_eq!(pairs(&bench), ["b a --y", "c a --x", "d b --x", "d c --y"]);
+}
+
+#[test]
+fn what_was_left_out_is_not_compared() {
+    let mut bench = sample::bench(&["b"], Vec::new());
+    bench.plan.targets[0].varied = vec![Varied {
+        flag: "--x".into(),
+        value: FlagValue::Switch(true),
+        against: Some("gone".into()),
+    }];
+    assert_eq!(pairs(&bench), Vec::<String>::new());
+}

@@ -1,0 +1,158 @@
+//! Differences: of a bench's targets, and of two benches.
+//!
+//! A line per figure: both sides, the difference with its interval, and what may be said of it. Pure.
+//! Not here: how a difference is judged; see `bench::difference`.
+
+use super::table::{aligned, listed, wrapped};
+use crate::results::bench::{Bench, Difference, Finding, FlagValue, Interval, Varied};
+use crate::units::Nanos;
+
+/// What is said of whatever is not sure.
+const CANNOT_TELL: &str = "cannot tell apart";
+
+/// What a difference is, and when it is one.
+pub(super) const FINDINGS_NOTE: &str = "\
+Difference: median over every repeat of the one against every of the other, with its exact rank-sum interval;
+\"cannot tell apart\" if that holds zero, if the pacer's own error is larger, or if there is too little to see.";
+
+/// What a bench says of the differences at `rate`: of all requests, and p50 and p99 of each kind.
+pub(super) fn differences(bench: &Bench, rate: &str) -> String {
+    let shown: Vec<&Difference> = bench
+        .differences
+        .iter()
+        .filter(|difference| difference.rate == rate && is_headline(difference))
+        .collect();
+    if shown.is_empty() {
+        return String::new();
+    }
+    format!("\nDifferences at {rate}/s\n{}", sections(&shown, |of| pair(bench, of)))
+}
+
+/// What `ringpace compare` prints; `sides` are described in a line each, base first.
+pub fn compared_table(
+    base: &str,
+    new: &str,
+    warnings: &[String],
+    differences: &[Difference],
+) -> String {
+    let mut text = wrapped(&format!("base  {base}"));
+    text += &wrapped(&format!("new   {new}"));
+    text += &listed("Warnings", warnings);
+    let all: Vec<&Difference> = differences.iter().collect();
+    text += &format!("\n{}", sections(&all, |of| format!("{} at {}/s", of.target, of.rate)));
+    format!("{text}\n{FINDINGS_NOTE}\n")
+}
+
+fn is_headline(difference: &Difference) -> bool {
+    difference.request == "total" || matches!(difference.figure.as_str(), "p50" | "p99")
+}
+
+/// `spin against block (--wait spin)`.
+pub(super) fn pair(bench: &Bench, difference: &Difference) -> String {
+    let target = bench.plan.targets.iter().find(|target| target.name == difference.target);
+    let varied = target.and_then(|target| {
+        target.varied.iter().find(|varied| difference.flag.as_ref() == Some(&varied.flag))
+    });
+    let how = varied.map(|varied| format!(" ({})", setting(varied))).unwrap_or_default();
+    format!("{} against {}{how}", difference.target, difference.base)
+}
+
+/// As on the command line: `--wait spin`, `--echo`, `no --echo`.
+pub(super) fn setting(varied: &Varied) -> String {
+    let flag = &varied.flag;
+    match &varied.value {
+        FlagValue::Switch(true) => flag.clone(),
+        FlagValue::Switch(false) => format!("no {flag}"),
+        FlagValue::Word(word) => format!("{flag} {word}"),
+    }
+}
+
+/// The lines, under a title wherever that changes.
+fn sections(differences: &[&Difference], title: impl Fn(&Difference) -> String) -> String {
+    let heads = ["  request", "figure", "base", "new", "difference", "interval"];
+    let mut rows = vec![heads.map(String::from).to_vec()];
+    rows.extend(differences.iter().map(|difference| row(difference)));
+    let lines = aligned(&rows, 2);
+    let mut lines = lines.lines();
+    let mut text = format!("{}\n", lines.next().unwrap_or_default());
+    let mut last = String::new();
+    for (difference, line) in differences.iter().zip(lines) {
+        let title = title(difference);
+        if title != last {
+            text += &format!("{title}\n");
+            last = title;
+        }
+        text += &format!("{line}  {}\n", finding(difference));
+    }
+    text
+}
+
+fn row(difference: &Difference) -> Vec<String> {
+    let head = [format!("  {}", difference.request), difference.figure.clone()];
+    head.into_iter().chain(figures(difference)).collect()
+}
+
+/// Base, new, their difference and its interval.
+pub(super) fn figures(difference: &Difference) -> [String; 4] {
+    let side = |ns: Option<f64>| ns.map_or_else(|| String::from("infinite"), span);
+    let (base, target) = (side(difference.base_ns), side(difference.target_ns));
+    if difference.base_ns.is_none() && difference.target_ns.is_none() {
+        return [base, target, String::from("-"), String::from("-")];
+    }
+    [
+        base,
+        target,
+        difference.difference_ns.map_or_else(|| String::from("infinite"), signed),
+        difference.interval.as_ref().map_or_else(|| String::from("-"), interval),
+    ]
+}
+
+/// `5.2 % higher`, or why that cannot be said.
+pub(super) fn finding(difference: &Difference) -> String {
+    let error = difference.error_ns.map_or_else(|| String::from("infinite"), span);
+    match difference.finding {
+        Finding::Higher => format!("{}higher", share(difference)),
+        Finding::Lower => format!("{}lower", share(difference)),
+        Finding::HoldsZero => CANNOT_TELL.to_owned(),
+        Finding::WithinError => format!("{CANNOT_TELL} (error {error})"),
+        Finding::TooFewRepeats => format!("{CANNOT_TELL} (few repeats)"),
+        Finding::TooFewRequests => format!("{CANNOT_TELL} (few requests)"),
+        Finding::Invalid => format!("{CANNOT_TELL} (INVALID)"),
+    }
+}
+
+/// `5.2 % `; empty where there is no such number.
+fn share(difference: &Difference) -> String {
+    match (difference.base_ns, difference.difference_ns) {
+        (Some(base), Some(shift)) if base > 0.0 => {
+            let percent = 100.0 * shift.abs() / base;
+            let decimals = if percent < 10.0 { 1 } else { 0 };
+            format!("{percent:.decimals$} % ")
+        }
+        _ => String::new(),
+    }
+}
+
+/// `+1.20 to +3.00 us, 90 %`.
+fn interval(interval: &Interval) -> String {
+    let infinite = |sign: char| format!("{sign}infinite");
+    let low = interval.low_ns.map_or_else(|| infinite('-'), signed);
+    let high = interval.high_ns.map_or_else(|| infinite('+'), signed);
+    let low = match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => number.to_owned(),
+        _ => low,
+    };
+    // Rounded down: the confidence is at least that.
+    format!("{low} to {high}, {:.0} %", (100.0 * interval.confidence + 1e-9).floor())
+}
+
+fn span(ns: f64) -> String {
+    Nanos(ns.max(0.0).round() as u64).to_string()
+}
+
+fn signed(ns: f64) -> String {
+    format!("{}{}", if ns < 0.0 { '-' } else { '+' }, span(ns.abs()))
+}
+
+#[cfg(test)]
+mod tests;

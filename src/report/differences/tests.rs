@@ -1,0 +1,98 @@
+use super::*;
+use crate::results::bench::sample;
+
+fn difference(finding: Finding) -> Difference {
+    Difference {
+        rate: "1000".into(),
+        base: "a".into(),
+        target: "b".into(),
+        flag: None,
+        request: "total".into(),
+        figure: "p50".into(),
+        base_ns: Some(50_000.0),
+        target_ns: Some(52_000.0),
+        difference_ns: Some(2_000.0),
+        interval: Some(Interval {
+            low_ns: Some(-200.0),
+            high_ns: Some(4_100.0),
+            confidence: 1.0 - 0.1,
+        }),
+        error_ns: Some(300.0),
+        finding,
+    }
+}
+
+#[track_caller]
+fn check(difference: &Difference, expected: [&str; 5]) {
+    let [base, new, shift, interval] = figures(difference);
+    assert_eq!([base, new, shift, interval, finding(difference)], expected);
+}
+
+#[test]
+fn a_difference_reads_as_a_sentence() {
+    let shown = |finding| ["50.0 us", "52.0 us", "+2.00 us", "-200 ns to +4.10 us, 90 %", finding];
+    check(&difference(Finding::Higher), shown("4.0 % higher"));
+    check(&difference(Finding::HoldsZero), shown("cannot tell apart"));
+    check(&difference(Finding::WithinError), shown("cannot tell apart (error 300 ns)"));
+    check(&difference(Finding::TooFewRepeats), shown("cannot tell apart (few repeats)"));
+    check(&difference(Finding::TooFewRequests), shown("cannot tell apart (few requests)"));
+}
+
+#[test]
+fn units_stand_once_and_what_is_not_finite_is_said() {
+    let mut lower = difference(Finding::Lower);
+    lower.difference_ns = Some(-25_000.0);
+    lower.interval =
+        Some(Interval { low_ns: Some(-26_000.0), high_ns: Some(-24_000.0), confidence: 0.968 });
+    let expected = ["50.0 us", "52.0 us", "-25.0 us", "-26.0 to -24.0 us, 96 %", "50 % lower"];
+    check(&lower, expected);
+    let mut lost = difference(Finding::Higher);
+    (lost.target_ns, lost.difference_ns) = (None, None);
+    lost.interval = Some(Interval { low_ns: None, high_ns: None, confidence: 0.9 });
+    let expected = ["50.0 us", "infinite", "infinite", "-infinite to +infinite, 90 %", "higher"];
+    check(&lost, expected);
+    lost.interval = None;
+    assert_eq!(figures(&lost)[3], "-");
+    lost.base_ns = None;
+    lost.finding = Finding::HoldsZero;
+    check(&lost, ["infinite", "infinite", "-", "-", "cannot tell apart"]);
+}
+
+#[test]
+fn each_pair_stands_under_its_title_with_the_flag_that_differs() {
+    let mut bench = sample::bench(&["a", "b", "c"], Vec::new());
+    bench.plan.targets[1].varied = vec![Varied {
+        flag: "--echo".into(),
+        value: FlagValue::Switch(true),
+        against: Some("a".into()),
+    }];
+    let mut second = difference(Finding::HoldsZero);
+    second.flag = Some("--echo".into());
+    let first = Difference { figure: "cpu".into(), ..second.clone() };
+    let other = Difference { target: "c".into(), ..difference(Finding::Higher) };
+    let hidden = Difference { request: "status".into(), figure: "p95".into(), ..other.clone() };
+    bench.differences = vec![first, second, other, hidden];
+    assert_eq!(
+        differences(&bench, "1000"),
+        "
+Differences at 1000/s
+  request  figure     base      new  difference                   interval
+b against a (--echo)
+  total    cpu     50.0 us  52.0 us    +2.00 us  -200 ns to +4.10 us, 90 %  cannot tell apart
+  total    p50     50.0 us  52.0 us    +2.00 us  -200 ns to +4.10 us, 90 %  cannot tell apart
+c against a
+  total    p50     50.0 us  52.0 us    +2.00 us  -200 ns to +4.10 us, 90 %  4.0 % higher
+"
+    );
+    assert_eq!(differences(&bench, "2000"), "");
+}
+
+#[test]
+fn a_comparison_fits_110_columns() {
+    let long = difference(Finding::TooFewRequests);
+    let warnings = ["the machine differs in a way that takes many words to say ".repeat(4)];
+    let text = compared_table("old: a at 1000/s", "new: b", &warnings, &[long]);
+    let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= 110, "{widest} columns:\n{text}");
+    assert!(text.starts_with("base  old: a at 1000/s\nnew   new: b\n\nWarnings\n"), "{text}");
+}
