@@ -428,6 +428,12 @@ impl HeadParser {
             target::check_percent(high, low, place)?;
             at = bytes::skip::<CLASS>(window, at + 3);
         }
+        // The first digit alone may prove it wrong: the second is not waited for.
+        if let [b'%', high] = window[at..]
+            && bytes::hex_value(high).is_none()
+        {
+            return Err(Reject::BadPercent);
+        }
         Ok(at)
     }
 
