@@ -146,8 +146,8 @@ pub(super) fn thin_note(text: &mut String, response: &Quantiles) {
         line(
             text,
             format_args!(
-                "* fewer than 10 requests lie beyond it, so it is not shown: p99 takes 1,000 requests, \
-                 p99.9 10,000, p99.99 100,000"
+                "* fewer than 10 requests lie beyond it, so it is not shown: p99 takes 1,000, p99.9 \
+                 10,000, p99.99 100,000"
             ),
         );
     }
