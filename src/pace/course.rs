@@ -48,7 +48,7 @@ impl Course {
             let curve = Curve::new(stretch)?;
             course.parts.push(Part { curve, begin, first: course.count });
             course.count = course.count.checked_add(curve.count()?)?;
-            begin += stretch.length;
+            begin = Nanos(begin.0.checked_add(stretch.length.0)?);
         }
         Some(course)
     }

@@ -94,7 +94,8 @@ pub(super) fn error_row(text: &mut String, error: &QuantileErrors, count: u64) {
 pub(super) fn kinds(text: &mut String, requests: &[RequestKind]) {
     headings(text, "response by kind");
     for kind in requests {
-        row(text, &kind.name, &kind.response_ns);
+        let apart = if kind.long_poll { " (long poll)" } else { "" };
+        row(text, &format!("{}{apart}", kind.name), &kind.response_ns);
     }
 }
 
@@ -128,6 +129,9 @@ fn show(figure: Option<u64>, quantiles: &Quantiles) -> String {
 
 fn footnotes(text: &mut String, run: &Run) {
     thin_note(text, &run.response_ns);
+    if run.requests.iter().any(|kind| kind.long_poll) {
+        line(text, format_args!("long polls are in no figure of all requests but the lateness"));
+    }
     if run.response_ns.infinite > 0 {
         line(
             text,
@@ -142,8 +146,8 @@ pub(super) fn thin_note(text: &mut String, response: &Quantiles) {
         line(
             text,
             format_args!(
-                "* fewer than 10 requests lie beyond it, so it is not shown: p99 takes 1,000 requests, \
-                 p99.9 10,000, p99.99 100,000"
+                "* fewer than 10 requests lie beyond it, so it is not shown: p99 takes 1,000, p99.9 \
+                 10,000, p99.99 100,000"
             ),
         );
     }
@@ -151,11 +155,13 @@ pub(super) fn thin_note(text: &mut String, response: &Quantiles) {
 
 fn counts(text: &mut String, run: &Run) {
     let Errors { status, malformed, reset, timeout, connect } = run.errors;
+    let skipped =
+        if run.skipped > 0 { format!(" + skipped {}", run.skipped) } else { String::new() };
     line(
         text,
         format_args!(
             "\nplanned {} = ok {} + status {status} + malformed {malformed} + reset {reset} + timeout {timeout} \
-         + connect {connect} + unfinished {}",
+         + connect {connect} + unfinished {}{skipped}",
             run.planned, run.ok, run.unfinished
         ),
     );
@@ -253,6 +259,16 @@ mod tests {
         run.response_ns.count = 100_000;
         assert!(run_table(&run).contains("300 us"), "a p99.99 of 100,000 is shown");
         assert!(text.lines().all(|line| line.len() <= 110), "{text}");
+    }
+
+    #[test]
+    fn long_polls_and_skipped_requests_are_named_where_there_are_any() {
+        let mut run = sample::run(50_000);
+        let text = run_table(&run);
+        assert!(!text.contains("long poll") && !text.contains("skipped"), "{text}");
+        (run.requests[1].long_poll, run.skipped) = (true, 12);
+        let text = run_table(&run);
+        assert!(text.contains("command (long poll)") && text.contains("+ skipped 12"), "{text}");
     }
 
     #[test]
