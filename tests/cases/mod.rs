@@ -9,7 +9,6 @@ mod api;
 mod chunks;
 mod connection;
 mod framing;
-pub(crate) mod judge;
 mod lines;
 
 /// The house before any command, to the byte.

@@ -7,7 +7,7 @@ use ringpace::io::clock::wall_secs;
 
 use std::net::SocketAddr;
 
-use super::{Answer, Body, Case, End, Step, Target};
+use crate::cases::{Answer, Body, Case, End, Step, Target};
 use crate::support::{Client, NoResponse, Response, imf_fixdate_secs, shown};
 
 /// Above this much, "byte by byte" is in pieces of [`LONG_PIECE_BYTES`]: the row is about length.
