@@ -5,9 +5,9 @@
 //! Core A is the main thread. It does what a worker does with a command that has become due (apply it,
 //! wake the cores that sleep with polls, submit), and between the rounds it is the poll's client; no
 //! third thread takes a CPU away. Core B is a worker as the server has them, whose driver notes when a
-//! send was handed over and taken. B sleeps or spins; it is woken by message or by a write. Then the same with 10,000
-//! polls on core B: the first of them and the last. Prints, asserts nothing; figures are medians over
-//! interleaved rounds. Start at [`main`].
+//! send was handed over and taken. B sleeps or spins; it is woken by message or by a write. Then the
+//! same with 10,000 polls on core B: the first of them and the last. Prints, asserts nothing; figures
+//! are medians over interleaved rounds. Start at [`main`].
 #![allow(clippy::print_stdout)]
 
 use ringpace::clock::Clock;
@@ -377,9 +377,9 @@ impl Driver for AnyDriver {
     }
 }
 
-/// A driver that notes when sends are handed to the kernel and taken. What the ring carries out is handed
-/// over by the turn's enter, and completes within it; it is noted when that completion is reaped, or
-/// when a full queue was submitted to make room; either is later, never earlier.
+/// A driver that notes when sends are handed to the kernel and taken. What the ring carries out is
+/// handed over by the turn's enter, and completes within it; it is noted when that completion is
+/// reaped, or when a full queue was submitted to make room; either is later, never earlier.
 struct Timed {
     driver: AnyDriver,
     /// Sends wait for the next enter.
