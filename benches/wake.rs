@@ -5,9 +5,9 @@
 //! Core A is the main thread. It does what a worker does with a command that has become due (apply it,
 //! wake the cores that sleep with polls, submit), and between the rounds it is the poll's client; no
 //! third thread takes a CPU away. Core B is a worker as the server has them, whose driver notes when a
-//! send was handed over and taken. B sleeps or spins; it is woken by message or by a write. Then the same with 10,000
-//! polls on core B: the first of them and the last. Prints, asserts nothing; figures are medians over
-//! interleaved rounds. Start at [`main`].
+//! send was handed over and taken. B sleeps or spins; it is woken by message or by a write. Then the
+//! same with 10,000 polls on core B: the first of them and the last. Prints, asserts nothing; figures
+//! are medians over interleaved rounds. Start at [`main`].
 #![allow(clippy::print_stdout)]
 
 use ringpace::clock::Clock;
@@ -180,12 +180,16 @@ impl Taken {
 
     /// The kernel is through with a send.
     fn note(&self) {
-        let now = MonotonicClock.now().0;
-        if self.count.load(Ordering::Relaxed) == 0 {
-            self.first.store(now, Ordering::Relaxed);
-        }
-        self.last.store(now, Ordering::Relaxed);
+        self.note_first();
+        self.last.store(MonotonicClock.now().0, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Release);
+    }
+
+    /// The kernel is through with at least one.
+    fn note_first(&self) {
+        if self.first.load(Ordering::Relaxed) == 0 {
+            self.first.store(MonotonicClock.now().0, Ordering::Relaxed);
+        }
     }
 }
 
@@ -249,6 +253,7 @@ impl Bench {
         spin(PAUSE);
         self.taken.count.store(0, Ordering::Relaxed);
         self.taken.handed.store(0, Ordering::Relaxed);
+        self.taken.first.store(0, Ordering::Relaxed);
         let toggle = Change::parse(Device::Light, "toggle", None).expect("a light can be toggled");
         let published = MonotonicClock.now();
         self.shared.home.apply(toggle);
@@ -373,9 +378,9 @@ impl Driver for AnyDriver {
     }
 }
 
-/// A driver that notes when sends are handed to the kernel and taken. What the ring carries out is handed
-/// over by the turn's enter, and completes within it; it is noted when that completion is reaped, which
-/// is later, never earlier.
+/// A driver that notes when sends are handed to the kernel and taken. What the ring carries out is
+/// handed over by the turn's enter, and completes within it; it is noted when that completion is
+/// reaped, or when a full queue was submitted to make room; either is later, never earlier.
 struct Timed {
     driver: AnyDriver,
     /// Sends wait for the next enter.
@@ -397,14 +402,21 @@ impl Driver for Timed {
         self.driver.buffer()
     }
     fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> Sending {
-        let now = MonotonicClock.now();
+        let (now, syscalls) = (MonotonicClock.now(), self.driver.counters().syscalls);
         let sending = self.driver.send(id, bytes);
         match sending {
             Sending::Done => {
                 self.taken.note_handed(now);
                 self.taken.note();
             }
-            Sending::Pending => self.queued = true,
+            Sending::Pending => {
+                if self.queued && self.driver.counters().syscalls > syscalls {
+                    // The queue was full: those in it have just been submitted.
+                    self.taken.note_handed(now);
+                    self.taken.note_first();
+                }
+                self.queued = true;
+            }
             Sending::Failed(_) => {}
         }
         sending

@@ -106,8 +106,8 @@ pub(super) struct ServeArgs {
     #[argh(option)]
     buffer_bytes: Option<u32>,
 
-    /// let a kernel thread submit (SQPOLL), on any CPU, or on these, dealt out to the workers in turn;
-    /// runs completions too, so excludes --task-run defer and coop
+    /// let a kernel thread submit (SQPOLL): any for any CPU, or CPUs such as 3 or 2-3, dealt out to the
+    /// workers in turn; it runs completions too, so excludes --task-run defer and coop
     #[argh(option, from_str_fn(choice::cpus_or_any))]
     sqpoll: Option<Option<CpuList>>,
 

@@ -134,8 +134,8 @@ pub trait Driver {
     /// A handle with which any thread can end this driver's sleep.
     fn waker(&self) -> net::Waker;
 
-    /// Ends the sleep of another driver, by whatever way is the cheapest for both; at the latest with the
-    /// next `turn`.
+    /// Ends the sleep of another driver, by whatever way is the cheapest for both; at the latest with
+    /// the next `turn`.
     fn wake(&mut self, other: &net::Waker) {
         other.wake();
     }

@@ -50,9 +50,9 @@ impl Default for SocketSettings {
 }
 
 impl Listener {
-    /// Binds and listens. Several listeners may share an address, as all ask for SO_REUSEPORT: the kernel
-    /// spreads connections over them by a hash of their addresses, or by `cpu`, where its thread runs, if
-    /// the settings ask for that.
+    /// Binds and listens. Several listeners may share an address, as all ask for SO_REUSEPORT: the
+    /// kernel spreads connections over them by a hash of their addresses, or, if the settings ask for
+    /// that, by `cpu`, where the listener's thread runs.
     ///
     /// # Errors
     /// The error of the call that failed, with a sentence of what to do about a port in use.

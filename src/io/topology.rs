@@ -36,8 +36,8 @@ impl CpuList {
 impl FromStr for CpuList {
     type Err = String;
 
-    /// Reads `0`, `0-3`, `0-3,6`; `all` CPUs that this process may use; `physical`, one of them per core;
-    /// and without any of them: `0-3,!2`, `all,!0`, `!0`. What is excluded is so wherever it stands.
+    /// Reads `0`, `0-3`, `0-3,6`; `all` CPUs that this process may use; `physical`, one of them per
+    /// core; and without some: `0-3,!2`, `all,!0`, `!0`. What is excluded is so wherever it stands.
     fn from_str(text: &str) -> Result<CpuList, String> {
         CpuList::read(text, &usable_cpus(), &siblings_of)
     }

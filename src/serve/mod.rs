@@ -467,7 +467,7 @@ impl Seat {
                 return None;
             }
         };
-        // Not before: a ring's setup is no worker's work.
+        // Not before: the kernel's threads for a ring would inherit the policy.
         notes.append(&mut self.plan.threads.scheduling.apply());
         self.tell(Ok(Ready { core: self.core, waker, notes }));
         loop {

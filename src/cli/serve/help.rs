@@ -1,5 +1,5 @@
-//! `ringpace serve --help` in groups. argh lists flags in the order of the struct and knows no groups, so
-//! a heading is put before the flag that begins one.
+//! `ringpace serve --help` in groups. argh lists flags in the order of the struct and knows no
+//! groups, so a heading is put before the flag that begins one.
 
 /// Headings, and the flag that each stands before.
 const GROUPS: [(&str, &str); 8] = [

@@ -1,4 +1,4 @@
-//! The experiment as it runs: every flag about how the server runs, with the value in force, on one line.
+//! The experiment as it runs: every flag about how the server runs, with its value, on one line.
 //!
 //! It is the server's first line of output, and with it the results of a bench hold what was measured
 //! also where a default changes some day. The line can be typed again. A value that the kernel

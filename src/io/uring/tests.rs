@@ -200,3 +200,31 @@ fn sockets_stand_in_the_table_while_they_are_open_and_those_beyond_it_work_too()
     }
     assert_eq!(listed(&ring), 0);
 }
+
+#[test]
+fn completions_run_when_the_task_run_mode_says() {
+    for (task_run, by_itself) in
+        [(TaskRun::Interrupt, true), (TaskRun::Coop, true), (TaskRun::Defer, false)]
+    {
+        let (mut ring, address) = listening(|settings| settings.task_run = task_run);
+        let (_peer, _) = written_to(&mut ring, address, b"hello");
+        // Each of these is a system call at whose end the kernel runs what it may run.
+        let mut looks = 0..if by_itself { TURNS_MAX } else { 100 };
+        let ran = looks.any(|_| {
+            std::thread::yield_now();
+            ring.ring.has_completions()
+        });
+        assert_eq!(ran, by_itself, "{task_run:?} without an enter");
+        let mut received = 0;
+        for _ in 0..TURNS_MAX {
+            ring.turn(soon(), |event| {
+                received += u32::from(matches!(event, Event::Received(..)));
+            })
+            .unwrap();
+            if received > 0 {
+                break;
+            }
+        }
+        assert_eq!(received, 1, "{task_run:?}");
+    }
+}
