@@ -52,6 +52,8 @@ fn heads() -> Vec<Case> {
         ),
         refused_head("HEAD without Host", "HEAD /devices/status HTTP/1.1\r\n\r\n", &[400]),
         refused_head("HEAD behind a CRLF, without Host", "\r\nHEAD / HTTP/1.1\r\n\r\n", &[400]),
+        // Found by fuzzing: what stands behind a blank is no method.
+        refused("HEAD behind a space", "start.grammar", " HEAD / HTTP/1.1\r\n\r\n", &[400]),
         refused_head("HEAD with a bad chunk", bad_chunk, &[400]),
         refused_head("HEAD with too much content", too_large, &[413]),
         refused_head("HEAD that does not end", "HEAD / HTTP/1.1\r\nHo", &[408])
