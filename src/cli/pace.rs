@@ -141,7 +141,7 @@ pub(super) struct PaceArgs {
     u_latency: bool,
 
     /// load a server of its own that answers at once, on another CPU: prints the floor and the
-    /// highest rate of the instrument on this machine; without a URL, -R (1000) and -d (5s)
+    /// highest rate of the instrument on this machine; without a URL, -R (1000) and -d (10s)
     #[argh(switch)]
     selftest: bool,
 

@@ -2,7 +2,7 @@
 //!
 //! Plain text, at most 110 columns. Pure: a [`SelfTest`] in, a `String` out.
 
-use super::figure::{latency, verdict_word};
+use super::figure::{is_thin, latency, verdict_word};
 use crate::results::selftest::SelfTest;
 use crate::results::{QuantileErrors, Quantiles};
 use crate::units::Nanos;
@@ -12,6 +12,9 @@ use std::fmt::Write;
 pub fn selftest(test: &SelfTest) -> String {
     let mut text = String::new();
     floor(&mut text, test);
+    if is_thin(test.floor.response_ns.count, 100) {
+        text.push_str("* of too few requests to be shown; p99 takes 1,000, p99.9 10,000\n");
+    }
     steps(&mut text, test);
     let floor = &test.floor;
     let _ = writeln!(
@@ -43,10 +46,7 @@ fn floor(text: &mut String, test: &SelfTest) {
     row(text, "response (done-intended)", &run.response_ns);
     let QuantileErrors { min, p50, p99, p99_9, max, .. } = run.error_ns;
     let _ = write!(text, "{:<26}", "  of it the pacer's, up to");
-    for error in [min, p50, p99, p99_9, max] {
-        let _ = write!(text, "{:>11}", latency(error, None));
-    }
-    text.push('\n');
+    cells(text, [min, p50, p99, p99_9, max], run.response_ns.count, None);
     row(text, "service (done-sent)", &run.service_ns);
     row(text, "lateness (sent-intended)", &run.lateness_ns);
 }
@@ -54,8 +54,17 @@ fn floor(text: &mut String, test: &SelfTest) {
 fn row(text: &mut String, name: &str, quantiles: &Quantiles) {
     let _ = write!(text, "{name:<26}");
     let Quantiles { min, p50, p99, p99_9, max, .. } = *quantiles;
-    for figure in [min, p50, p99, p99_9, max] {
-        let _ = write!(text, "{:>11}", latency(figure, quantiles.longest_observed));
+    cells(text, [min, p50, p99, p99_9, max], quantiles.count, quantiles.longest_observed);
+}
+
+/// A figure under each heading, `*` where it is of too few requests.
+fn cells(text: &mut String, figures: [Option<u64>; 5], count: u64, longest: Option<u64>) {
+    for (figure, beyond_per_100k) in figures.into_iter().zip([0, 50_000, 1_000, 100, 0]) {
+        let shown = match is_thin(count, beyond_per_100k) {
+            true => String::from("*"),
+            false => latency(figure, longest),
+        };
+        let _ = write!(text, "{shown:>11}");
     }
     text.push('\n');
 }
@@ -121,6 +130,10 @@ mod tests {
         let row = text.lines().find(|line| line.starts_with("response (done")).unwrap();
         assert!(row.ends_with("7.50 us    15.0 us    60.0 us    75.0 us     105 us"), "{row}");
         assert!(text.contains("of it the pacer's, up to") && text.contains("900 ns"), "{text}");
+        assert!(!text.contains('*'), "10,000 requests carry a p99.9: {text}");
+        let mut short = test_of(None);
+        short.floor.response_ns.count = 9_999;
+        assert!(selftest(&short).contains("p99.9 10,000"), "{text}");
         assert!(text.contains("maximum rate 10000/s with a p50 within 100 us"), "{text}");
         assert_eq!(text.lines().filter(|line| line.ends_with("  held")).count(), 1);
         assert!(text.contains("no server on this machine"), "{text}");

@@ -14,8 +14,8 @@ use std::process::ExitCode;
 
 /// Chosen: high enough to be warm, low enough that no request meets another.
 const FLOOR_RATE: u64 = 1_000;
-/// Chosen: 5,000 samples, which carry a p99.
-const FLOOR_DURATION: Nanos = Nanos::from_secs(5);
+/// Chosen: 10,000 samples, which carry a p99.9.
+const FLOOR_DURATION: Nanos = Nanos::from_secs(10);
 
 impl PaceArgs {
     /// Measures the instrument, and prints or writes it.
