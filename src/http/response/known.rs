@@ -5,6 +5,7 @@
 //! only in octets that may stand in any value (`SP` and `VCHAR`, RFC 9110 §5.5), have the same lines
 //! and the same other fields, and so the same status, framing and keep-alive, whoever reads them.
 //! That is all that is used here. Everything else, a response in pieces included, is read anew.
+//! Measured (benches/paths.rs, 229 octets): 442 instructions, where reading anew takes some 2,700.
 //! Start at [`KnownHead::content_of`].
 
 use super::{FinalHead, Framing, ParsedHead, may_have_content};
