@@ -9,9 +9,10 @@ use gungraun::{library_benchmark, library_benchmark_group, main};
 use ringpace::home::{Change, Device, Event, Home, Seq, Value, json};
 use ringpace::http::response::{ResponseLimits, ResponseReader};
 use ringpace::http::{HttpDate, ResponseHead};
+use ringpace::pace::arrivals::Arrivals;
 use ringpace::pace::outstanding::{Place, Request};
 use ringpace::pace::recorder::{Ending, Recorder};
-use ringpace::pace::schedule::{Arrivals, Lane, Load, Schedule};
+use ringpace::pace::schedule::{Horizon, Lane, Load, Schedule};
 use ringpace::pace::stalls::StallMeter;
 use ringpace::serve::floor::{Floor, Shared};
 use ringpace::serve::metrics::Metrics;
@@ -227,9 +228,11 @@ fn read_response(
 fn recorder() -> (Box<Recorder>, Request) {
     let mut recorder = Box::new(Recorder::new(1, StallMeter::new(NOW, NOW)));
     let request = Request {
+        k: 0,
         kind: 0,
         is_measured: true,
         intended_at: NOW + Nanos::from_millis(1),
+        first_byte_at: None,
         sent_at: Some(NOW + Nanos::from_millis(1)),
         is_retry: false,
         place: Place::Waiting,
@@ -249,7 +252,8 @@ fn record((mut recorder, request): (Box<Recorder>, Request)) -> Box<Recorder> {
 fn schedule(arrivals: Arrivals) -> Schedule {
     let rate = Rate::per_second(1_000).expect("not zero");
     let load = Load { rate, arrivals, seed: 1 };
-    let mut schedule = Schedule::new(load, Lane::WHOLE, Nanos::from_secs(60));
+    let horizon = Horizon { warmup: Nanos::ZERO, duration: Nanos::from_secs(60) };
+    let mut schedule = Schedule::new(&load, Lane::WHOLE, horizon);
     schedule.next();
     schedule
 }

@@ -3,11 +3,15 @@
 //! The keys are a contract (`ringpace.run/1`): others may be added, none renamed or dropped. A
 //! figure that is +infinity, because a request that failed or never finished takes part in the
 //! percentiles, is `null`. Every `*_ns` is in nanoseconds, every `*_s` in seconds. Not here: how a
-//! figure comes about; see `pace::recorder` and `pace::verdict`. The schema of a bench is [`bench`].
+//! figure comes about; see `pace::recorder` and `pace::verdict`. The schema of a bench is [`bench`],
+//! that of a self-test [`selftest`], of a merge [`merged`].
 
 pub mod bench;
+pub mod merged;
+pub mod selftest;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The name and version of the schema of [`Run`].
 pub const RUN_SCHEMA: &str = "ringpace.run/1";
@@ -36,22 +40,47 @@ pub struct Run {
     pub errors: Errors,
     /// Requests still unanswered, or never sent, when the drain window closed.
     pub unfinished: u64,
+    /// Requests that the pacer did not send because they were overdue (`--catch-up skip`).
+    #[serde(default)]
+    pub skipped: u64,
     /// Connections used.
     pub connections: Connections,
     /// What was sent when.
     pub schedule: Schedule,
     /// done - intended: what a user waits. Requests that failed or never finished count as +infinity.
+    /// Long polls are not in it (nor in `service_ns`), unless there is nothing else.
     pub response_ns: Quantiles,
     /// done - sent.
     pub service_ns: Quantiles,
     /// sent - intended: the pacer's own error.
     pub lateness_ns: Quantiles,
+    /// First byte of the final answer - sent; an interim response (1xx) is no answer.
+    #[serde(default)]
+    pub ttfb_ns: Quantiles,
+    /// How much of each figure of `response_ns` may be the pacer's doing.
+    #[serde(default)]
+    pub error_ns: QuantileErrors,
+    /// Quantiles of `response_ns` that fewer than ten requests lie beyond: the word of a few.
+    #[serde(default)]
+    pub too_few: Vec<String>,
+    /// What the server says it spent its time on (Server-Timing), by its own names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub server_timing_ns: BTreeMap<String, Quantiles>,
+    /// Answers whose Server-Timing did not follow its grammar, or had too many names.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub server_timing_malformed: u64,
+    /// Where the time went by the kernel's own stamps, with `--timestamps kernel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_stamps: Option<KernelStamps>,
     /// Gaps in the pacer's own loop.
     pub stalls: Stalls,
     /// The same figures over the requests whose life overlaps no stall.
     pub without_stalls: WithoutStalls,
     /// Per request kind, in the order of the mix.
     pub requests: Vec<RequestKind>,
+    /// The lateness whole, for `ringpace merge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness_histogram: Option<Encoded>,
     /// The machine and the pacer's settings on it.
     pub host: serde_json::Map<String, serde_json::Value>,
     /// The version of ringpace that wrote this.
@@ -107,11 +136,11 @@ pub struct Connections {
 /// What was planned. Equal hashes mean the same requests at the same offsets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Schedule {
-    /// `constant`, `poisson`, `burst:50`, as typed.
+    /// `constant`, `burst:50/10ms`, `ramp:1000..5000`, as typed.
     pub arrivals: String,
     /// Seed of the arrivals and of the mix.
     pub seed: u64,
-    /// 16 hexadecimal digits over every planned request's offset and kind.
+    /// 16 hexadecimal digits over every planned request's number, offset and kind.
     pub hash: String,
 }
 
@@ -147,6 +176,9 @@ pub struct Stalls {
     pub total_ns: u64,
     /// The longest.
     pub max_ns: u64,
+    /// For how long the loops of all threads ran, the drain window included.
+    #[serde(default)]
+    pub observed_ns: u64,
     /// From what length a gap counts.
     #[serde(default)]
     pub threshold_ns: u64,
@@ -177,8 +209,165 @@ pub struct RequestKind {
     pub errors: Errors,
     /// As in [`Run::unfinished`].
     pub unfinished: u64,
+    /// As in [`Run::skipped`].
+    #[serde(default)]
+    pub skipped: u64,
+    /// Whether it is a long poll, which is not in the figures of the whole run.
+    #[serde(default)]
+    pub long_poll: bool,
     /// As in [`Run::response_ns`].
     pub response_ns: Quantiles,
     /// As in [`Run::service_ns`].
     pub service_ns: Quantiles,
+    /// As in [`Run::ttfb_ns`].
+    #[serde(default)]
+    pub ttfb_ns: Quantiles,
+    /// As in [`Run::error_ns`].
+    #[serde(default)]
+    pub error_ns: QuantileErrors,
+    /// As in [`Run::too_few`].
+    #[serde(default)]
+    pub too_few: Vec<String>,
+    /// The distributions whole, for `ringpace merge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histograms: Option<KindHistograms>,
+}
+
+/// The error of each figure of a distribution of response times, in ns: an instrument that sends on
+/// time and sees every answer at once would have found it within `[figure - error, figure]`. `null`
+/// where the figure is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // as those of `Quantiles`
+pub struct QuantileErrors {
+    pub min: Option<u64>,
+    pub mean: Option<u64>,
+    pub p50: Option<u64>,
+    pub p90: Option<u64>,
+    pub p95: Option<u64>,
+    pub p99: Option<u64>,
+    pub p99_9: Option<u64>,
+    pub p99_99: Option<u64>,
+    pub max: Option<u64>,
+}
+
+impl QuantileErrors {
+    /// Of a distribution and that of the least its samples may have been.
+    pub fn between(least: &Quantiles, most: &Quantiles) -> QuantileErrors {
+        let error = |least: Option<u64>, most: Option<u64>| Some(most?.saturating_sub(least?));
+        QuantileErrors {
+            min: error(least.min, most.min),
+            mean: error(least.mean, most.mean),
+            p50: error(least.p50, most.p50),
+            p90: error(least.p90, most.p90),
+            p95: error(least.p95, most.p95),
+            p99: error(least.p99, most.p99),
+            p99_9: error(least.p99_9, most.p99_9),
+            p99_99: error(least.p99_99, most.p99_99),
+            max: error(least.max, most.max),
+        }
+    }
+}
+
+/// The distributions of a request kind, whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // as the figures of `RequestKind`
+pub struct KindHistograms {
+    pub response: Encoded,
+    pub service: Encoded,
+    pub ttfb: Encoded,
+    /// What `error_ns` comes from: the least that the response times may have been.
+    pub undelayed: Encoded,
+}
+
+/// A histogram of nanoseconds, whole and exact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encoded {
+    /// The finite samples in HdrHistogram's V2 format, compressed, in base 64 (`HISTFAAA..`).
+    pub v2: String,
+    /// The least and the greatest finite sample, exactly; `null` if there is none.
+    pub range_ns: Option<(u64, u64)>,
+    /// The sum of the finite samples, exactly, as decimal digits, since it may take 128 bits.
+    pub sum_ns: String,
+    /// Samples at +infinity.
+    pub infinite: u64,
+    /// Samples longer than the histogram tells apart.
+    #[serde(default)]
+    pub saturated: u64,
+}
+
+/// What lies between sent and done, by the kernel's stamps, over every exchange that was answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KernelStamps {
+    /// From our call of send(2) until the kernel handed the request to the device.
+    pub send_path_ns: Quantiles,
+    /// From there until the last segment of the answer came in: the server, with the network.
+    pub server_ns: Quantiles,
+    /// From there until the pacer had read it.
+    pub read_lag_ns: Quantiles,
+    /// Exchanges that lack a stamp: unanswered ones, mostly.
+    pub incomplete: u64,
+    /// Exchanges whose stamps contradict each other; in no distribution.
+    pub disordered: u64,
+    /// How far the stamps may be off on the pacer's clock, at most.
+    pub clock_error_ns: u64,
+    /// Times that the wall clock, which the stamps are of, was set during the run.
+    pub clock_steps: u64,
+}
+
+/// What of the system came between the pacer's threads and their work, over the run with warm-up
+/// and drain; stands in `host` under `disturbance`. `null` where the kernel does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disturbance {
+    /// Time that the hypervisor gave to others, of the pinned CPUs (/proc/stat).
+    pub steal_ns: Option<u64>,
+    /// Hardware interrupts on the pinned CPUs (/proc/interrupts).
+    pub interrupts: Option<u64>,
+    /// Soft interrupts on the pinned CPUs (/proc/softirqs); loopback TCP itself is made of them.
+    pub softirqs: Option<u64>,
+    /// Times that a thread was moved to another CPU.
+    pub migrations: Option<u64>,
+    /// Times that a thread lost its CPU while it wanted to go on.
+    pub involuntary_switches: Option<u64>,
+}
+
+impl Disturbance {
+    /// Adds what happened to another thread; unknown if one of the two is.
+    pub fn add(&mut self, other: &Disturbance) {
+        let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+        self.steal_ns = sum(self.steal_ns, other.steal_ns);
+        self.interrupts = sum(self.interrupts, other.interrupts);
+        self.softirqs = sum(self.softirqs, other.softirqs);
+        self.migrations = sum(self.migrations, other.migrations);
+        self.involuntary_switches = sum(self.involuntary_switches, other.involuntary_switches);
+    }
+}
+
+/// Fewer requests beyond a quantile make it the word of a few. Source: FIELD.md, 10 / (1 - p).
+const BEYOND_LEAST: u64 = 10;
+
+/// Whether too few of `count` requests lie beyond a quantile to believe it; of 100,000 it leaves
+/// `beyond_per_100k`, none if it is the maximum.
+pub fn is_thin(count: u64, beyond_per_100k: u64) -> bool {
+    let beyond = u128::from(count) * u128::from(beyond_per_100k) / 100_000;
+    beyond_per_100k > 0 && beyond < u128::from(BEYOND_LEAST)
+}
+
+impl Quantiles {
+    /// The names of the quantiles that are thin.
+    pub fn too_few(&self) -> Vec<String> {
+        const BEYOND_PER_100K: [(&str, u64); 6] = [
+            ("p50", 50_000),
+            ("p90", 10_000),
+            ("p95", 5_000),
+            ("p99", 1_000),
+            ("p99_9", 100),
+            ("p99_99", 10),
+        ];
+        let thin = BEYOND_PER_100K.iter().filter(|(_, beyond)| is_thin(self.count, *beyond));
+        thin.map(|(name, _)| String::from(*name)).collect()
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -49,6 +49,16 @@ impl Nanos {
         std::time::Duration::from_nanos(self.0)
     }
 
+    /// This span as one may type it, exactly: `90s`, `1500us`, in the coarsest of the units from
+    /// `s` down that holds it whole.
+    pub fn as_typed(self) -> String {
+        let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+        match units.into_iter().find(|(scale, _)| self.0 > 0 && self.0.is_multiple_of(*scale)) {
+            Some((scale, unit)) => format!("{}{unit}", self.0 / scale),
+            None => String::from("0"),
+        }
+    }
+
     /// `self - other`, or zero where that would be negative.
     pub const fn saturating_sub(self, other: Nanos) -> Nanos {
         Nanos(self.0.saturating_sub(other.0))
@@ -185,6 +195,24 @@ impl Rate {
         let scaled = u128::from(span.0) * u128::from(self.num);
         let count = scaled.div_ceil(1_000_000_000 * u128::from(self.den));
         u64::try_from(count).unwrap_or(u64::MAX)
+    }
+
+    /// Numerator and denominator, in lowest terms.
+    pub const fn parts(self) -> (u64, u64) {
+        (self.num, self.den)
+    }
+
+    /// Whether it is the higher of two.
+    pub fn exceeds(self, other: Rate) -> bool {
+        u128::from(self.num) * u128::from(other.den) > u128::from(other.num) * u128::from(self.den)
+    }
+
+    /// This rate as one may type it, exactly: `1000` or `1000000/7`.
+    pub fn as_typed(self) -> String {
+        match self.den {
+            1 => self.num.to_string(),
+            den => format!("{}/{den}", self.num),
+        }
     }
 
     /// The nearest `f64` number of requests per second, for display and results.

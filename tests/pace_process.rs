@@ -9,8 +9,14 @@
 
 #[path = "pace_process/cases.rs"]
 mod cases;
+#[path = "pace_process/instrument.rs"]
+mod instrument;
 #[path = "pace_process/rogue.rs"]
 mod rogue;
+#[path = "support/mod.rs"]
+mod support;
+#[path = "pace_process/typed.rs"]
+mod typed;
 
 use cases::{CASES, Case, Outcome};
 use ringpace::clock::Clock;
@@ -45,8 +51,13 @@ struct Ended {
 
 #[track_caller]
 fn pace(arguments: &[&str]) -> Ended {
+    run_command("pace", arguments)
+}
+
+#[track_caller]
+fn run_command(subcommand: &str, arguments: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringpace"));
-    command.arg("pace").args(arguments).stdin(Stdio::null());
+    command.arg(subcommand).args(arguments).stdin(Stdio::null());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     await_end(child.expect("the binary is built"), &arguments.join(" "))
 }

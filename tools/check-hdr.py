@@ -89,6 +89,24 @@ for kind in run["requests"]:
         is_within = below * (1 - TOLERANCE) - 1 <= figures[key] <= actual * (1 + TOLERANCE) + 1
         check(f"{name}: {key} of the percentile text", is_within, f"{below:.0f}-{actual:.0f} ns")
 
+sum_of_two = json.loads((directory / "merged.json").read_text())
+for kind, twice in zip(run["requests"], sum_of_two["requests"], strict=True):
+    name, figures = kind["name"], kind["response_ns"]
+    whole = HdrHistogram.decode(kind["histograms"]["response"]["v2"])
+    finite = figures["count"] - figures["infinite"]
+    check(f"{name}: counts of the JSON's histogram", whole.get_total_count() == finite, finite)
+    if figures["infinite"] == 0:
+        for key, percent in QUANTILES.items():
+            actual = whole.get_value_at_percentile(percent_of_rank(percent, finite))
+            check(f"{name}: {key} of the JSON's histogram", is_near(actual, figures[key]), f"{actual} ns")
+    # A run added to itself: twice the counts, the same quantiles, by their arithmetic as by ours.
+    whole.add(HdrHistogram.decode(kind["histograms"]["response"]["v2"]))
+    merged = HdrHistogram.decode(twice["histograms"]["response"]["v2"])
+    is_same = whole.get_total_count() == merged.get_total_count() == 2 * finite
+    for percent in QUANTILES.values():
+        is_same &= whole.get_value_at_percentile(percent) == merged.get_value_at_percentile(percent)
+    check(f"{name}: a run merged with itself", is_same, f"{2 * finite} requests")
+
 with open(directory / "run.csv", newline="") as file:
     rows = list(csv.DictReader(file))
 for kind in run["requests"]:

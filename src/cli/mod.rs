@@ -6,6 +6,7 @@
 
 mod bench;
 mod doctor;
+mod merge;
 mod pace;
 mod serve;
 
@@ -29,6 +30,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Report(bench::ReportArgs),
     Compare(bench::CompareArgs),
+    Merge(merge::MergeArgs),
     Doctor(doctor::DoctorArgs),
     Version(VersionArgs),
 }
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => args.run(),
         Command::Report(args) => args.run(),
         Command::Compare(args) => args.run(),
+        Command::Merge(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Version(_) => {
             print(concat!("ringpace ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -94,6 +97,11 @@ fn arguments() -> Result<Vec<String>, Failure> {
         let argument = argument
             .into_string()
             .map_err(|raw| Failure::usage(format!("{} is not UTF-8", raw.display())))?;
+        // wrk2 writes it so, which argh would not take.
+        if argument == "--u_latency" {
+            arguments.push(String::from("--u-latency"));
+            continue;
+        }
         match argument.split_once('=') {
             Some((flag, value)) if flag.starts_with("--") => {
                 arguments.extend([flag.to_string(), value.to_string()]);
@@ -115,7 +123,7 @@ fn attached_value(argument: &str) -> Option<(&str, &str)> {
 }
 
 /// Flags of one letter that take a value.
-const SHORT_OPTIONS: [&str; 5] = ["-R", "-d", "-c", "-t", "-H"];
+const SHORT_OPTIONS: [&str; 7] = ["-R", "-d", "-c", "-t", "-H", "-T", "-s"];
 
 /// Prints to stdout; a reader that has gone away is no failure of ours.
 fn print(text: &str) {

@@ -1,14 +1,22 @@
 //! `ringpace pace`: flags to a [`Plan`], and the outcome to a terminal.
+//!
+//! What is requested of which server: [`requests`]; the instrument itself: [`selftest`].
+
+mod requests;
+mod selftest;
 
 use super::{Failure, print};
-use crate::io::topology::CpuList;
+use crate::io::topology::{self, CpuList};
 use crate::io::{host, signal};
+use crate::pace::arrivals::{Arrivals, ArrivalsTyped};
+use crate::pace::catch_up::CatchUp;
 use crate::pace::live::LiveMode;
-use crate::pace::mix::{Mix, Single};
-use crate::pace::schedule::{Arrivals, Load};
+use crate::pace::mix::Mix;
+use crate::pace::replay::Replay;
+use crate::pace::schedule::Load;
 use crate::pace::threshold::Threshold;
 use crate::pace::url::Url;
-use crate::pace::{self, Backend, Outputs, PaceError, PaceWait, Plan};
+use crate::pace::{self, Backend, Outcome, Outputs, PaceError, PaceWait, Plan, Timestamps};
 use crate::report;
 use crate::results::Verdict;
 use crate::units::{Nanos, Rate};
@@ -22,17 +30,19 @@ use std::str::FromStr;
 #[derive(FromArgs)]
 #[argh(subcommand, name = "pace")]
 pub(super) struct PaceArgs {
-    /// what to load, such as http://127.0.0.1:8080/devices/status
+    /// what to load, such as http://127.0.0.1:8080/devices/status or unix:/run/app.sock:/path;
+    /// several of one server are picked equally often
     #[argh(positional)]
-    url: Url,
+    urls: Vec<Url>,
 
-    /// requests per second, such as 1000, 20k or 1e6/7
+    /// requests per second, such as 1000, 20k or 1e6/7; left out where --arrivals says it
     #[argh(option, short = 'R')]
-    rate: Rate,
+    rate: Option<Rate>,
 
-    /// measured time, such as 30s or 5m; the warm-up is not in it
-    #[argh(option, short = 'd')]
-    duration: Nanos,
+    /// measured time, such as 30s or 5m, a bare number is seconds; the warm-up is not in it; default
+    /// the length of steps or of a replay
+    #[argh(option, short = 'd', from_str_fn(wrk2_span))]
+    duration: Option<Nanos>,
 
     /// time before it, at the same rate, in no count and no percentile; default 0
     #[argh(option, default = "Nanos::ZERO")]
@@ -50,13 +60,18 @@ pub(super) struct PaceArgs {
     #[argh(switch)]
     spread: bool,
 
-    /// threads, default as many as --cpus, or 1
+    /// threads, each pinned to one of --cpus, or else to one of the last CPUs; default as many as
+    /// --cpus, or one that is not pinned
     #[argh(option, short = 't')]
     threads: Option<usize>,
 
     /// pin one spinning thread to each of these CPUs, such as 1 or 2-3
     #[argh(option)]
     cpus: Option<CpuList>,
+
+    /// connect to this Unix socket; the URL then gives path and Host, as with curl
+    #[argh(option)]
+    unix_socket: Option<PathBuf>,
 
     /// a TOML file of weighted requests; the URL then gives the server only
     #[argh(option)]
@@ -65,6 +80,10 @@ pub(super) struct PaceArgs {
     /// a header of the request, such as 'Accept: text/html'; may be repeated
     #[argh(option, short = 'H', long = "header")]
     headers: Vec<String>,
+
+    /// file with a token, sent as Authorization: Bearer with every request, also of a mix
+    #[argh(option)]
+    token_file: Option<PathBuf>,
 
     /// method of the request, default GET, or POST with a body
     #[argh(option)]
@@ -78,21 +97,36 @@ pub(super) struct PaceArgs {
     #[argh(option)]
     body_file: Option<PathBuf>,
 
-    /// constant (default), poisson or burst:N
-    #[argh(option, default = "Arrivals::Constant")]
-    arrivals: Arrivals,
+    /// constant (default), poisson, burst:N, burst:N/10ms, ramp:1000..5000, steps:1000,2000@10s or
+    /// replay:FILE
+    #[argh(option, default = "ArrivalsTyped::Whole(Arrivals::Constant)")]
+    arrivals: ArrivalsTyped,
+
+    /// when the pacer was held up: all (default) sends at once what is owed, cap:2 at most so many
+    /// times as fast as planned, skip or skip:10ms counts what is overdue by more and does not send it
+    #[argh(option, default = "CatchUp::All")]
+    catch_up: CatchUp,
 
     /// seed of the arrivals and of the mix, default 1
     #[argh(option, default = "1")]
     seed: u64,
 
-    /// from when a request is due until it has failed, default 2s
-    #[argh(option, default = "Nanos::from_secs(2)")]
+    /// from when a request is due until it has failed, default 2s; a bare number is seconds
+    #[argh(option, short = 'T', from_str_fn(wrk2_span), default = "Nanos::from_secs(2)")]
     timeout: Nanos,
+
+    /// how long answers are awaited after the end, default --timeout
+    #[argh(option)]
+    drain: Option<Nanos>,
 
     /// epoll (default) or uring
     #[argh(option, default = "Backend::Epoll")]
     backend: Backend,
+
+    /// own (default), or kernel: also let the kernel stamp what is sent and received (epoll and TCP
+    /// only; two more system calls per request)
+    #[argh(option, default = "Timestamps::Own")]
+    timestamps: Timestamps,
 
     /// spin (default), or hybrid to sleep between requests at the price of precision
     #[argh(option, default = "PaceWait::Spin")]
@@ -105,6 +139,19 @@ pub(super) struct PaceArgs {
     /// also print the latency distribution in wrk2's form
     #[argh(switch, short = 'L')]
     latency: bool,
+
+    /// as --latency, and the service time as wrk2's uncorrected latency
+    #[argh(switch, short = 'U')]
+    u_latency: bool,
+
+    /// load a server of its own that answers at once, on another CPU: prints the floor and the
+    /// highest rate of the instrument on this machine; without a URL, -R (1000) and -d (5s)
+    #[argh(switch)]
+    selftest: bool,
+
+    /// wrk2's Lua scripts; not here, see --mix
+    #[argh(option, short = 's', hidden_help)]
+    script: Option<String>,
 
     /// exit with 1 unless this holds, such as 'p99<500us' or 'status.p99_9<2ms'; may be repeated
     #[argh(option)]
@@ -125,6 +172,10 @@ pub(super) struct PaceArgs {
     /// write a CSV table of seconds and requests
     #[argh(option)]
     csv: Option<PathBuf>,
+
+    /// write the run for Prometheus, such as /var/lib/node_exporter/textfile/ringpace.prom
+    #[argh(option)]
+    prom: Option<PathBuf>,
 }
 
 /// `--live` as typed.
@@ -160,68 +211,69 @@ impl LiveTyped {
 
 impl PaceArgs {
     /// The plan, or the flag or file that is wrong.
-    fn plan(self) -> Result<Plan, Failure> {
-        let cpus = self.thread_cpus()?;
+    fn plan(&self) -> Result<Plan, Failure> {
+        let url = self.server()?;
         let mix = self.mix()?;
+        let arrivals = self.arrivals(&mix)?;
+        let duration = self.duration.or(arrivals.length(self.warmup));
+        let duration = duration
+            .ok_or_else(|| Failure::usage("-d is missing: the measured time, such as -d 30s"))?;
+        let load = Load::new(arrivals, self.rate, self.seed).map_err(Failure::usage)?;
+        let plan = Plan { mix, ..self.plan_of(url, load, duration)? };
         for threshold in &self.threshold {
             threshold
-                .check_kind(&mix)
+                .check_kind(&plan.mix)
                 .map_err(|error| Failure::usage(format!("--threshold {error}")))?;
         }
-        let connections_max = self.max_connections.unwrap_or(self.connections.max(CONNECTIONS_MAX));
-        let plan = Plan {
-            mix,
-            load: Load { rate: self.rate, arrivals: self.arrivals, seed: self.seed },
+        Ok(plan)
+    }
+
+    /// Everything but the mix.
+    fn plan_of(&self, url: Url, load: Load, duration: Nanos) -> Result<Plan, Failure> {
+        if let Some(script) = &self.script {
+            return Err(Failure::usage(format!(
+                "-s {script}: there is no Lua here; requests with weights, bodies and expected \
+                 answers stand in a TOML file, see --mix"
+            )));
+        }
+        let rate = load.rate;
+        Ok(Plan {
+            load,
             warmup: self.warmup,
             connections: self.connections,
-            connections_max,
+            connections_max: self.max_connections.unwrap_or(self.connections.max(CONNECTIONS_MAX)),
             timeout: self.timeout,
-            cpus,
+            drain: self.drain,
+            catch_up: self.catch_up,
+            cpus: self.thread_cpus()?,
             backend: self.backend,
+            timestamps: self.timestamps,
             wait: self.wait,
             spread: self.spread,
             host: host::describe(),
             outputs: Outputs {
-                json: self.json,
-                hgrm: self.hgrm,
-                hlog: self.hlog,
-                csv: self.csv,
+                json: self.json.clone(),
+                hgrm: self.hgrm.clone(),
+                hlog: self.hlog.clone(),
+                csv: self.csv.clone(),
+                prom: self.prom.clone(),
                 live: self.live.mode(),
             },
-            ..Plan::new(self.url, self.rate, self.duration)
-        };
-        Ok(plan)
+            ..Plan::new(url, rate, duration)
+        })
     }
 
-    /// What is requested: the file's mix, or the one request that is typed.
-    fn mix(&self) -> Result<Mix, Failure> {
-        let flags = [
-            ("-H", !self.headers.is_empty()),
-            ("--method", self.method.is_some()),
-            ("--body", self.body.is_some()),
-            ("--body-file", self.body_file.is_some()),
-        ];
-        if let Some(path) = &self.mix {
-            return match flags.iter().find(|(_, is_typed)| *is_typed) {
-                Some((flag, _)) => Err(Failure::usage(format!(
-                    "{flag} is for a single URL; with --mix it stands in the file"
-                ))),
-                None => read_mix(path),
-            };
-        }
-        let body = match (&self.body, &self.body_file) {
-            (Some(_), Some(_)) => {
-                return Err(Failure::usage("--body and --body-file are both given; one will do"));
+    /// When requests are due; of a replay the file says it.
+    fn arrivals(&self, mix: &Mix) -> Result<Arrivals, Failure> {
+        match &self.arrivals {
+            ArrivalsTyped::Whole(arrivals) => Ok(arrivals.clone()),
+            ArrivalsTyped::File(file) => {
+                let failed = |error: String| Failure::usage(format!("--arrivals replay: {error}"));
+                let text = std::fs::read_to_string(file)
+                    .map_err(|error| failed(format!("{file}: {error}")))?;
+                Replay::parse(file, &text, mix).map(Arrivals::Replay).map_err(failed)
             }
-            (Some(body), None) => body.clone().into_bytes(),
-            (None, Some(path)) => std::fs::read(path).map_err(|error| {
-                Failure::usage(format!("--body-file {}: {error}", path.display()))
-            })?,
-            (None, None) => Vec::new(),
-        };
-        let (method, headers) = (self.method.clone(), self.headers.clone());
-        let path = String::from(self.url.path());
-        Mix::one(Single { method, path, headers, body }).map_err(Failure::usage)
+        }
     }
 
     /// One CPU per thread; none for a single thread that may wander.
@@ -229,9 +281,7 @@ impl PaceArgs {
         match (&self.cpus, self.threads) {
             (None, None | Some(1)) => Ok(Vec::new()),
             (_, Some(0)) => Err(Failure::usage("-t 0: somebody has to send")),
-            (None, Some(threads)) => Err(Failure::usage(format!(
-                "-t {threads} needs --cpus with {threads} CPUs; spinning threads that share one stall each other"
-            ))),
+            (None, Some(threads)) => last_cpus(threads),
             (Some(cpus), threads) => {
                 cpus.check_online().map_err(|error| Failure::usage(format!("--cpus: {error}")))?;
                 match threads.filter(|threads| *threads != cpus.cpus().len()) {
@@ -246,37 +296,69 @@ impl PaceArgs {
 
     /// Paces, and shows what came of it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let (thresholds, shows_latency) = (self.threshold.clone(), self.latency);
+        if self.selftest {
+            return self.run_selftest();
+        }
         let plan = self.plan()?;
         let stop = signal::stop_flag().map_err(Failure::run)?;
-        let outcome = pace::run(&plan, &stop).map_err(|error| match error {
-            PaceError::Plan(sentence) => Failure::usage(sentence),
-            error => Failure::run(error),
-        })?;
+        let outcome = pace::run(&plan, &stop).map_err(of_pace)?;
         if !plan.outputs.use_stdout() {
             print(&report::run_table(&outcome.run));
-            if shows_latency {
-                print(&report::latency_distribution(&outcome.recorder.total().response));
-            }
+            self.print_as_wrk2(&outcome);
         }
         if outcome.run.verdict == Verdict::Invalid {
             return Ok(ExitCode::from(3));
         }
         let missed: Vec<String> =
-            thresholds.iter().filter_map(|limit| limit.check(&outcome.run).err()).collect();
+            self.threshold.iter().filter_map(|limit| limit.check(&outcome.run).err()).collect();
         match missed.is_empty() {
             true => Ok(ExitCode::SUCCESS),
             false => Err(Failure::run(missed.join("\nringpace: "))),
         }
     }
+
+    fn print_as_wrk2(&self, outcome: &Outcome) {
+        let total = outcome.recorder.total();
+        if self.latency || self.u_latency {
+            print(&report::latency_distribution("Recorded Latency", &total.response));
+        }
+        if self.u_latency {
+            let title = "Uncorrected Latency (measured without taking delayed starts into account)";
+            print(&report::latency_distribution(title, &total.service));
+        }
+        if self.latency || self.u_latency {
+            print(&report::requests_per_second(&outcome.run));
+        }
+    }
+}
+
+fn of_pace(error: PaceError) -> Failure {
+    match error {
+        PaceError::Plan(sentence) => Failure::usage(sentence),
+        error => Failure::run(error),
+    }
+}
+
+/// The last CPUs there are, one for each thread: what runs on a machine by itself prefers the first.
+fn last_cpus(threads: usize) -> Result<Vec<usize>, Failure> {
+    let mut cpus = topology::usable_cpus();
+    match cpus.len().checked_sub(threads) {
+        Some(others) => Ok(cpus.split_off(others)),
+        None => Err(Failure::usage(format!(
+            "-t {threads} is more than the {} CPUs there are; spinning threads that share one stall \
+             each other",
+            cpus.len()
+        ))),
+    }
+}
+
+/// A span as everywhere here, or as wrk2 has it: a bare number is seconds.
+fn wrk2_span(text: &str) -> Result<Nanos, String> {
+    match text.bytes().all(|byte| byte.is_ascii_digit()) && text != "0" {
+        true => format!("{text}s").parse(),
+        false => text.parse(),
+    }
 }
 
 /// Chosen: what elastic connections may grow to unless told otherwise.
 const CONNECTIONS_MAX: usize = 1024;
-
-fn read_mix(path: &std::path::Path) -> Result<Mix, Failure> {
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("--mix {file}: {error}")))?;
-    Mix::parse(&file, &text).map_err(|error| Failure::usage(format!("--mix {error}")))
-}

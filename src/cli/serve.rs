@@ -1,14 +1,16 @@
 //! `ringpace serve`: flags to a [`Plan`].
 
 use super::{Failure, print};
+use crate::clock::Clock;
 use crate::http::HeadLimits;
+use crate::io::clock::MonotonicClock;
 use crate::io::signal;
 use crate::io::topology::CpuList;
 use crate::io::uring::{self, TaskRun};
 use crate::io::wait::WaitMode;
 use crate::serve::settings::Settings;
 use crate::serve::{Backend, Plan, Server};
-use crate::units::Nanos;
+use crate::units::{Mono, Nanos};
 use argh::FromArgs;
 use std::fmt;
 use std::net::SocketAddr;
@@ -95,9 +97,17 @@ pub(super) struct ServeArgs {
     /// also answer GET / with OK and POST / with its content, for independent HTTP suites
     #[argh(switch)]
     echo: bool,
+
+    /// say in a Server-Timing field where a request's time went: queue, work, device or event
+    #[argh(switch)]
+    server_timing: bool,
 }
 
 impl ServeArgs {
+    fn server_timing(&self) -> Option<fn() -> Mono> {
+        self.server_timing.then_some(|| MonotonicClock.now())
+    }
+
     /// The plan, or the flag that is wrong.
     fn plan(&self) -> Result<Plan, Failure> {
         if let Some(cpus) = &self.cpus {
@@ -114,6 +124,7 @@ impl ServeArgs {
             device_latency: self.device_latency,
             poll_timeout: self.poll_timeout,
             echo: self.echo,
+            server_timing: self.server_timing(),
             head,
             head_timeout: self.head_timeout,
             content_timeout: self.content_timeout,

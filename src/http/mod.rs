@@ -18,6 +18,7 @@ pub(crate) mod plain;
 pub mod reject;
 pub mod request;
 pub mod response;
+pub mod server_timing;
 pub mod target;
 
 pub use body::{BodyDecoder, Framing};

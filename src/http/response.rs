@@ -3,17 +3,22 @@
 //! Heads go through `httparse`, a reader of another make than the server's, so that the two do not
 //! share a misreading; it is more lenient than a measuring client may be, so line ends, NUL, status
 //! and framing are judged here (RFC 9112 §6.3). The end of a head is looked for octet by octet as
-//! it comes in, and only a whole head is parsed: the work is linear however it trickles. Content is
-//! counted, and kept only up to a small cap.
+//! it comes in, and only a whole head is parsed: the work is linear however it trickles. A head that
+//! is the one before but for its date is not parsed again (see `known`). Content is counted, and kept
+//! only up to a small cap.
 //!
 //! Not here: matching a response to its request, times, what to do with octets beyond a message
 //! (they are left to the caller, who knows that nothing was asked for). Start at
 //! [`ResponseReader::start`], then [`ResponseReader::read`] until it says done.
 
+mod known;
+
 use super::body::{BodyDecoder, Framing};
 use super::bytes;
 use super::encode::may_have_content;
 use super::reject::Reject;
+use super::server_timing::ServerTiming;
+use known::KnownHead;
 use std::fmt;
 use std::mem::MaybeUninit;
 
@@ -159,7 +164,10 @@ pub struct ResponseReader {
     interim: u8,
     /// A head that came in more than one piece; empty otherwise.
     head: Vec<u8>,
+    /// The last head that came in one piece and says how long its content is.
+    known: Option<KnownHead>,
     captured: Vec<u8>,
+    timing: ServerTiming,
 }
 
 #[derive(Debug)]
@@ -202,7 +210,9 @@ impl ResponseReader {
             head_request: false,
             interim: 0,
             head: Vec::new(),
+            known: None,
             captured: Vec::new(),
+            timing: ServerTiming::default(),
         }
     }
 
@@ -214,6 +224,7 @@ impl ResponseReader {
         self.interim = 0;
         self.head.clear();
         self.captured.clear();
+        self.timing.clear();
     }
 
     /// Whether a response is outstanding.
@@ -226,9 +237,26 @@ impl ResponseReader {
         &self.captured
     }
 
+    /// How many heads of the response have begun, those of interim responses included: when it
+    /// rises, the first octet of a status line has just come in.
+    pub fn heads_begun(&self) -> u8 {
+        match self.phase {
+            Phase::Head(end) => self.interim + u8::from(end != HeadEnd::default()),
+            _ => self.interim + 1,
+        }
+    }
+
+    /// What the last response, or the current one once its head is read, says in Server-Timing.
+    pub fn server_timing(&self) -> &ServerTiming {
+        &self.timing
+    }
+
     /// Takes what came in next. Octets beyond the end of the response are not consumed. What is
     /// `Malformed` stays so until the next `start`.
     pub fn read(&mut self, input: &[u8]) -> Result<Read, Malformed> {
+        if let Some(read) = self.read_known(input) {
+            return Ok(read);
+        }
         let result = self.read_on(input);
         if let Err(malformed) = result {
             self.phase = Phase::Failed(malformed);
@@ -246,6 +274,19 @@ impl ResponseReader {
             }
             Phase::Head(_) | Phase::Idle | Phase::Failed(_) => Err(Truncated::BeforeResponse),
         }
+    }
+
+    /// The usual case: a whole response at once, whose head is the one before but for its date.
+    fn read_known(&mut self, input: &[u8]) -> Option<Read> {
+        if !matches!(self.phase, Phase::Head(HeadEnd::Fresh)) || self.head_request {
+            return None;
+        }
+        let known = self.known.as_ref()?;
+        let (content, consumed) = known.content_of(input)?;
+        self.captured
+            .extend_from_slice(&content[..content.len().min(self.limits.capture_bytes_max)]);
+        self.phase = Phase::Idle;
+        Some(Read { consumed, done: Some(known.head().done(content.len() as u64)) })
     }
 
     fn read_on(&mut self, input: &[u8]) -> Result<Read, Malformed> {
@@ -289,11 +330,19 @@ impl ResponseReader {
             self.head.extend_from_slice(window);
             return Ok(window.len());
         };
+        // Of several heads the last is the final one.
+        self.timing.clear();
         let parsed = if self.head.is_empty() {
-            parse_head(&window[..len])?
+            let parsed = parse_head(&window[..len], &mut self.timing)?;
+            // What a server spent its time on is another figure each time.
+            if self.timing.is_empty() {
+                let bytes_max = self.limits.body_bytes_max;
+                KnownHead::learn(&mut self.known, &window[..len], &parsed, bytes_max);
+            }
+            parsed
         } else {
             self.head.extend_from_slice(&window[..len]);
-            parse_head(&self.head)?
+            parse_head(&self.head, &mut self.timing)?
         };
         self.head.clear();
         self.phase = self.phase_after(parsed)?;
@@ -409,9 +458,11 @@ struct ParsedHead {
     keep_alive: bool,
     /// `None`: until the connection ends.
     framing: Option<Framing>,
+    /// Where the value of the Date field is, if there is one of the usual length.
+    date_at: Option<usize>,
 }
 
-fn parse_head(head: &[u8]) -> Result<ParsedHead, Malformed> {
+fn parse_head(head: &[u8], timing: &mut ServerTiming) -> Result<ParsedHead, Malformed> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let status = httparse::ParserConfig::default()
@@ -432,7 +483,17 @@ fn parse_head(head: &[u8]) -> Result<ParsedHead, Malformed> {
         return Err(Malformed::BadStatus);
     }
     let framing = framing_of(response.headers, minor)?;
-    Ok(ParsedHead { status: code, keep_alive: keeps_alive(response.headers, minor), framing })
+    values(response.headers, "server-timing").for_each(|value| timing.read(value));
+    let keep_alive = keeps_alive(response.headers, minor);
+    Ok(ParsedHead { status: code, keep_alive, framing, date_at: date_at(response.headers, head) })
+}
+
+/// Where in `head` the value of its first Date field begins, if it has the length of an
+/// IMF-fixdate (RFC 9110 §5.6.7).
+fn date_at(fields: &[httparse::Header<'_>], head: &[u8]) -> Option<usize> {
+    let date = values(fields, "date").next().filter(|date| date.len() == known::DATE_BYTES)?;
+    // The value is a part of the head.
+    (date.as_ptr() as usize).checked_sub(head.as_ptr() as usize)
 }
 
 /// The values of all lines of a field.

@@ -21,6 +21,17 @@ pub fn wall_secs() -> u64 {
     read(libc::CLOCK_REALTIME_COARSE).tv_sec as u64
 }
 
+/// A point on CLOCK_REALTIME, in nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wall(pub u64);
+
+/// CLOCK_REALTIME, as exact as [`MonotonicClock`]: for what the kernel has stamped by it, and for
+/// nothing else, since it may step.
+pub(super) fn wall_now() -> Wall {
+    let time = read(libc::CLOCK_REALTIME);
+    Wall(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
 fn read(clock: libc::clockid_t) -> libc::timespec {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes `time` during the call and keeps no reference to it.

@@ -465,7 +465,7 @@ fn a_reset_under_a_pending_send_is_failed_once<D: Driver>(mut stage: Stage<D>) {
 fn a_refused_connect_is_failed<D: Driver>(mut stage: Stage<D>) {
     // Bound and not listening: nobody else can be there, and connecting is refused.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let id = stage.driver.connect(closed).unwrap();
+    let id = stage.driver.connect(closed.into()).unwrap();
     stage.until_seen(&Seen::Failed(id));
     stage.settle();
     assert_eq!(stage.seen, [Seen::Failed(id)]);
@@ -473,7 +473,7 @@ fn a_refused_connect_is_failed<D: Driver>(mut stage: Stage<D>) {
 }
 
 fn both_ends_of_a_connection_may_be_ours<D: Driver>(mut stage: Stage<D>) {
-    let client = stage.driver.connect(stage.address).unwrap();
+    let client = stage.driver.connect(stage.address.into()).unwrap();
     stage.until_seen(&Seen::Connected(client));
     let server = stage.until(|seen| match seen {
         Seen::Accepted(id) => Some(*id),
@@ -656,7 +656,7 @@ fn dropping_with_everything_in_flight_closes_every_socket<D: Driver>(mut stage: 
         }
         peers.push(peer);
     }
-    stage.driver.connect(stage.address).unwrap();
+    stage.driver.connect(stage.address.into()).unwrap();
     stage.driver.waker().wake();
     drop(stage);
     for mut peer in peers {

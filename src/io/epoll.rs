@@ -8,14 +8,14 @@
 //!
 //! Start at [`Epoll::turn`](Driver::turn).
 
-use super::net::{self, Listener, SpareBuffers, Waker};
+use super::net::{self, Address, Listener, SpareBuffers, Waker};
+use super::stamps::Stamping;
 use super::{ConnId, Counters, Driver, Event, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::slab::{Key, Slab};
 use crate::units::{Mono, Nanos};
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// A driver on epoll(7). Runs on every Linux; sleeps to the nanosecond from 5.11 on.
@@ -37,6 +37,8 @@ pub struct Epoll {
     /// `epoll_pwait2` is missing (Linux before 5.11): sleep in whole milliseconds.
     coarse: bool,
     counters: Counters,
+    /// Only where somebody wants the kernel's stamps.
+    stamping: Option<Box<Stamping>>,
 }
 
 #[derive(Debug)]
@@ -109,7 +111,13 @@ impl Epoll {
             receive_buf: vec![0; RECEIVE_BUF_BYTES].into_boxed_slice(),
             coarse: false,
             counters: Counters::default(),
+            stamping: None,
         })
+    }
+
+    /// A driver that has the kernel stamp what its own connections send and receive.
+    pub fn with_stamps() -> io::Result<Epoll> {
+        Ok(Epoll { stamping: Some(Box::new(Stamping::new())), ..Epoll::new()? })
     }
 
     fn register(&mut self, fd: OwnedFd, phase: Phase) -> io::Result<ConnId> {
@@ -181,8 +189,19 @@ impl Epoll {
     /// Handles one event of one connection: connect, then write, then read.
     fn handle(&mut self, id: ConnId, flags: u32, on_event: &mut impl FnMut(Event<'_>)) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
+        let mut flags = flags;
+        if let Some(stamping) = &mut self.stamping
+            && flags & libc::EPOLLERR as u32 != 0
+            && stamping.drain_errors(socket.fd.as_fd(), id)
+        {
+            // Stamps stood in the error queue; a connection that is broken shows it otherwise too.
+            flags &= !(libc::EPOLLERR as u32);
+        }
         if socket.phase == Phase::Connecting {
-            match take_error(socket.fd.as_fd()) {
+            let enable =
+                |stamping: &mut Box<Stamping>| stamping.enable(socket.fd.as_fd(), id).err();
+            let error = take_error(socket.fd.as_fd());
+            match error.or_else(|| self.stamping.as_mut().and_then(enable)) {
                 None => {
                     socket.phase = Phase::Open;
                     on_event(Event::Connected(id));
@@ -215,7 +234,11 @@ impl Epoll {
             return;
         }
         self.counters.syscalls += 1;
-        match net::receive_now(socket.fd.as_fd(), &mut self.receive_buf) {
+        let received = match &mut self.stamping {
+            None => net::receive_now(socket.fd.as_fd(), &mut self.receive_buf),
+            Some(stamping) => stamping.receive(socket.fd.as_fd(), id, &mut self.receive_buf),
+        };
+        match received {
             Ok(0) => {
                 socket.phase = Phase::ReceivedEnd;
                 on_event(Event::ReceivedEnd(id));
@@ -352,14 +375,15 @@ impl Driver for Epoll {
         self.accepting = Accepting::Off;
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<ConnId> {
+    fn connect(&mut self, to: Address) -> io::Result<ConnId> {
         let socket = net::client_socket(to, true)?;
         self.counters.syscalls += 1;
-        let begun = socket.connect(&to.into());
+        let begun = socket.connect(&to.to_sockaddr());
         let id = self.register(socket.into(), Phase::Connecting)?;
         match begun {
             Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
-                // On loopback a refusal comes at once; it is told like any other.
+                // On loopback, and on a Unix socket, a refusal comes at once; it is told like any
+                // other.
                 self.refused.push((id, error));
             }
             _ => {}
@@ -375,6 +399,9 @@ impl Driver for Epoll {
         debug_assert!(!bytes.is_empty(), "an empty send would never complete");
         if let Some(socket) = self.sockets.get(id) {
             assert!(socket.unsent.is_none(), "one send per connection at a time");
+        }
+        if let Some(stamping) = &mut self.stamping {
+            stamping.begin(id, bytes.len());
         }
         self.push_out(id, bytes, 0)
     }
@@ -402,6 +429,9 @@ impl Driver for Epoll {
     fn close(&mut self, id: ConnId) {
         if let Some(socket) = self.sockets.remove(id) {
             self.counters.syscalls += 1;
+            if let Some(stamping) = &mut self.stamping {
+                stamping.close(id);
+            }
             drop(socket);
             self.resume_accepting();
         }
@@ -440,6 +470,10 @@ impl Driver for Epoll {
 
     fn counters(&self) -> Counters {
         self.counters
+    }
+
+    fn stamps(&mut self) -> Option<&mut Stamping> {
+        self.stamping.as_deref_mut()
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod alarm;
 mod buffers;
 pub mod clock;
+pub mod disturbance;
 #[cfg(test)]
 mod driver_tests;
 pub mod epoll;
@@ -22,13 +23,13 @@ pub mod probe;
 pub mod process;
 mod ring;
 pub mod signal;
+pub mod stamps;
 pub mod topology;
 pub mod uring;
 pub mod wait;
 
 use crate::slab::Key;
 use crate::units::Mono;
-use std::net::SocketAddr;
 
 /// Names one connection for its whole life; a late event of an earlier life of the same slot never
 /// bears it. Its `slot` is dense from 0, so a worker may index its own state by it.
@@ -99,7 +100,7 @@ pub trait Driver {
     fn stop_listening(&mut self);
 
     /// Begins to connect. [`Event::Connected`] or [`Event::Failed`] follows.
-    fn connect(&mut self, to: SocketAddr) -> std::io::Result<ConnId>;
+    fn connect(&mut self, to: net::Address) -> std::io::Result<ConnId>;
 
     /// An empty buffer to fill for [`Driver::send`]; recycled, so that sending allocates nothing once
     /// the first requests are through.
@@ -133,6 +134,11 @@ pub trait Driver {
 
     /// What this driver has counted since it was made.
     fn counters(&self) -> Counters;
+
+    /// The kernel's stamps of its connections, if it was made to ask for them.
+    fn stamps(&mut self) -> Option<&mut stamps::Stamping> {
+        None
+    }
 }
 
 /// What a driver counts about itself; monotonic.

@@ -16,7 +16,7 @@
 //! Start at [`Uring::turn`](Driver::turn), then `complete`. Not here: setting up; see `ring`.
 
 use super::buffers::{BufferRing, RECEIVE_GROUP};
-use super::net::{self, Listener, SpareBuffers, Waker};
+use super::net::{self, Address, Listener, SpareBuffers, Waker};
 use super::ring::{Enter, Ring};
 use super::{ConnId, Counters, Driver, Event, Sending, Wait};
 use crate::clock::Clock;
@@ -26,7 +26,6 @@ use crate::units::{Mono, Nanos};
 use io_uring::{cqueue, opcode, squeue, types};
 use socket2::SockAddr;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 pub use super::ring::{Settings, TaskRun, explain_setup};
@@ -499,11 +498,11 @@ impl Driver for Uring {
         }
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<ConnId> {
+    fn connect(&mut self, to: Address) -> io::Result<ConnId> {
         let socket = net::client_socket(to, false)?;
         let id = self.sockets.insert(Socket::new(socket.into()));
         let socket = self.sockets.get_mut(id).expect("just inserted");
-        let address = socket.connecting.insert(Box::new(to.into()));
+        let address = socket.connecting.insert(Box::new(to.to_sockaddr()));
         let fd = types::Fd(socket.fd.as_raw_fd());
         let entry = opcode::Connect::new(fd, address.as_ptr().cast(), address.len()).build();
         match self.push(&entry.user_data(encode(Op::Connect, id))) {

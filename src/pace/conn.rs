@@ -9,6 +9,7 @@
 
 use super::outstanding::Ticket;
 use crate::http::response::{ResponseDone, ResponseReader};
+use crate::http::server_timing::ServerTiming;
 use crate::units::Mono;
 
 /// A connection from the attempt to make it until it is broken or given up.
@@ -17,6 +18,8 @@ pub struct Conn {
     phase: Phase,
     reader: ResponseReader,
     established_at: Mono,
+    /// When the status line of the answer began to come; of several, the last.
+    first_byte_at: Option<Mono>,
     answers: u64,
 }
 
@@ -98,7 +101,13 @@ pub enum Loss {
 impl Conn {
     /// A connection that is being made.
     pub fn connecting(reader: ResponseReader) -> Conn {
-        Conn { phase: Phase::Connecting, reader, established_at: Mono(0), answers: 0 }
+        Conn {
+            phase: Phase::Connecting,
+            reader,
+            established_at: Mono(0),
+            first_byte_at: None,
+            answers: 0,
+        }
     }
 
     /// Where it stands.
@@ -116,6 +125,23 @@ impl Conn {
         self.answers
     }
 
+    /// What was kept of the content of the last answer.
+    pub fn content(&self) -> &[u8] {
+        self.reader.captured()
+    }
+
+    /// When the first byte of the final status line came of the answer that has just ended. An
+    /// interim response (1xx) before it is not the answer.
+    pub fn first_byte_at(&self) -> Option<Mono> {
+        self.first_byte_at
+    }
+
+    /// What the answer that has just ended says in Server-Timing, if anything.
+    pub fn server_timing(&self) -> Option<ServerTiming> {
+        let timing = self.reader.server_timing();
+        if timing.is_empty() { None } else { Some(*timing) }
+    }
+
     /// The connection stands.
     pub fn handle_connected(&mut self, now: Mono) {
         if self.phase == Phase::Connecting {
@@ -128,6 +154,7 @@ impl Conn {
     pub fn begin(&mut self, ticket: Ticket, intended_at: Mono, is_head: bool) {
         assert_eq!(self.phase, Phase::Idle, "one request at a time");
         self.reader.start(is_head);
+        self.first_byte_at = None;
         let may_be_closed = self.established_at < intended_at;
         self.phase =
             Phase::Busy(Exchange { ticket, may_be_closed, is_heard: false, is_sending: false });
@@ -150,9 +177,16 @@ impl Conn {
     }
 
     /// Bytes came; never none.
-    pub fn handle_bytes(&mut self, bytes: &[u8]) -> Step {
+    pub fn handle_bytes(&mut self, now: Mono, bytes: &[u8]) -> Step {
         match std::mem::take(&mut self.phase) {
-            Phase::Busy(exchange) => self.read(exchange, bytes),
+            Phase::Busy(exchange) => {
+                let heads = self.reader.heads_begun();
+                let step = self.read(exchange, bytes);
+                if self.reader.heads_begun() > heads {
+                    self.first_byte_at = Some(now);
+                }
+                step
+            }
             Phase::Idle | Phase::Answered => Step::Unasked,
             Phase::Connecting | Phase::Broken => Step::Continue,
         }

@@ -4,18 +4,22 @@
 //! A mix is a TOML file of `[[request]]` tables, or one GET of a URL. It is checked whole before
 //! anything is sent; what is wrong is one sentence with file and line. [`Mix::pick`] depends on the
 //! seed and the request's number alone, so any number of threads sends the same sequence. Not
-//! here: when requests are due (see `schedule`), reading files. Start at [`Mix::parse`].
+//! here: when requests are due (see `schedule`), what placeholders in them mean (see `template`),
+//! reading files. Start at [`Mix::parse`].
 
+mod file;
+
+use super::capture::Capture;
+use super::template::{Head, Template, Text};
 use crate::rng::mix64;
-use serde::Deserialize;
-use std::collections::BTreeMap;
-use toml::Spanned;
 
 /// The request kinds of a run; at least one, and a total weight of at least 1.
 #[derive(Clone, Debug)]
 pub struct Mix {
     kinds: Vec<Kind>,
     weight_total: u64,
+    /// What some request captures.
+    names: Vec<String>,
 }
 
 /// One request kind.
@@ -27,7 +31,9 @@ pub struct Kind {
     pub weight: u32,
     /// What counts as a good answer.
     pub expect: Expect,
-    /// Whether the server may take its time to answer: a long poll.
+    /// What is taken from its answers; one that lacks it is not what was expected.
+    pub captures: Vec<Capture>,
+    /// The server takes its time to answer: a long poll, which is kept out of the overall latency.
     pub long_poll: bool,
     /// Answers have no content whatever their Content-Length says (HEAD).
     pub is_head: bool,
@@ -35,9 +41,11 @@ pub struct Kind {
     /// HEAD only (RFC 9110 section 9.2.2).
     pub may_retry: bool,
     method: String,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    path: Text,
+    headers: Vec<(String, Text)>,
+    body: Text,
+    /// A token that is sent and stands in no result, not even in a hash.
+    bearer: Option<String>,
 }
 
 /// A request as typed on the command line, nothing of it checked.
@@ -86,39 +94,41 @@ impl Mix {
     /// The mix of one kind, which is named after its method. The error is a sentence that names the
     /// flag.
     pub fn one(typed: Single) -> Result<Mix, String> {
-        let default = if typed.body.is_empty() { "GET" } else { "POST" };
-        let method = typed.method.unwrap_or_else(|| String::from(default));
-        check_method(&method).map_err(|why| format!("--method: {why}"))?;
-        if !typed.body.is_empty() {
-            check_takes_body(&method).map_err(|why| format!("--body: {why}"))?;
+        Ok(Mix { kinds: vec![Kind::typed(typed)?], weight_total: 1, names: Vec::new() })
+    }
+
+    /// The mix of several that are picked equally often, each named after its method and path; what
+    /// is typed twice is picked twice as often.
+    pub fn several(typed: Vec<Single>) -> Result<Mix, String> {
+        let weight_total = typed.len() as u64;
+        let mut kinds: Vec<Kind> = Vec::new();
+        for single in typed {
+            let path = single.path.clone();
+            let kind = Kind::typed(single)?;
+            let name = format!("{} {path}", kind.name);
+            match kinds.iter_mut().find(|other| other.name == name) {
+                Some(same) => same.weight += 1,
+                None => kinds.push(Kind { name, ..kind }),
+            }
         }
-        let mut headers = Vec::new();
-        for header in &typed.headers {
-            let (name, value) = header
-                .split_once(':')
-                .ok_or_else(|| format!("-H: `{header}` is no header; write `Name: value`"))?;
-            let value = value.trim_matches([' ', '\t']);
-            check_header(name, value).map_err(|why| format!("-H: {why}"))?;
-            headers.push((String::from(name), String::from(value)));
+        Ok(Mix { kinds, weight_total, names: Vec::new() })
+    }
+
+    /// Sends `Authorization: Bearer` with every request. The error is a sentence.
+    pub fn authorize(&mut self, token: &str) -> Result<(), String> {
+        check_token(token)?;
+        for kind in &mut self.kinds {
+            if kind.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+                return Err(format!("`{}` has an Authorization of its own", kind.name));
+            }
+            kind.bearer = Some(String::from(token));
         }
-        let kind = Kind {
-            name: method.to_ascii_lowercase(),
-            weight: 1,
-            expect: Expect::default(),
-            long_poll: false,
-            is_head: method == "HEAD",
-            may_retry: is_repeatable(&method),
-            method,
-            path: typed.path,
-            headers,
-            body: typed.body,
-        };
-        Ok(Mix { kinds: vec![kind], weight_total: 1 })
+        Ok(())
     }
 
     /// Reads a mix. `file` names it in messages, which have the form `FILE:LINE: sentence`.
     pub fn parse(file: &str, text: &str) -> Result<Mix, String> {
-        parse(text).map_err(|fault| {
+        file::parse(text).map_err(|fault| {
             let line = 1 + text[..fault.at.min(text.len())].matches('\n').count();
             format!("{file}:{line}: {}", fault.sentence)
         })
@@ -127,6 +137,11 @@ impl Mix {
     /// The kinds, in the order of the file; [`Mix::pick`] gives an index into them.
     pub fn kinds(&self) -> &[Kind] {
         &self.kinds
+    }
+
+    /// What some request captures; captures and placeholders give indices into it.
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Which kind request `k` is of. Stateless: the same for any number of threads.
@@ -147,26 +162,64 @@ impl Mix {
 }
 
 impl Kind {
+    /// A kind that is named after its method. The error is a sentence that names the flag.
+    fn typed(typed: Single) -> Result<Kind, String> {
+        let default = if typed.body.is_empty() { "GET" } else { "POST" };
+        let method = typed.method.unwrap_or_else(|| String::from(default));
+        check_method(&method).map_err(|why| format!("--method: {why}"))?;
+        if !typed.body.is_empty() {
+            check_takes_body(&method).map_err(|why| format!("--body: {why}"))?;
+        }
+        let mut headers = Vec::new();
+        for header in &typed.headers {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| format!("-H: `{header}` is no header; write `Name: value`"))?;
+            let value = value.trim_matches([' ', '\t']);
+            check_header(name, value).map_err(|why| format!("-H: {why}"))?;
+            headers.push((String::from(name), Text::literal(value)));
+        }
+        let body = if typed.body.is_empty() { Text::default() } else { Text::literal(typed.body) };
+        Ok(Kind {
+            name: method.to_ascii_lowercase(),
+            weight: 1,
+            expect: Expect::default(),
+            captures: Vec::new(),
+            long_poll: false,
+            is_head: method == "HEAD",
+            may_retry: is_repeatable(&method),
+            method,
+            path: Text::literal(typed.path),
+            headers,
+            body,
+            bearer: None,
+        })
+    }
+
     /// The request's bytes. `host` is the authority of the URL; a `Host` of the mix goes before it.
-    pub fn render(&self, host: &str) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+    pub fn template(&self, host: &str) -> Template {
+        self.template_with(host, self.bearer.as_deref())
+    }
+
+    fn template_with(&self, host: &str, bearer: Option<&str>) -> Template {
+        let mut head = Head::request_line(&self.method, &self.path);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            text.push_str(&format!("Host: {host}\r\n"));
+            head.field("Host", &Text::literal(host));
         }
         for (name, value) in &self.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            head.field(name, value);
         }
-        if self.has_content() {
-            text.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+        if let Some(token) = bearer {
+            head.field("Authorization", &Text::literal(format!("Bearer {token}")));
         }
-        text.push_str("\r\n");
-        [text.as_bytes(), &self.body].concat()
+        let content = self.has_content().then(|| self.body.clone());
+        Template::new(head.into_text(), content)
     }
 
     /// Stands for the request in the hash of the schedule: over its bytes, without the URL's
-    /// authority, so that two servers on two ports may get provably the same.
-    pub fn signature(&self) -> u64 {
-        self.render("").iter().fold(0, |hash, byte| mix64(hash, u64::from(*byte)))
+    /// authority and its token, so that two servers on two ports may get provably the same.
+    pub fn signature(&self, seed: u64) -> u64 {
+        self.template_with("", None).signature(seed)
     }
 
     /// Methods whose content is anticipated get a Content-Length even of zero (RFC 9110 section
@@ -174,136 +227,6 @@ impl Kind {
     fn has_content(&self) -> bool {
         !self.body.is_empty() || ["POST", "PUT", "PATCH"].contains(&self.method.as_str())
     }
-}
-
-/// What is wrong, and at which byte of the file.
-struct Fault {
-    at: usize,
-    sentence: String,
-}
-
-fn fault<T>(at: usize, sentence: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault { at, sentence: sentence.into() })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileTyped {
-    #[serde(default)]
-    request: Vec<Spanned<RequestTyped>>,
-}
-
-/// A `[[request]]` as typed.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RequestTyped {
-    name: Spanned<String>,
-    weight: u32,
-    method: Option<Spanned<String>>,
-    path: Spanned<String>,
-    #[serde(default)]
-    headers: BTreeMap<String, Spanned<String>>,
-    body: Option<Spanned<String>>,
-    expect_status: Option<Spanned<u16>>,
-    expect_bytes: Option<u64>,
-    #[serde(default)]
-    kind: KindTyped,
-}
-
-#[derive(Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-enum KindTyped {
-    #[default]
-    Plain,
-    LongPoll,
-}
-
-fn parse(text: &str) -> Result<Mix, Fault> {
-    let typed: FileTyped = toml::from_str(text).map_err(|error| Fault {
-        at: error.span().map_or(0, |span| span.start),
-        sentence: error.message().replace('\n', " "),
-    })?;
-    let mut kinds: Vec<Kind> = Vec::new();
-    for request in typed.request {
-        let name = request.get_ref().name.clone();
-        let kind = checked(request.into_inner())?;
-        if kinds.iter().any(|other| other.name == kind.name) {
-            return fault(
-                name.span().start,
-                format!("`{}` is the name of two requests", kind.name),
-            );
-        }
-        kinds.push(kind);
-    }
-    let weight_total = kinds.iter().map(|kind| u64::from(kind.weight)).sum();
-    if kinds.is_empty() {
-        return fault(0, "a mix needs at least one [[request]] table");
-    }
-    if weight_total == 0 {
-        return fault(0, "the weights add up to zero, so nothing would be sent");
-    }
-    Ok(Mix { kinds, weight_total })
-}
-
-fn checked(typed: RequestTyped) -> Result<Kind, Fault> {
-    let method = checked_method(typed.method)?;
-    let body = checked_body(&method, typed.body)?;
-    let path_at = typed.path.span().start;
-    let path = typed.path.into_inner();
-    if !is_origin_form(&path) {
-        return fault(
-            path_at,
-            format!(
-                "`{path}` is no path; it starts with `/` and holds printable ASCII without \
-                 spaces and `#`"
-            ),
-        );
-    }
-    let mut headers = Vec::new();
-    for (name, value) in typed.headers {
-        headers.push(checked_header(name, value)?);
-    }
-    if let Some(status) = &typed.expect_status
-        && !(200..600).contains(status.get_ref())
-    {
-        return fault(status.span().start, "expect_status is a final status, 200 to 599");
-    }
-    Ok(Kind {
-        name: typed.name.into_inner(),
-        weight: typed.weight,
-        expect: Expect {
-            status: typed.expect_status.map(Spanned::into_inner),
-            bytes: typed.expect_bytes,
-        },
-        long_poll: typed.kind == KindTyped::LongPoll,
-        is_head: method == "HEAD",
-        may_retry: is_repeatable(&method),
-        method,
-        path,
-        headers,
-        body,
-    })
-}
-
-fn checked_method(typed: Option<Spanned<String>>) -> Result<String, Fault> {
-    let Some(typed) = typed else { return Ok(String::from("GET")) };
-    let at = typed.span().start;
-    let method = typed.into_inner();
-    check_method(&method).or_else(|why| fault(at, why))?;
-    Ok(method)
-}
-
-fn checked_body(method: &str, typed: Option<Spanned<String>>) -> Result<Vec<u8>, Fault> {
-    let Some(typed) = typed else { return Ok(Vec::new()) };
-    check_takes_body(method).or_else(|why| fault(typed.span().start, why))?;
-    Ok(typed.into_inner().into_bytes())
-}
-
-fn checked_header(name: String, value: Spanned<String>) -> Result<(String, String), Fault> {
-    let at = value.span().start;
-    let value = value.into_inner();
-    check_header(&name, &value).or_else(|why| fault(at, why))?;
-    Ok((name, value))
 }
 
 fn check_method(method: &str) -> Result<(), String> {
@@ -331,6 +254,18 @@ fn check_header(name: &str, value: &str) -> Result<(), String> {
         return Err(format!("the value of `{name}` holds a control character, such as CR or LF"));
     }
     Ok(())
+}
+
+/// A b64token (RFC 6750 section 2.1).
+fn check_token(token: &str) -> Result<(), String> {
+    let is_token_char = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
+    let core = token.trim_end_matches('=');
+    match !core.is_empty() && core.chars().all(is_token_char) {
+        true => Ok(()),
+        false => Err(String::from(
+            "it holds no bearer token: one line of letters, digits and `-._~+/` (RFC 6750)",
+        )),
+    }
 }
 
 /// Sending it twice does no more than sending it once. Chosen: of the safe methods, those that ask

@@ -1,44 +1,62 @@
 //! The pacer: loads an HTTP/1.1 server at an exact rate and says how exact it was.
 //!
-//! Sans-IO cores: [`schedule`] (when), [`mix`] (what), [`conn`], [`outstanding`], [`pool`]
+//! Sans-IO cores: [`arrivals`], [`course`], [`replay`], [`schedule`], [`catch_up`] and [`agenda`]
+//! (when), [`mix`], [`template`] and [`capture`] (what), [`conn`], [`outstanding`], [`pool`]
 //! and [`spread`] (how), [`stalls`], [`recorder`] and [`interval`] (what came of it), [`verdict`] and
 //! [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
-//! together and merges what they recorded. Start at [`run`].
+//! together and merges what they recorded; [`selftest`] has it measure itself. Start at [`run`].
 
+pub mod agenda;
+pub mod arrivals;
+pub mod capture;
+pub mod catch_up;
 pub mod conn;
+pub mod course;
 pub mod csv;
+pub mod encoded;
 pub mod hgrm;
 pub mod hlog;
 pub mod interval;
 pub mod live;
+pub mod merge;
 pub mod mix;
 pub mod outcome;
 pub mod outstanding;
 pub mod plan;
 pub mod pool;
+pub mod prom;
 pub mod recorder;
+pub mod replay;
 pub mod schedule;
+pub mod selftest;
+pub mod spans;
 pub mod spread;
 pub mod stalls;
+pub mod template;
 pub mod threshold;
 pub mod url;
 pub mod verdict;
 pub mod worker;
 
+pub use catch_up::CatchUp;
 pub use outcome::Outcome;
-pub use plan::{Backend, CatchUp, Outputs, PaceWait, Plan};
+pub use plan::{Backend, Outputs, PaceWait, Plan, Timestamps};
 
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_secs};
+use crate::io::disturbance::Snapshot;
 use crate::io::epoll::Epoll;
+use crate::io::net::{Address, SocketPath};
+use crate::io::stamps::Stamps;
 use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
+use crate::results::{Disturbance, KernelStamps};
 use crate::stats::Histogram;
 use crate::units::{Mono, Nanos};
 use live::Live;
 use pool::Limits;
-use recorder::Recorder;
+use recorder::{Recorder, quantiles};
 use schedule::Lane;
 use spread::Seats;
 use std::fs::{self, File};
@@ -155,18 +173,19 @@ fn watch(plan: &Plan, observer: Observer<'_>, sinks: Sinks) -> Result<(), PaceEr
 
 /// The address that the whole run uses. A name may have several, of which the server listens on
 /// some only (`localhost` on both `::1` and `127.0.0.1`): then the first that lets us connect.
-fn resolve(plan: &Plan) -> Result<SocketAddr, PaceError> {
+fn resolve(plan: &Plan) -> Result<Address, PaceError> {
+    if let Some(socket) = plan.url.socket() {
+        return SocketPath::new(socket).map(Address::Unix).map_err(PaceError::Plan);
+    }
     let no_address = |error| PaceError::Resolve(String::from(plan.url.host()), error);
     let addresses = (plan.url.host(), plan.url.port()).to_socket_addrs().map_err(no_address)?;
     let addresses: Vec<SocketAddr> = addresses.collect();
+    let patience = plan.timeout.to_std();
+    let listens = |to: &&SocketAddr| TcpStream::connect_timeout(to, patience).is_ok();
     match addresses.as_slice() {
         [] => Err(no_address(io::Error::other("the name server gave none"))),
-        [only] => Ok(*only),
-        [first, ..] => {
-            let patience = plan.timeout.to_std();
-            let listens = |to: &&SocketAddr| TcpStream::connect_timeout(to, patience).is_ok();
-            Ok(*addresses.iter().find(listens).unwrap_or(first))
-        }
+        [only] => Ok(Address::Ip(*only)),
+        [first, ..] => Ok(Address::Ip(*addresses.iter().find(listens).unwrap_or(first))),
     }
 }
 
@@ -210,12 +229,14 @@ struct LaneEnd {
     recorder: Recorder,
     /// Connections of each core of the server, if they were spread.
     seats: Option<Seats>,
+    disturbance: Disturbance,
+    stamps: Option<Stamps>,
 }
 
 /// The life of one thread. However it goes, it passes the gate once, for the others wait there.
 fn run_lane(
     plan: &Plan,
-    to: SocketAddr,
+    to: Address,
     (index, feed): (usize, Option<Feed>),
     gate: &Gate,
     stop: &AtomicBool,
@@ -233,7 +254,13 @@ fn run_lane(
         limits::minimise_timer_slack();
     }
     match plan.backend {
-        Backend::Epoll => drive(plan, (task, feed), Epoll::new(), gate, stop),
+        Backend::Epoll => {
+            let driver = match plan.timestamps {
+                Timestamps::Own => Epoll::new(),
+                Timestamps::Kernel => Epoll::with_stamps(),
+            };
+            drive(plan, (task, feed), driver, gate, stop)
+        }
         Backend::Uring => {
             let settings = Settings { direct_send: true, ..Settings::default() };
             drive(plan, (task, feed), Uring::new(&settings), gate, stop)
@@ -242,15 +269,15 @@ fn run_lane(
 }
 
 /// Thread `index`'s share: every N-th arrival, and its part of the connections.
-fn task_of(plan: &Plan, to: SocketAddr, index: usize) -> Task {
+fn task_of(plan: &Plan, to: Address, index: usize) -> Task {
     let threads = plan.threads();
     let share = |total: usize| total / threads + usize::from(index < total % threads);
     Task {
         to,
-        load: plan.load,
+        load: plan.load.clone(),
         lane: Lane { index: index as u64, of: threads as u64 },
-        warmup: plan.warmup,
-        duration: plan.duration,
+        horizon: plan.horizon(),
+        drain: plan.drain(),
         connections: share(plan.connections),
         limits: Limits { connections_max: share(plan.connections_max), timeout: plan.timeout },
         wait: plan.wait,
@@ -265,6 +292,7 @@ fn drive<D: Driver>(
     gate: &Gate,
     stop: &AtomicBool,
 ) -> Result<LaneEnd, PaceError> {
+    let (connections, cpu) = (task.connections, plan.cpus.get(task.lane.index as usize).copied());
     let established = driver.map_err(EstablishError::Driver).and_then(|driver| {
         let mut worker =
             Worker::new(task, &plan.mix, &plan.url.authority(), driver, MonotonicClock)
@@ -275,20 +303,23 @@ fn drive<D: Driver>(
         };
         seats.map(|seats| (worker, seats))
     });
+    let before = Snapshot::take(cpu);
     let start = gate.pass(established.is_ok());
-    let (mut worker, seats) = established.map_err(|error| explain(plan, &task, error))?;
+    let (mut worker, seats) = established.map_err(|error| explain(plan, connections, error))?;
     // Another thread is not ready, and says why.
     let start = start.ok_or(PaceError::Stopped)?;
     let measured = worker.pace(start, stop).map_err(PaceError::Driver)?;
-    Ok(LaneEnd { start, measured, recorder: worker.into_recorder(), seats })
+    let disturbance = before.since();
+    let stamps = worker.take_stamps();
+    Ok(LaneEnd { start, measured, recorder: worker.into_recorder(), seats, disturbance, stamps })
 }
 
-fn explain(plan: &Plan, task: &Task, error: EstablishError) -> PaceError {
+fn explain(plan: &Plan, connections: usize, error: EstablishError) -> PaceError {
     let url = plan.url.to_string();
     match error {
         EstablishError::Refused(error) => PaceError::Refused(url, error),
         EstablishError::Unresponsive(established) => {
-            PaceError::Unresponsive(url, established, task.connections, plan.timeout)
+            PaceError::Unresponsive(url, established, connections, plan.timeout)
         }
         EstablishError::Stopped => PaceError::Stopped,
         EstablishError::Driver(error) => PaceError::Driver(error),
@@ -318,13 +349,31 @@ fn merge(plan: &Plan, ends: Vec<Result<LaneEnd, PaceError>>) -> Result<Outcome, 
         if let (Some(all), Some(lane)) = (&mut all.seats, &lane.seats) {
             all.merge(lane);
         }
+        all.disturbance.add(&lane.disturbance);
+        if let (Some(all), Some(stamps)) = (&mut all.stamps, &lane.stamps) {
+            all.merge(stamps);
+        }
     }
-    let measured_from = all.start + plan.warmup;
-    let mut outcome = Outcome::new(plan, all.recorder, measured_from, all.measured);
+    let mut outcome = Outcome::new(plan, all.recorder, all.start + plan.warmup, all.measured);
+    let disturbance = serde_json::to_value(all.disturbance).expect("it is plain data");
+    outcome.run.kernel_stamps = all.stamps.as_ref().map(stamped);
+    outcome.run.host.insert(String::from("disturbance"), disturbance);
     if let (Some(seats), Some(pacer)) = (all.seats, outcome.run.host.get_mut("pacer")) {
         pacer["spread"] = serde_json::json!(seats.taken());
     }
     Ok(outcome)
+}
+
+fn stamped(stamps: &Stamps) -> KernelStamps {
+    KernelStamps {
+        send_path_ns: quantiles(&stamps.send_path),
+        server_ns: quantiles(&stamps.server),
+        read_lag_ns: quantiles(&stamps.read_lag),
+        incomplete: stamps.incomplete,
+        disordered: stamps.disordered,
+        clock_error_ns: stamps.clock_error.0,
+        clock_steps: stamps.clock_steps,
+    }
 }
 
 fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> {
@@ -332,6 +381,10 @@ fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> 
         let mut text = serde_json::to_string(&outcome.run).expect("a run is plain data");
         text.push('\n');
         write_to(path, |out| out.write_all(text.as_bytes()))?;
+    }
+    if let Some(path) = &outputs.prom {
+        replace(path, &prom::text(&outcome.run))
+            .map_err(|error| PaceError::Output(path.clone(), error))?;
     }
     if let Some(directory) = &outputs.hgrm {
         for (name, histogram) in distributions(outcome) {
@@ -348,12 +401,14 @@ fn distributions(outcome: &Outcome) -> Vec<(String, Histogram)> {
     let mut named = vec![
         (String::from("response"), total.response),
         (String::from("service"), total.service),
+        (String::from("ttfb"), total.ttfb),
         (String::from("lateness"), outcome.recorder.lateness().clone()),
     ];
     for (kind, record) in outcome.run.requests.iter().zip(outcome.recorder.kinds()) {
         let name = hlog::tag_safe(&kind.name);
         named.push((format!("{name}.response"), record.response.clone()));
         named.push((format!("{name}.service"), record.service.clone()));
+        named.push((format!("{name}.ttfb"), record.ttfb.clone()));
     }
     named
 }
@@ -365,9 +420,16 @@ fn open_outputs(outputs: &Outputs) -> Result<Sinks, String> {
         fs::create_dir_all(directory)
             .map_err(|error| format!("--hgrm {}: {error}", directory.display()))?;
     }
-    let json_dir = outputs.json.as_deref().and_then(Path::parent);
-    if let Some(directory) = json_dir.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
-        return Err(format!("--json: there is no directory {}", directory.display()));
+    if outputs.prom.as_deref() == Some(Path::new("-")) {
+        return Err(String::from(
+            "--prom -: a collector reads a file; name one that ends in .prom",
+        ));
+    }
+    for (flag, path) in [("--json", &outputs.json), ("--prom", &outputs.prom)] {
+        let directory = path.as_deref().and_then(Path::parent);
+        if let Some(dir) = directory.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
+            return Err(format!("{flag}: there is no directory {}", dir.display()));
+        }
     }
     let sink = |flag: &str, path: &Option<PathBuf>| -> Result<Option<Sink>, String> {
         let Some(path) = path else { return Ok(None) };
@@ -387,6 +449,17 @@ fn open(path: &Path) -> io::Result<Box<dyn Write + Send>> {
         return Ok(Box::new(io::stdout()));
     }
     Ok(Box::new(BufWriter::new(File::create(path)?)))
+}
+
+/// Puts a file in place whole: who reads it meanwhile sees the old one or the new one. The name it
+/// has until then does not end in `.prom`, which is what the collector looks for.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let unready = PathBuf::from(name);
+    fs::write(&unready, text)
+        .and_then(|()| fs::rename(&unready, path))
+        .inspect_err(|_| drop(fs::remove_file(&unready)))
 }
 
 /// Writes a file whole; `-` is standard output.

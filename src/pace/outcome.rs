@@ -3,12 +3,15 @@
 //! Pure: turns a [`Recorder`] and the plan it followed into [`results::Run`]. Start at
 //! [`Outcome::new`].
 
+use super::encoded::encode;
 use super::plan::Plan;
 use super::recorder::{KindRecord, Recorder, quantiles};
+use super::spans::Spans;
 use super::stalls::{SPIN_GAP_MAX, SYSCALL_GAP_MAX};
 use super::verdict::{Evidence, judge};
 use crate::results;
 use crate::units::{Mono, Nanos};
+use std::collections::BTreeMap;
 
 /// A finished run.
 #[derive(Clone, Debug)]
@@ -31,8 +34,7 @@ impl Outcome {
             recorder.last_sent_at().map(|sent_at| sent_at.saturating_since(measured_from));
         let lateness = quantiles(recorder.lateness());
         let without_stalls = recorder.without_stalls();
-        let prompt = plan.mix.kinds().iter().zip(recorder.kinds());
-        let prompt = prompt.filter(|(kind, _)| !kind.long_poll).map(|(_, record)| record);
+        let undelayed = quantiles(&total.undelayed);
         let judgement = judge(&Evidence {
             duration,
             sending,
@@ -40,16 +42,15 @@ impl Outcome {
             ok: total.ok,
             errors: total.errors,
             unfinished: total.unfinished,
+            skipped: total.skipped,
             starved: recorder.starved_count(),
             overrun: recorder.overrun_count(),
-            prompt: prompt.clone().map(|record| record.planned).sum(),
-            prompt_overlapping: prompt.map(|record| record.overlapping).sum(),
             unasked: recorder.connections.unasked,
             response: quantiles(&total.response),
+            undelayed,
             lateness,
             lateness_without_stalls: without_stalls.lateness_ns,
             stalls: recorder.stall_totals(),
-            threads: plan.threads() as u64,
         });
         let kinds = plan.mix.kinds().iter().zip(recorder.kinds());
         let run = results::Run {
@@ -63,6 +64,7 @@ impl Outcome {
             ok: total.ok,
             errors: total.errors,
             unfinished: total.unfinished,
+            skipped: total.skipped,
             connections: results::Connections {
                 opened: recorder.connections.opened,
                 peak_in_flight: recorder.connections.peak_in_flight,
@@ -76,9 +78,16 @@ impl Outcome {
             response_ns: quantiles(&total.response),
             service_ns: quantiles(&total.service),
             lateness_ns: lateness,
+            ttfb_ns: quantiles(&total.ttfb),
+            error_ns: error(&total),
+            too_few: quantiles(&total.response).too_few(),
+            server_timing_ns: server_timing(recorder.spans()),
+            kernel_stamps: None,
+            server_timing_malformed: recorder.spans().malformed() + recorder.spans().dropped(),
             stalls: recorder.stall_totals(),
             without_stalls,
             requests: kinds.map(|(kind, record)| request_kind(&kind.name, record)).collect(),
+            lateness_histogram: Some(encode(recorder.lateness())),
             host: host(plan, &recorder, measured_from),
             version: String::from(env!("CARGO_PKG_VERSION")),
         };
@@ -86,16 +95,37 @@ impl Outcome {
     }
 }
 
-fn request_kind(name: &str, record: &KindRecord) -> results::RequestKind {
+/// A request kind as it stands in the results.
+pub(super) fn request_kind(name: &str, record: &KindRecord) -> results::RequestKind {
     results::RequestKind {
         name: String::from(name),
         planned: record.planned,
         ok: record.ok,
         errors: record.errors,
         unfinished: record.unfinished,
+        skipped: record.skipped,
+        long_poll: record.is_apart,
         response_ns: quantiles(&record.response),
         service_ns: quantiles(&record.service),
+        ttfb_ns: quantiles(&record.ttfb),
+        error_ns: error(record),
+        too_few: quantiles(&record.response).too_few(),
+        histograms: Some(results::KindHistograms {
+            response: encode(&record.response),
+            service: encode(&record.service),
+            ttfb: encode(&record.ttfb),
+            undelayed: encode(&record.undelayed),
+        }),
     }
+}
+
+fn error(record: &KindRecord) -> results::QuantileErrors {
+    let [least, most] = [&record.undelayed, &record.response].map(quantiles);
+    results::QuantileErrors::between(&least, &most)
+}
+
+fn server_timing(spans: &Spans) -> BTreeMap<String, results::Quantiles> {
+    spans.named().iter().map(|(name, span)| (name.clone(), quantiles(span))).collect()
 }
 
 /// Zero where no time has passed: a run stopped in its warm-up has no rate, but JSON has no NaN.
@@ -119,13 +149,15 @@ fn host(
         serde_json::json!({
             "url": plan.url.to_string(),
             "backend": plan.backend.name(),
+            "timestamps": plan.timestamps.name(),
             "wait": plan.wait.name(),
-            "catch_up": plan.catch_up.name(),
+            "catch_up": plan.catch_up.to_string(),
             "cpus": plan.cpus,
             "connections": plan.connections,
             "connections_max": plan.connections_max,
             "warmup_s": plan.warmup.as_secs_f64(),
             "timeout_s": plan.timeout.as_secs_f64(),
+            "drain_s": plan.drain().as_secs_f64(),
             "spin_gap_max_ns": SPIN_GAP_MAX.0,
             "syscall_gap_max_ns": SYSCALL_GAP_MAX.0,
             "connects_refused": connections.refused,

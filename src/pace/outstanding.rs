@@ -6,16 +6,33 @@
 //! Start at [`Outstanding::push`].
 
 use crate::slab::Key;
-use crate::units::Mono;
+use crate::units::{Mono, Nanos};
 use std::collections::VecDeque;
 
 /// Names one outstanding request; orders by when it was due, and is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
+/// A request of the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Its number in the schedule.
+    pub k: u64,
+    /// Index of its kind in the mix.
+    pub kind: usize,
+    /// When it is due, from the start of the warm-up.
+    pub offset: Nanos,
+    /// The same on the clock.
+    pub intended_at: Mono,
+    /// Whether it counts: it is not of the warm-up.
+    pub is_measured: bool,
+}
+
 /// One request from when it is due until it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
+    /// Its number in the schedule.
+    pub k: u64,
     /// Index of its kind in the mix.
     pub kind: usize,
     /// Whether it counts: it is not of the warm-up.
@@ -24,6 +41,8 @@ pub struct Request {
     pub intended_at: Mono,
     /// When it was handed to the kernel, the first time if it was retried.
     pub sent_at: Option<Mono>,
+    /// When the first byte of its final answer came, once that is whole.
+    pub first_byte_at: Option<Mono>,
     /// Whether this is its second and last try.
     pub is_retry: bool,
     /// Where it is.
@@ -32,12 +51,14 @@ pub struct Request {
 
 impl Request {
     /// A request that is due now.
-    pub fn due(kind: usize, intended_at: Mono, is_measured: bool) -> Request {
+    pub fn due(due: &Due) -> Request {
         Request {
-            kind,
-            is_measured,
-            intended_at,
+            k: due.k,
+            kind: due.kind,
+            is_measured: due.is_measured,
+            intended_at: due.intended_at,
             sent_at: None,
+            first_byte_at: None,
             is_retry: false,
             place: Place::Waiting,
         }
@@ -92,6 +113,11 @@ impl Outstanding {
         Some((Ticket(self.first), request))
     }
 
+    /// How many it has room for without allocating.
+    pub fn room(&self) -> usize {
+        self.requests.capacity()
+    }
+
     /// Whether all have ended.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
@@ -105,7 +131,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn request(intended_at: u64) -> Request {
-        Request::due(0, Mono(intended_at), true)
+        let intended_at = Mono(intended_at);
+        Request::due(&Due { k: 0, kind: 0, offset: Nanos::ZERO, intended_at, is_measured: true })
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! Plain data, checked by [`Plan::check`] before anything is sent. Not here: reading flags (see
 //! `cli`).
 
+use super::arrivals::Arrivals;
+use super::catch_up::CatchUp;
 use super::live::LiveMode;
 use super::mix::Mix;
-use super::schedule::Load;
+use super::schedule::{Horizon, Load};
 use super::url::Url;
 use crate::units::{Nanos, Rate};
 use std::path::PathBuf;
@@ -29,10 +31,14 @@ pub struct Plan {
     pub connections_max: usize,
     /// From when a request is due until it fails.
     pub timeout: Nanos,
+    /// How long answers are awaited after the end of the measured time; else the timeout.
+    pub drain: Option<Nanos>,
     /// One pinned thread per CPU, in this order; empty for one thread that is not pinned.
     pub cpus: Vec<usize>,
     /// How the kernel is spoken to.
     pub backend: Backend,
+    /// Who stamps what is sent and received.
+    pub timestamps: Timestamps,
     /// What threads do with slack.
     pub wait: PaceWait,
     /// Before the start, every core of the server has as many connections as any other, or one more.
@@ -77,6 +83,38 @@ impl std::str::FromStr for Backend {
     }
 }
 
+/// Whose stamps a run has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timestamps {
+    /// The pacer's own: its clock at the send, and when an answer was seen.
+    #[default]
+    Own,
+    /// The kernel's beside them, at the price of two more system calls per request.
+    Kernel,
+}
+
+impl Timestamps {
+    /// As typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Timestamps::Own => "own",
+            Timestamps::Kernel => "kernel",
+        }
+    }
+}
+
+impl std::str::FromStr for Timestamps {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Timestamps, String> {
+        match text {
+            "own" => Ok(Timestamps::Own),
+            "kernel" => Ok(Timestamps::Kernel),
+            _ => Err(format!("`{text}` names nobody who stamps; use `own` or `kernel`")),
+        }
+    }
+}
+
 /// What a worker does with its slack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PaceWait {
@@ -86,14 +124,6 @@ pub enum PaceWait {
     /// Sleeps until an answer comes or shortly before the next request is due: shares its CPU, and
     /// sees answers a wake-up late.
     Hybrid,
-}
-
-/// What is done about requests that are overdue after a stall.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CatchUp {
-    /// All are sent at once.
-    #[default]
-    All,
 }
 
 impl PaceWait {
@@ -118,15 +148,6 @@ impl std::str::FromStr for PaceWait {
     }
 }
 
-impl CatchUp {
-    /// As it stands in the results.
-    pub fn name(self) -> &'static str {
-        match self {
-            CatchUp::All => "all",
-        }
-    }
-}
-
 /// What a run writes; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
@@ -138,6 +159,8 @@ pub struct Outputs {
     pub hlog: Option<PathBuf>,
     /// A CSV table of seconds and request kinds; written during the run.
     pub csv: Option<PathBuf>,
+    /// The run in Prometheus' text format, put in place whole.
+    pub prom: Option<PathBuf>,
     /// Lines on standard error during the run.
     pub live: Option<LiveMode>,
 }
@@ -161,20 +184,32 @@ impl Plan {
         Plan {
             mix: Mix::single(url.path()),
             url,
-            load: Load { rate, arrivals: super::schedule::Arrivals::Constant, seed: 1 },
+            load: Load { rate, arrivals: Arrivals::Constant, seed: 1 },
             duration,
             warmup: Nanos::ZERO,
             connections: 64,
             connections_max: 1_024,
             timeout: Nanos::from_secs(2),
+            drain: None,
             cpus: Vec::new(),
             backend: Backend::default(),
+            timestamps: Timestamps::default(),
             wait: PaceWait::default(),
             spread: false,
             catch_up: CatchUp::default(),
             host: serde_json::Map::new(),
             outputs: Outputs::default(),
         }
+    }
+
+    /// How long it sends.
+    pub fn horizon(&self) -> Horizon {
+        Horizon { warmup: self.warmup, duration: self.duration }
+    }
+
+    /// How long answers are awaited after the end.
+    pub fn drain(&self) -> Nanos {
+        self.drain.unwrap_or(self.timeout)
     }
 
     /// How many threads pace.
@@ -191,9 +226,13 @@ impl Plan {
         if self.timeout == Nanos::ZERO {
             return Err(String::from("--timeout is zero; every request would fail"));
         }
-        let longest = [self.duration, self.warmup, self.timeout].into_iter().max();
+        let longest = [self.duration, self.warmup, self.timeout, self.drain()].into_iter().max();
         if longest > Some(SPAN_MAX) {
-            return Err(String::from("-d, --warmup and --timeout are at most 1000h each"));
+            return Err(String::from("-d, --warmup, --timeout and --drain are at most 1000h each"));
+        }
+        self.load.check(self.horizon())?;
+        if self.timestamps == Timestamps::Kernel {
+            self.check_stamps()?;
         }
         if self.connections < self.threads() {
             return Err(format!(
@@ -217,6 +256,23 @@ impl Plan {
             ));
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    fn check_stamps(&self) -> Result<(), String> {
+        if self.backend == Backend::Uring {
+            return Err(String::from(
+                "--timestamps kernel reads stamps with recvmsg, which --backend uring does not use; \
+                 take --backend epoll",
+            ));
+        }
+        match self.url.socket() {
+            Some(_) => Err(String::from(
+                "--timestamps kernel needs TCP; the kernel stamps nothing on a Unix socket",
+            )),
+            None => Ok(()),
+        }
     }
 }
 
@@ -246,5 +302,10 @@ mod tests {
         check(|plan| (plan.cpus, plan.connections) = (vec![0, 1], 1), "each of 2 threads");
         check(|plan| plan.connections_max = 63, "--max-connections 63 is below -c 64");
         check(|plan| plan.connections_max = 2_000, "2064 descriptors");
+        let stamped = |plan: &mut Plan| plan.timestamps = Timestamps::Kernel;
+        let over_uring = |plan: &mut Plan| plan.backend = Backend::Uring;
+        check(|plan| (stamped(plan), over_uring(plan)).0, "--timestamps kernel reads stamps with");
+        let over_unix = |plan: &mut Plan| plan.url = "unix:/a.sock:/".parse().unwrap();
+        check(|plan| (stamped(plan), over_unix(plan)).0, "--timestamps kernel needs TCP");
     }
 }

@@ -11,9 +11,10 @@
 //! [`Pool::poll_send`], [`Pool::poll_close`] and [`Pool::poll_connect`]. Start at
 //! [`Pool::poll_send`].
 
+use super::capture::{Capture, Captures};
 use super::conn::{Conn, Loss, Standing, Step};
 use super::mix::{Expect, Mix};
-use super::outstanding::{Outstanding, Place, Request, Ticket};
+use super::outstanding::{Due, Outstanding, Place, Request, Ticket};
 use super::recorder::{Ending, Failure, Recorder};
 use crate::http::response::{ResponseLimits, ResponseReader};
 use crate::slab::Key;
@@ -36,6 +37,8 @@ pub struct Assignment {
     pub id: Key,
     /// The kind, whose bytes are to be sent.
     pub kind: usize,
+    /// The request's number in the schedule.
+    pub k: u64,
     ticket: Ticket,
 }
 
@@ -69,14 +72,22 @@ pub struct Pool {
     backoff: Backoff,
     /// When the last of the connections that stood was lost; meaningful while none stands.
     stood_until: Mono,
+    response_limits: ResponseLimits,
+    /// What was taken from answers so far.
+    pub captures: Captures,
     /// What has happened so far.
     pub recorder: Recorder,
 }
 
+/// Bytes of an answer's content that a value is looked for in. Chosen: an API's answers are smaller;
+/// in a longer one nothing is found.
+const CAPTURE_BYTES_MAX: usize = 64 * 1024;
+
 /// What the pool needs to know of a request kind.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Treatment {
     expect: Expect,
+    captures: Vec<Capture>,
     is_head: bool,
     may_retry: bool,
     signature: u64,
@@ -129,15 +140,17 @@ impl Backoff {
 }
 
 impl Pool {
-    /// An empty pool for the kinds of `mix`.
-    pub fn new(mix: &Mix, limits: Limits, recorder: Recorder) -> Pool {
+    /// An empty pool for the kinds of `mix`, from which `seed` draws.
+    pub fn new(mix: &Mix, seed: u64, limits: Limits, recorder: Recorder) -> Pool {
         assert!(limits.connections_max > 0, "nothing can be sent without a connection");
         let kinds = mix.kinds().iter().map(|kind| Treatment {
             expect: kind.expect,
+            captures: kind.captures.clone(),
             is_head: kind.is_head,
             may_retry: kind.may_retry,
-            signature: kind.signature(),
+            signature: kind.signature(seed),
         });
+        let capture_bytes_max = if mix.names().is_empty() { 0 } else { CAPTURE_BYTES_MAX };
         Pool {
             limits,
             kinds: kinds.collect(),
@@ -150,6 +163,8 @@ impl Pool {
             closing: Vec::new(),
             backoff: Backoff::NONE,
             stood_until: Mono(0),
+            response_limits: ResponseLimits { capture_bytes_max, ..ResponseLimits::default() },
+            captures: Captures::new(mix.names().len()),
             recorder,
         }
     }
@@ -164,16 +179,26 @@ impl Pool {
         self.outstanding.is_empty()
     }
 
-    /// A request of `kind` is due, `offset` from the start. Poll for a send at once.
-    pub fn handle_due(&mut self, kind: usize, intended_at: Mono, offset: Nanos, is_measured: bool) {
-        let request = Request::due(kind, intended_at, is_measured);
-        self.recorder.planned(&request, offset, self.kinds[kind].signature);
+    /// A request is due. Poll for a send at once.
+    pub fn handle_due(&mut self, due: &Due) {
+        let request = self.planned(due);
         let coming = self.counts.idle + self.counts.connecting;
         if coming <= self.waiting.len() && self.counts.live() >= self.limits.connections_max {
             self.recorder.starved(&request);
         }
         let ticket = self.outstanding.push(request);
         self.waiting.push_back(ticket);
+    }
+
+    /// A request is so overdue that it is not to be sent.
+    pub fn handle_skipped(&mut self, due: &Due) {
+        let request = self.planned(due);
+        self.recorder.ended(&request, Ending::Skipped);
+    }
+
+    fn planned(&mut self, due: &Due) -> Request {
+        self.recorder.planned(due, self.kinds[due.kind].signature);
+        Request::due(due)
     }
 
     /// The next request that can be sent now, and the connection to send it on. The worker calls
@@ -185,7 +210,7 @@ impl Pool {
         self.waiting.pop_front();
         let request = self.outstanding.get_mut(ticket)?;
         request.place = Place::On(id);
-        Some(Assignment { id, kind: request.kind, ticket })
+        Some(Assignment { id, kind: request.kind, k: request.k, ticket })
     }
 
     /// The connection that has been idle longest: all get used, and evenly. For a second try the
@@ -201,7 +226,7 @@ impl Pool {
 
     /// The request is being sent, at `now`.
     pub fn handle_sending(&mut self, now: Mono, assignment: Assignment) {
-        let Assignment { id, kind, ticket } = assignment;
+        let Assignment { id, kind, ticket, .. } = assignment;
         let request = self.outstanding.get_mut(ticket).expect("it was assigned just now");
         if request.sent_at.is_none() {
             request.sent_at = Some(now);
@@ -251,8 +276,7 @@ impl Pool {
             self.conns.resize_with(slot + 1, || None);
         }
         debug_assert!(self.conns[slot].is_none(), "the driver reused a slot that is in use");
-        self.conns[slot] =
-            Some((id, Conn::connecting(ResponseReader::new(ResponseLimits::default()))));
+        self.conns[slot] = Some((id, Conn::connecting(ResponseReader::new(self.response_limits))));
         self.counts.connecting += 1;
         self.attempts.push_back((id, now));
     }
@@ -274,7 +298,7 @@ impl Pool {
 
     /// Bytes came.
     pub fn handle_bytes(&mut self, now: Mono, id: Key, bytes: &[u8]) {
-        self.step(now, id, |conn| conn.handle_bytes(bytes));
+        self.step(now, id, |conn| conn.handle_bytes(now, bytes));
     }
 
     /// The server will send nothing more.
@@ -358,11 +382,10 @@ impl Pool {
         }
     }
 
-    /// A request of `kind` was due before the run was over, and the worker has not got to it.
-    /// Only after [`Pool::handle_finish`].
-    pub fn handle_overrun(&mut self, kind: usize, intended_at: Mono, offset: Nanos, counts: bool) {
-        let request = Request::due(kind, intended_at, counts);
-        self.recorder.planned(&request, offset, self.kinds[kind].signature);
+    /// A request was due before the run was over, and the worker has not got to it. Only after
+    /// [`Pool::handle_finish`].
+    pub fn handle_overrun(&mut self, due: &Due) {
+        let request = self.planned(due);
         self.recorder.overrun(&request);
         self.recorder.ended(&request, Ending::Unfinished);
     }
@@ -394,6 +417,11 @@ impl Pool {
         let before = conn.standing();
         let step = happen(conn);
         let (after, answers) = (conn.standing(), conn.answers());
+        let (first_byte_at, timing) = (conn.first_byte_at(), conn.server_timing());
+        let is_whole = match step {
+            Step::Answered { ticket, .. } => self.capture(id, ticket),
+            _ => true,
+        };
         if before != after {
             self.moved(now, id, before, after);
         }
@@ -401,7 +429,13 @@ impl Pool {
             Step::Continue => {}
             Step::Answered { ticket, status, content_bytes } => {
                 self.backoff = Backoff::NONE;
-                self.answered(now, ticket, status, content_bytes);
+                if let Some(request) = self.outstanding.get_mut(ticket) {
+                    request.first_byte_at = first_byte_at;
+                    if let Some(timing) = &timing {
+                        self.recorder.server_timing(request, timing);
+                    }
+                }
+                self.answered(now, ticket, is_whole, (status, content_bytes));
             }
             Step::Lost(ticket, loss) => self.lost(ticket, loss),
             Step::ConnectFailed => self.handle_connect_failed(now),
@@ -444,11 +478,27 @@ impl Pool {
         }
     }
 
-    fn answered(&mut self, now: Mono, ticket: Ticket, status: u16, content_bytes: u64) {
+    /// Takes from an answer what its kind captures; whether all of it was there.
+    fn capture(&mut self, id: Key, ticket: Ticket) -> bool {
+        let Some(request) = self.outstanding.get_mut(ticket) else { return true };
+        let wanted = &self.kinds[request.kind].captures;
+        let Some(Some((_, conn))) = self.conns.get(id.slot as usize) else { return true };
+        // All are tried, even after one that is missing.
+        wanted.iter().filter(|capture| !self.captures.take(capture, conn.content())).count() == 0
+    }
+
+    /// An answer came, with all that its kind captures if it `is_whole`.
+    fn answered(
+        &mut self,
+        now: Mono,
+        ticket: Ticket,
+        is_whole: bool,
+        (status, content_bytes): (u16, u64),
+    ) {
         let Some(request) = self.outstanding.get_mut(ticket) else { return };
         let ending = if now > request.intended_at + self.limits.timeout {
             Ending::Failed(Failure::Timeout)
-        } else if self.kinds[request.kind].expect.accepts(status, content_bytes) {
+        } else if is_whole && self.kinds[request.kind].expect.accepts(status, content_bytes) {
             Ending::Ok(now)
         } else {
             Ending::Failed(Failure::Status)
@@ -486,3 +536,6 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

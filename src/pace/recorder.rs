@@ -7,9 +7,11 @@
 //! [`Recorder::ended`].
 
 use super::interval::Interval;
-use super::outstanding::Request;
+use super::outstanding::{Due, Request};
 use super::schedule::ScheduleHash;
+use super::spans::Spans;
 use super::stalls::StallMeter;
+use crate::http::server_timing::ServerTiming;
 use crate::results::{self, Errors};
 use crate::stats::{Histogram, Summary};
 use crate::units::{Mono, Nanos};
@@ -38,10 +40,12 @@ pub enum Ending {
     Failed(Failure),
     /// The run was over first.
     Unfinished,
+    /// The pacer was so late that it did not send it.
+    Skipped,
 }
 
 /// What is recorded of one request kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct KindRecord {
     /// Requests the schedule held.
     pub planned: u64,
@@ -51,12 +55,21 @@ pub struct KindRecord {
     pub errors: Errors,
     /// Requests that had not ended when the run did.
     pub unfinished: u64,
+    /// Requests that were not sent because they were overdue.
+    pub skipped: u64,
     /// Requests whose life overlaps a stall.
     pub overlapping: u64,
+    /// Whether it is kept out of the figures of all kinds together: a long poll.
+    pub is_apart: bool,
     /// done - intended.
     pub response: Histogram,
     /// done - sent.
     pub service: Histogram,
+    /// First byte of the final answer - sent.
+    pub ttfb: Histogram,
+    /// The least that the response time may have been without the pacer's part in it: done - sent,
+    /// less the time for which an answer may have lain unseen.
+    pub undelayed: Histogram,
 }
 
 /// Counts of connections and of what happened on them outside a request; warm-up included.
@@ -88,6 +101,9 @@ pub struct Recorder {
     hash: ScheduleHash,
     last_sent_at: Option<Mono>,
     interval: Option<Box<Interval>>,
+    /// When the present turn of the driver began, and the one before it.
+    turns_began_at: (Mono, Mono),
+    spans: Spans,
     /// Gaps in the loop.
     pub stalls: StallMeter,
     /// What the connections did.
@@ -97,17 +113,8 @@ pub struct Recorder {
 impl Recorder {
     /// An empty record of so many request kinds.
     pub fn new(kinds: usize, stalls: StallMeter) -> Recorder {
-        let kind = KindRecord {
-            planned: 0,
-            ok: 0,
-            errors: Errors::default(),
-            unfinished: 0,
-            overlapping: 0,
-            response: Histogram::new(),
-            service: Histogram::new(),
-        };
         Recorder {
-            kinds: vec![kind; kinds],
+            kinds: vec![KindRecord::default(); kinds],
             lateness: Histogram::new(),
             response_without_stalls: Histogram::new(),
             lateness_without_stalls: Histogram::new(),
@@ -116,16 +123,29 @@ impl Recorder {
             hash: ScheduleHash::default(),
             last_sent_at: None,
             interval: None,
+            turns_began_at: (Mono(0), Mono(0)),
+            spans: Spans::default(),
             stalls,
             connections: ConnectionCounts::default(),
         }
     }
 
-    /// `request` is due, `offset` from the start; `signature` is its kind's.
-    pub fn planned(&mut self, request: &Request, offset: Nanos, signature: u64) {
-        if request.is_measured {
-            self.kinds[request.kind].planned += 1;
-            self.hash.add(offset, signature);
+    /// The same, with the kinds that `is_apart` names kept out of the figures of all together;
+    /// unless that is all of them, for then there would be none.
+    pub fn with_apart(mut self, is_apart: impl Iterator<Item = bool> + Clone) -> Recorder {
+        if !is_apart.clone().all(|apart| apart) {
+            for (kind, apart) in self.kinds.iter_mut().zip(is_apart) {
+                kind.is_apart = apart;
+            }
+        }
+        self
+    }
+
+    /// A request is due; `signature` is its kind's.
+    pub fn planned(&mut self, due: &Due, signature: u64) {
+        if due.is_measured {
+            self.kinds[due.kind].planned += 1;
+            self.hash.add(due.k, due.offset, signature);
         }
     }
 
@@ -156,19 +176,41 @@ impl Recorder {
         if !request.is_measured {
             return;
         }
-        let (response, service) = self.kinds[request.kind].ended(request, ending);
+        let unseen_since = self.turns_began_at.1;
+        let kind = &mut self.kinds[request.kind];
+        let (response, service) = kind.ended(request, ending, unseen_since);
         debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
         if let Some(interval) = &mut self.interval {
             record(&mut interval.responses[request.kind], response);
         }
         if self.stalls.overlaps(request.intended_at) {
-            self.kinds[request.kind].overlapping += 1;
+            kind.overlapping += 1;
             return;
         }
-        record(&mut self.response_without_stalls, response);
+        if !kind.is_apart {
+            record(&mut self.response_without_stalls, response);
+        }
         if let Some(sent_at) = request.sent_at {
             self.lateness_without_stalls.record(sent_at.saturating_since(request.intended_at));
         }
+    }
+
+    /// The driver is asked for events. What it then reports was not there yet when it was asked
+    /// before, so the time since is the longest for which the pacer can have overlooked it.
+    pub fn turn_begins(&mut self, now: Mono) {
+        self.turns_began_at = (now, self.turns_began_at.0);
+    }
+
+    /// The answer to `request` says what the server spent its time on.
+    pub fn server_timing(&mut self, request: &Request, timing: &ServerTiming) {
+        if request.is_measured {
+            self.spans.record(timing);
+        }
+    }
+
+    /// What servers said in Server-Timing, by name.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
     }
 
     /// Records into `empty` beside everything else from now on; what was recorded so before.
@@ -195,6 +237,7 @@ impl Recorder {
         self.hash.merge(other.hash);
         self.last_sent_at = self.last_sent_at.max(other.last_sent_at);
         self.stalls.merge(&other.stalls);
+        self.spans.merge(&other.spans);
         self.connections.merge(other.connections);
     }
 
@@ -203,12 +246,9 @@ impl Recorder {
         &self.kinds
     }
 
-    /// All kinds together.
+    /// All kinds together: the counts of all, the distributions of all that are not kept apart.
     pub fn total(&self) -> KindRecord {
-        let (first, rest) = self.kinds.split_first().expect("a mix has at least one kind");
-        let mut total = first.clone();
-        rest.iter().for_each(|kind| total.merge(kind));
-        total
+        KindRecord::overall(self.kinds.iter())
     }
 
     /// sent - intended, over everything that was sent.
@@ -252,9 +292,10 @@ impl Recorder {
     /// Panics unless every planned request is in exactly one count and both distributions.
     pub fn assert_conservation(&self) {
         for (index, kind) in self.kinds.iter().enumerate() {
-            let ended = kind.ok + kind.errors.total() + kind.unfinished;
+            let ended = kind.ok + kind.errors.total() + kind.unfinished + kind.skipped;
             assert_eq!(kind.planned, ended, "kind {index} lost or doubled a request");
-            for histogram in [&kind.response, &kind.service] {
+            let KindRecord { response, service, ttfb, undelayed, .. } = kind;
+            for histogram in [response, service, ttfb, undelayed] {
                 assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
             }
         }
@@ -263,7 +304,12 @@ impl Recorder {
 
 impl KindRecord {
     /// Counts the ending; the response and service time, where there are.
-    fn ended(&mut self, request: &Request, ending: Ending) -> (Option<Nanos>, Option<Nanos>) {
+    fn ended(
+        &mut self,
+        request: &Request,
+        ending: Ending,
+        unseen_since: Mono,
+    ) -> (Option<Nanos>, Option<Nanos>) {
         let done_at = match ending {
             Ending::Ok(done_at) => {
                 self.ok += 1;
@@ -277,26 +323,56 @@ impl KindRecord {
                 self.unfinished += 1;
                 None
             }
+            Ending::Skipped => {
+                self.skipped += 1;
+                None
+            }
         };
         let response = done_at.map(|done_at| done_at.saturating_since(request.intended_at));
         let service = done_at.zip(request.sent_at).map(|(done, sent)| done.saturating_since(sent));
+        let first_byte = request.first_byte_at.filter(|_| done_at.is_some());
+        let ttfb = first_byte.zip(request.sent_at).map(|(at, sent)| at.saturating_since(sent));
+        let unseen = done_at.map(|done| done.saturating_since(unseen_since));
+        let least = service.zip(unseen).map(|(service, unseen)| service.saturating_sub(unseen));
         record(&mut self.response, response);
         record(&mut self.service, service);
+        record(&mut self.ttfb, ttfb);
+        record(&mut self.undelayed, least);
         (response, service)
     }
 
-    fn merge(&mut self, other: &KindRecord) {
+    /// Kinds together: the counts of all, the distributions of all that are not kept apart.
+    pub fn overall<'k>(kinds: impl Iterator<Item = &'k KindRecord> + Clone) -> KindRecord {
+        let mut total = KindRecord::default();
+        kinds.clone().for_each(|kind| total.count(kind));
+        kinds.filter(|kind| !kind.is_apart).for_each(|kind| total.distribute(kind));
+        total
+    }
+
+    /// Adds the requests of `other`.
+    pub fn merge(&mut self, other: &KindRecord) {
+        self.count(other);
+        self.distribute(other);
+    }
+
+    fn count(&mut self, other: &KindRecord) {
         self.planned += other.planned;
         self.ok += other.ok;
         self.unfinished += other.unfinished;
+        self.skipped += other.skipped;
         self.overlapping += other.overlapping;
         self.errors.status += other.errors.status;
         self.errors.malformed += other.errors.malformed;
         self.errors.reset += other.errors.reset;
         self.errors.timeout += other.errors.timeout;
         self.errors.connect += other.errors.connect;
+    }
+
+    fn distribute(&mut self, other: &KindRecord) {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
+        self.ttfb.merge(&other.ttfb);
+        self.undelayed.merge(&other.undelayed);
     }
 }
 

@@ -53,6 +53,8 @@ pub struct StallMeter {
     count: u64,
     total: Nanos,
     longest: Nanos,
+    /// How long other threads' loops ran; only after a merge.
+    observed_elsewhere: Nanos,
     recent: VecDeque<Stall>,
 }
 
@@ -68,6 +70,7 @@ impl StallMeter {
             count: 0,
             total: Nanos::ZERO,
             longest: Nanos::ZERO,
+            observed_elsewhere: Nanos::ZERO,
             recent: VecDeque::with_capacity(RECENT_MAX),
         }
     }
@@ -96,6 +99,8 @@ impl StallMeter {
         if self.last_end <= self.counted_from {
             return;
         }
+        let begin = stall.begin.max(self.counted_from);
+        let stall = Stall { begin, length: self.last_end - begin };
         self.count += 1;
         self.total += stall.length;
         self.longest = self.longest.max(stall.length);
@@ -129,10 +134,16 @@ impl StallMeter {
         self.count += other.count;
         self.total += other.total;
         self.longest = self.longest.max(other.longest);
+        self.observed_elsewhere += other.observed();
         self.recent.extend(other.recent.iter().copied());
         self.recent.make_contiguous().sort_by_key(|stall| stall.begin);
         let surplus = self.recent.len().saturating_sub(RECENT_MAX);
         self.recent.drain(..surplus);
+    }
+
+    /// For how long the loops of all threads ran, from the end of the warm-up.
+    fn observed(&self) -> Nanos {
+        self.observed_elsewhere + self.last_reading.saturating_since(self.counted_from)
     }
 
     /// The figures for the results, where the recorder adds the overlapping requests.
@@ -141,6 +152,7 @@ impl StallMeter {
             count: self.count,
             total_ns: self.total.0,
             max_ns: self.longest.0,
+            observed_ns: self.observed().0,
             threshold_ns: SPIN_GAP_MAX.0,
             requests_overlapping,
         }
@@ -189,6 +201,19 @@ mod tests {
         meter.caught_up(Mono(2_200_000));
         assert!(!meter.overlaps(Mono(2_150_000)));
         assert_eq!(meter.totals(0).total_ns, 1_000_000);
+    }
+
+    #[test]
+    fn stalls_never_take_longer_than_the_loop_ran() {
+        // Stopped from before the end of the warm-up to long after the end of the run.
+        let mut meter = StallMeter::new(Mono(0), Mono(1_000_000));
+        meter.mark(Mono(9_000_000), Activity::Spinning);
+        let totals = meter.totals(0);
+        assert_eq!((totals.total_ns, totals.observed_ns), (8_000_000, 8_000_000));
+        let other = meter.clone();
+        meter.merge(&other);
+        let totals = meter.totals(0);
+        assert_eq!((totals.total_ns, totals.observed_ns), (16_000_000, 16_000_000));
     }
 
     #[test]

@@ -1,18 +1,23 @@
 //! The URL of a server under test, as typed, taken apart.
 //!
-//! Only what the pacer can do: `http`, a host, a port, a path with its query. Not here: resolving
-//! the host, which asks the system (see `pace::run`).
+//! Only what the pacer can do: `http` over TCP, or over a Unix socket that is written as nginx writes
+//! it (`unix:/run/app.sock:/path`), as Python's and Docker's clients do
+//! (`http+unix://%2Frun%2Fapp.sock/path`), or beside an http URL as curl takes it
+//! ([`Url::over_socket`]). Not here: resolving the host, which asks the system (see `pace::run`).
 
 use super::mix::is_origin_form;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// `http://host:port/path`. Prints as that, with the port always shown.
+/// A server and a path on it. Prints as it may be typed, with the port always shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     host: String,
     port: u16,
     path: String,
+    /// Connect to this Unix socket; host and port are for the Host field only.
+    socket: Option<PathBuf>,
 }
 
 impl Url {
@@ -31,19 +36,51 @@ impl Url {
         &self.path
     }
 
-    /// What a Host field says: an IPv6 address in brackets, and the port even where it is 80.
+    /// The Unix socket to connect to instead of host and port.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    /// The same request over a Unix socket; host and port stay in the Host field.
+    pub fn over_socket(self, socket: PathBuf) -> Url {
+        Url { socket: Some(socket), ..self }
+    }
+
+    /// Whether both name the same server in the same words.
+    pub fn has_server_of(&self, other: &Url) -> bool {
+        (&self.host, self.port, &self.socket) == (&other.host, other.port, &other.socket)
+    }
+
+    /// What a Host field says: an IPv6 address in brackets, and the port even where it is 80, but
+    /// for a Unix socket, which has none.
     pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
+        match (self.host.contains(':'), &self.socket, self.port) {
+            (false, Some(_), 80) => self.host.clone(),
+            (true, ..) => format!("[{}]:{}", self.host, self.port),
+            (false, ..) => format!("{}:{}", self.host, self.port),
         }
+    }
+
+    fn unix(socket: &str, path: &str, text: &str) -> Result<Url, String> {
+        let path = if path.is_empty() { "/" } else { path };
+        check_path(path, text)?;
+        if !socket.starts_with('/') {
+            return Err(format!(
+                "`{text}` names no socket by its full path; write one like \
+                 `unix:/run/app.sock:/path`"
+            ));
+        }
+        let socket = Some(PathBuf::from(socket));
+        Ok(Url { host: String::from("localhost"), port: 80, path: String::from(path), socket })
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.path)
+        match &self.socket {
+            Some(socket) => write!(f, "unix:{}:{}", socket.display(), self.path),
+            None => write!(f, "http://{}{}", self.authority(), self.path),
+        }
     }
 }
 
@@ -54,8 +91,21 @@ impl FromStr for Url {
         let lower = text.to_ascii_lowercase();
         if lower.starts_with("https://") {
             return Err(format!(
-                "`{text}` asks for TLS, which the pacer does not speak; use http://"
+                "`{text}` asks for TLS, which the pacer does not speak: measure the plain port \
+                 behind the server's TLS, http://; see `Not there` in README.md"
             ));
+        }
+        if lower.starts_with("unix:") {
+            let rest = text["unix:".len()..].trim_start_matches("//");
+            let (socket, path) = rest.split_once(':').unwrap_or((rest, ""));
+            return Url::unix(socket, path, text);
+        }
+        if lower.starts_with("http+unix://") {
+            let rest = &text["http+unix://".len()..];
+            let (socket, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let socket = percent_decoded(socket)
+                .ok_or_else(|| format!("`{socket}` in `{text}` is no percent-encoded path"))?;
+            return Url::unix(&socket, path, text);
         }
         if !lower.starts_with("http://") {
             return Err(format!("`{text}` is no URL; write one like `http://127.0.0.1:8080/path`"));
@@ -64,15 +114,34 @@ impl FromStr for Url {
         let path_at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(path_at);
         let path = if path.is_empty() { "/" } else { path };
-        if !is_origin_form(path) {
-            return Err(format!(
-                "`{path}` in `{text}` is no path; it starts with `/` and holds printable ASCII \
-                 without spaces and `#`"
-            ));
-        }
+        check_path(path, text)?;
         let (host, port) = split_authority(authority).map_err(|why| format!("`{text}`: {why}"))?;
-        Ok(Url { host, port, path: String::from(path) })
+        Ok(Url { host, port, path: String::from(path), socket: None })
     }
+}
+
+fn check_path(path: &str, text: &str) -> Result<(), String> {
+    match is_origin_form(path) {
+        true => Ok(()),
+        false => Err(format!(
+            "`{path}` in `{text}` is no path; it starts with `/` and holds printable ASCII \
+             without spaces and `#`"
+        )),
+    }
+}
+
+/// RFC 3986 section 2.1; what it comes to is UTF-8, as paths mostly are.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((plain, encoded)) = rest.split_once('%') {
+        bytes.extend_from_slice(plain.as_bytes());
+        let digits = encoded.get(..2).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &encoded[2..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).ok()
 }
 
 fn split_authority(authority: &str) -> Result<(String, u16), String> {
@@ -132,6 +201,28 @@ mod tests {
         check("HTTP://localhost", Ok(("localhost", 80, "/")));
         check("http://[::1]:9000/a?b=%20", Ok(("::1", 9000, "/a?b=%20")));
         check("http://[::1]", Ok(("::1", 80, "/")));
+    }
+
+    #[track_caller]
+    fn check_socket(text: &str, socket: &str, path: &str) {
+        let url: Url = text.parse().unwrap();
+        assert_eq!((url.socket(), url.path()), (Some(Path::new(socket)), path), "{text}");
+        assert_eq!(url.authority(), "localhost", "{text}");
+    }
+
+    #[test]
+    fn unix_sockets_are_named_as_nginx_docker_and_curl_do() {
+        check_socket("unix:/run/a.sock:/x?y", "/run/a.sock", "/x?y");
+        check_socket("unix:///run/a.sock", "/run/a.sock", "/");
+        check_socket("http+unix://%2Frun%2Fa.sock/x", "/run/a.sock", "/x");
+        check("unix:run/a.sock", Err("full path"));
+        check("unix:/run/a.sock:x", Err("is no path"));
+        check("http+unix://%2/x", Err("percent-encoded"));
+        check("http+unix://%zz/x", Err("percent-encoded"));
+        let url: Url = "http://h:81/x".parse().unwrap();
+        let over = url.clone().over_socket(PathBuf::from("/a.sock"));
+        assert_eq!((over.authority(), over.to_string()), ("h:81".into(), "unix:/a.sock:/x".into()));
+        assert!(!over.has_server_of(&url) && url.has_server_of(&"http://h:81/y".parse().unwrap()));
     }
 
     #[test]

@@ -11,39 +11,44 @@
 //! Order of use: [`Worker::establish`] or [`Worker::establish_evenly`], [`Worker::pace`],
 //! [`Worker::into_recorder`].
 
+use super::agenda::Agenda;
+use super::catch_up::{CatchUp, Fate};
 use super::mix::Mix;
-use super::plan::{CatchUp, PaceWait};
+use super::plan::PaceWait;
 use super::pool::{Assignment, Limits, Pool};
 use super::recorder::Recorder;
-use super::schedule::{Lane, Load, Schedule};
+use super::schedule::{Horizon, Lane, Load};
 use super::spread::SpreadError;
 use super::stalls::{Activity, StallMeter};
 use crate::clock::Clock;
+use crate::io::net::Address;
+use crate::io::stamps::{Stamping, Stamps};
 use crate::io::{ConnId, Driver, Event, Sending, Wait};
 use crate::units::{Mono, Nanos};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod feed;
 pub mod observer;
+mod outgoing;
 mod seating;
 
 use feed::Feed;
+use outgoing::Outgoing;
 
 /// What one worker is to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Task {
     /// The server.
-    pub to: SocketAddr,
+    pub to: Address,
     /// The load of the whole run.
     pub load: Load,
     /// This worker's share of it.
     pub lane: Lane,
-    /// How long it is sent before it counts.
-    pub warmup: Nanos,
-    /// How long it counts.
-    pub duration: Nanos,
+    /// How long it is sent before it counts, and while it does.
+    pub horizon: Horizon,
+    /// How long answers are awaited after that.
+    pub drain: Nanos,
     /// Connections to have before the start; this worker's share.
     pub connections: usize,
     /// Bounds; this worker's share.
@@ -97,8 +102,7 @@ const STOP_DRAIN_MAX: Nanos = Nanos::from_millis(500);
 pub struct Worker<'m, D, C> {
     task: Task,
     mix: &'m Mix,
-    /// The bytes of each kind.
-    requests: Vec<Vec<u8>>,
+    outgoing: Outgoing,
     driver: D,
     clock: C,
     pool: Pool,
@@ -112,10 +116,11 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     /// A worker without connections. `authority` is what its requests say in Host.
     pub fn new(task: Task, mix: &'m Mix, authority: &str, driver: D, clock: C) -> Self {
         let now = clock.now();
-        let recorder = Recorder::new(mix.kinds().len(), StallMeter::new(now, now));
+        let recorder = Recorder::new(mix.kinds().len(), StallMeter::new(now, now))
+            .with_apart(mix.kinds().iter().map(|kind| kind.long_poll));
         Worker {
-            requests: mix.kinds().iter().map(|kind| kind.render(authority)).collect(),
-            pool: Pool::new(mix, task.limits, recorder),
+            outgoing: Outgoing::new(mix, authority, task.load.seed),
+            pool: Pool::new(mix, task.load.seed, task.limits, recorder),
             task,
             mix,
             driver,
@@ -156,7 +161,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
                 self.connect();
             }
             let nap = Wait::Until(give_up_at.min(now + NAP_MAX));
-            self.turn(nap).map_err(EstablishError::Driver)?;
+            self.turn(now, nap).map_err(EstablishError::Driver)?;
             self.close_broken(usize::MAX);
         }
     }
@@ -164,45 +169,57 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     /// Sends the schedule, whose offsets count from `start`, and drains. Returns for how long
     /// requests were measured: the planned duration, unless `stop` ended it.
     pub fn pace(&mut self, start: Mono, stop: &AtomicBool) -> io::Result<Nanos> {
-        let Task { load, lane, warmup, duration, .. } = self.task;
-        self.pool.recorder.stalls = StallMeter::new(self.clock.now(), start + warmup);
-        if let Some(feed) = &mut self.feed {
-            feed.begin(start + warmup, &mut self.pool.recorder);
+        let Task { lane, horizon, drain, .. } = self.task;
+        let measured_from = start + horizon.warmup;
+        self.pool.recorder.stalls = StallMeter::new(self.clock.now(), measured_from);
+        if let Some(stamps) = self.driver.stamps() {
+            stamps.measure_from(measured_from);
         }
-        let guard = GUARD_MAX.min(Nanos(load.rate.span_of(lane.of).0 / GUARD_SHARE));
-        let mut until = start + warmup + duration;
-        let mut schedule = Schedule::new(load, lane, warmup + duration);
-        let mut over_at = until + self.task.limits.timeout;
+        if let Some(feed) = &mut self.feed {
+            feed.begin(measured_from, &mut self.pool.recorder);
+        }
+        let gap = self.task.load.rate.span_of(lane.of);
+        let guard = GUARD_MAX.min(Nanos(gap.0 / GUARD_SHARE));
+        let catch_up = self.task.catch_up;
+        let mut agenda = Agenda::new(self.mix, &self.task.load, lane, horizon, catch_up, start);
+        let mut until = start + horizon.end();
+        let mut over_at = until + drain;
         loop {
-            self.send_due(&mut schedule, start, guard);
+            self.send_due(&mut agenda, guard);
             let now = self.mark(Activity::Spinning);
-            let due_at = schedule.peek().map(|arrival| start + arrival.offset);
-            if now >= over_at || (due_at.is_none() && self.pool.is_quiet()) {
+            let is_through = agenda.peek().is_none();
+            if now >= over_at || (is_through && self.pool.is_quiet()) {
                 break;
             }
             if stop.load(Ordering::Relaxed) && now < until {
                 until = now;
-                over_at = now + STOP_DRAIN_MAX.min(self.task.limits.timeout);
-                schedule.stop_at(now.saturating_since(start));
+                over_at = now + STOP_DRAIN_MAX.min(drain);
+                agenda.stop_at(now);
             }
-            self.use_slack(now, due_at.unwrap_or(over_at).min(over_at))?;
+            let next_at = send_at(&mut agenda, now).unwrap_or(over_at).min(over_at);
+            self.use_slack(now, next_at)?;
+            self.prepare(&agenda);
         }
         self.pool.handle_finish();
-        self.account_for_overrun(schedule, start);
+        self.account_for_overrun(agenda);
         if let Some(feed) = &mut self.feed {
             feed.finish(self.clock.now(), &mut self.pool.recorder);
         }
-        Ok(until.saturating_since(start + warmup))
+        Ok(until.saturating_since(measured_from))
     }
 
     /// A worker that was stopped for longer than the timeout has not got to everything that was
     /// due. It is planned all the same.
-    fn account_for_overrun(&mut self, schedule: Schedule, start: Mono) {
-        for arrival in schedule {
-            let kind = self.mix.pick(self.task.load.seed, arrival.k);
-            let counts = arrival.offset >= self.task.warmup;
-            self.pool.handle_overrun(kind, start + arrival.offset, arrival.offset, counts);
+    fn account_for_overrun(&mut self, mut agenda: Agenda<'_>) {
+        while let Some(due) = agenda.peek() {
+            self.pool.handle_overrun(&due);
+            agenda.advance();
         }
+    }
+
+    /// The kernel's stamps over the measured time, if the driver asked for them.
+    pub fn take_stamps(&mut self) -> Option<Stamps> {
+        self.driver.stamps().map(Stamping::take)
     }
 
     /// What was recorded. Closes all connections.
@@ -212,24 +229,31 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
 
     /// Sends the requests that are due or will be within `guard`, up to a bound. What can be prepared
     /// is, before the time comes: choosing the request and its connection would make it late.
-    fn send_due(&mut self, schedule: &mut Schedule, start: Mono, guard: Nanos) {
-        let CatchUp::All = self.task.catch_up;
+    fn send_due(&mut self, agenda: &mut Agenda<'_>, guard: Nanos) {
         for _ in 0..SENDS_PER_TURN {
             let now = self.mark(Activity::Spinning);
-            let next = schedule.peek().map(|arrival| (arrival, start + arrival.offset));
-            if next.is_none_or(|(_, due_at)| now < due_at) {
+            let next = agenda.poll(now);
+            if next.is_none_or(|(due, _)| now < due.intended_at) {
                 self.pool.recorder.stalls.caught_up(now);
             }
             let until = if self.owes_turn { now } else { now + guard };
-            let Some((arrival, due_at)) = next.filter(|(_, due_at)| *due_at <= until) else {
-                return;
-            };
-            let kind = self.mix.pick(self.task.load.seed, arrival.k);
-            let is_measured = arrival.offset >= self.task.warmup;
-            self.pool.handle_due(kind, due_at, arrival.offset, is_measured);
-            self.send_assigned(due_at);
-            // Works out the arrival after this one, now that this one is under way.
-            schedule.next();
+            match next {
+                Some((due, Fate::Skip)) => self.pool.handle_skipped(&due),
+                Some((due, Fate::SendAt(at))) if at <= until => {
+                    self.pool.handle_due(&due);
+                    self.send_assigned(at);
+                }
+                _ => return,
+            }
+            // Works out and renders the request after this one, now that this one is under way.
+            agenda.advance();
+            self.prepare(agenda);
+        }
+    }
+
+    fn prepare(&mut self, agenda: &Agenda<'_>) {
+        if let Some(due) = agenda.peek() {
+            self.outgoing.prepare(due, &self.pool.captures);
         }
     }
 
@@ -243,7 +267,8 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     fn send(&mut self, assignment: Assignment, due_at: Mono) {
         let id = assignment.id;
         let mut bytes = self.driver.buffer();
-        bytes.extend_from_slice(&self.requests[assignment.kind]);
+        let Assignment { kind, k, .. } = assignment;
+        self.outgoing.write(kind, k, &self.pool.captures, &mut bytes);
         let sent_at = self.spin_until(due_at);
         let sending = self.driver.send(id, bytes);
         self.pool.handle_sending(sent_at, assignment);
@@ -276,7 +301,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             self.mark(Activity::Syscall);
         }
         let wait = self.wait_until(now, next_at);
-        self.turn(wait)?;
+        self.turn(now, wait)?;
         let now = self.mark(Activity::Spinning);
         self.pool.handle_timeouts(now);
         self.send_assigned(now);
@@ -299,7 +324,8 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     }
 
     /// Lets the driver report; the pool hears everything at the time it is reported.
-    fn turn(&mut self, wait: Wait) -> io::Result<()> {
+    fn turn(&mut self, now: Mono, wait: Wait) -> io::Result<()> {
+        self.pool.recorder.turn_begins(now);
         if let Wait::Until(wake_at) = wait {
             self.pool.recorder.stalls.sleep_until(wake_at);
         }
@@ -345,6 +371,14 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         self.pool.recorder.stalls.mark(now, activity);
         now
     }
+}
+
+/// When the next request is to be sent, if there is one.
+fn send_at(agenda: &mut Agenda<'_>, now: Mono) -> Option<Mono> {
+    agenda.poll(now).map(|(_, fate)| match fate {
+        Fate::SendAt(at) => at,
+        Fate::Skip => now,
+    })
 }
 
 /// Tells the pool what the driver reports at `now`.

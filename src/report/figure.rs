@@ -2,7 +2,7 @@
 
 use crate::results::Verdict;
 use crate::results::bench::{Bench, KindSummary, Level, PlanRecord, Spread, Spreads, Summary};
-use crate::stats::compare::is_thin;
+pub(super) use crate::results::is_thin;
 use crate::units::Nanos;
 
 /// A quantile that is shown.
@@ -61,6 +61,15 @@ impl Quantile {
     }
 }
 
+/// A verdict as it is shown.
+pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "VALID",
+        Verdict::Suspect => "SUSPECT",
+        Verdict::Invalid => "INVALID",
+    }
+}
+
 /// The runs that failed, a sentence each.
 pub(super) fn failures(bench: &Bench) -> impl Iterator<Item = String> + '_ {
     bench.runs.iter().filter_map(|run| {
@@ -70,7 +79,7 @@ pub(super) fn failures(bench: &Bench) -> impl Iterator<Item = String> + '_ {
 }
 
 /// `null` is longer than the longest time that was seen.
-fn latency(ns: Option<u64>, longest: Option<u64>) -> String {
+pub(super) fn latency(ns: Option<u64>, longest: Option<u64>) -> String {
     match (ns, longest) {
         (Some(ns), _) => Nanos(ns).to_string(),
         (None, Some(longest)) => format!("> {}", Nanos(longest)),

@@ -7,7 +7,9 @@
 mod differences;
 mod figure;
 mod html;
+mod merged;
 mod plots;
+mod selftest;
 mod single;
 mod table;
 mod wrk2;
@@ -17,9 +19,11 @@ use std::path::Path;
 
 pub use differences::compared_table;
 pub use html::html;
+pub use merged::merged;
+pub use selftest::selftest;
 pub use single::run_table;
 pub use table::render_table;
-pub use wrk2::latency_distribution;
+pub use wrk2::{latency_distribution, requests_per_second};
 
 /// Reads `bench.json` of the bench directory `dir`. The error is a sentence that names the file.
 pub fn load(dir: &Path) -> Result<Bench, String> {

@@ -2,8 +2,8 @@
 //!
 //! Plain text, at most 110 columns. Pure: a [`Run`] in, a `String` out.
 
-use crate::results::{Errors, Quantiles, RequestKind, Run, Verdict};
-use crate::stats::compare::is_thin;
+use super::figure::{is_thin, verdict_word};
+use crate::results::{Disturbance, Errors, QuantileErrors, Quantiles, RequestKind, Run};
 use crate::units::Nanos;
 use std::fmt::Write;
 
@@ -38,7 +38,7 @@ fn headline(text: &mut String, run: &Run) {
 
 const HEADINGS: [&str; 8] = ["count", "p50", "p90", "p95", "p99", "p99.9", "p99.99", "max"];
 
-fn headings(text: &mut String, first: &str) {
+pub(super) fn headings(text: &mut String, first: &str) {
     let _ = write!(text, "\n{first:<26}");
     for heading in HEADINGS {
         let _ = write!(text, "{heading:>10}");
@@ -49,20 +49,57 @@ fn headings(text: &mut String, first: &str) {
 fn distributions(text: &mut String, run: &Run) {
     headings(text, "all requests");
     row(text, "response (done-intended)", &run.response_ns);
+    error_row(text, &run.error_ns, run.response_ns.count);
     row(text, "  overlapping no stall", &run.without_stalls.response_ns);
     row(text, "service (done-sent)", &run.service_ns);
+    row(text, "first byte (-sent)", &run.ttfb_ns);
     row(text, "lateness (sent-intended)", &run.lateness_ns);
     row(text, "  overlapping no stall", &run.without_stalls.lateness_ns);
-}
-
-fn kinds(text: &mut String, requests: &[RequestKind]) {
-    headings(text, "response by kind");
-    for kind in requests {
-        row(text, &kind.name, &kind.response_ns);
+    if !run.server_timing_ns.is_empty() {
+        headings(text, "as the server says");
+        run.server_timing_ns.iter().for_each(|(name, span)| row(text, name, span));
+    }
+    if let Some(stamps) = &run.kernel_stamps {
+        headings(text, "by the kernel's stamps");
+        row(text, "pacer late", &run.lateness_ns);
+        row(text, "send path", &stamps.send_path_ns);
+        row(text, "server and network", &stamps.server_ns);
+        row(text, "read lag", &stamps.read_lag_ns);
     }
 }
 
-fn row(text: &mut String, name: &str, quantiles: &Quantiles) {
+/// Below response times: what of each may be the pacer's doing.
+pub(super) fn error_row(text: &mut String, error: &QuantileErrors, count: u64) {
+    let _ = write!(text, "{:<26}{:>10}", "  of it the pacer's, up to", "");
+    let QuantileErrors { p50, p90, p95, p99, p99_9, p99_99, max, .. } = *error;
+    for (figure, beyond_per_100k) in [
+        (p50, 50_000),
+        (p90, 10_000),
+        (p95, 5_000),
+        (p99, 1_000),
+        (p99_9, 100),
+        (p99_99, 10),
+        (max, 0),
+    ] {
+        let shown = match figure {
+            Some(_) if is_thin(count, beyond_per_100k) => String::from("*"),
+            Some(ns) => Nanos(ns).to_string(),
+            None => String::from("-"),
+        };
+        let _ = write!(text, "{shown:>10}");
+    }
+    text.push('\n');
+}
+
+pub(super) fn kinds(text: &mut String, requests: &[RequestKind]) {
+    headings(text, "response by kind");
+    for kind in requests {
+        let apart = if kind.long_poll { " (long poll)" } else { "" };
+        row(text, &format!("{}{apart}", kind.name), &kind.response_ns);
+    }
+}
+
+pub(super) fn row(text: &mut String, name: &str, quantiles: &Quantiles) {
     let _ = write!(text, "{name:<26}{:>10}", quantiles.count);
     let figures = [
         (quantiles.p50, 50_000),
@@ -73,8 +110,9 @@ fn row(text: &mut String, name: &str, quantiles: &Quantiles) {
         (quantiles.p99_99, 10),
     ];
     for (figure, beyond_per_100k) in figures {
-        let thin = if is_thin(quantiles.count, beyond_per_100k) { "*" } else { "" };
-        let _ = write!(text, "{:>10}", format!("{}{thin}", show(figure, quantiles)));
+        let is_thin = quantiles.count > 0 && is_thin(quantiles.count, beyond_per_100k);
+        let shown = if is_thin { String::from("*") } else { show(figure, quantiles) };
+        let _ = write!(text, "{shown:>10}");
     }
     let _ = writeln!(text, "{:>10}", show(quantiles.max, quantiles));
 }
@@ -90,8 +128,9 @@ fn show(figure: Option<u64>, quantiles: &Quantiles) -> String {
 }
 
 fn footnotes(text: &mut String, run: &Run) {
-    if is_thin(run.response_ns.count, 10) {
-        line(text, format_args!("* fewer than 10 samples beyond it; run longer to know it"));
+    thin_note(text, &run.response_ns);
+    if run.requests.iter().any(|kind| kind.long_poll) {
+        line(text, format_args!("long polls are in no figure of all requests but the lateness"));
     }
     if run.response_ns.infinite > 0 {
         line(
@@ -101,13 +140,28 @@ fn footnotes(text: &mut String, run: &Run) {
     }
 }
 
+/// Why a quantile is not shown, if one is not.
+pub(super) fn thin_note(text: &mut String, response: &Quantiles) {
+    if response.count > 0 && is_thin(response.count, 10) {
+        line(
+            text,
+            format_args!(
+                "* fewer than 10 requests lie beyond it, so it is not shown: p99 takes 1,000, p99.9 \
+                 10,000, p99.99 100,000"
+            ),
+        );
+    }
+}
+
 fn counts(text: &mut String, run: &Run) {
     let Errors { status, malformed, reset, timeout, connect } = run.errors;
+    let skipped =
+        if run.skipped > 0 { format!(" + skipped {}", run.skipped) } else { String::new() };
     line(
         text,
         format_args!(
             "\nplanned {} = ok {} + status {status} + malformed {malformed} + reset {reset} + timeout {timeout} \
-         + connect {connect} + unfinished {}",
+         + connect {connect} + unfinished {}{skipped}",
             run.planned, run.ok, run.unfinished
         ),
     );
@@ -129,20 +183,105 @@ fn counts(text: &mut String, run: &Run) {
             run.stalls.requests_overlapping
         ),
     );
+    if let Some(stamps) = &run.kernel_stamps {
+        line(
+            text,
+            format_args!(
+                "the kernel's stamps are within {} of the pacer's clock; {} exchanges lack one, {} \
+                 contradict",
+                Nanos(stamps.clock_error_ns),
+                stamps.incomplete,
+                stamps.disordered
+            ),
+        );
+    }
+    disturbance(text, run);
+    if run.server_timing_malformed > 0 {
+        let count = run.server_timing_malformed;
+        line(
+            text,
+            format_args!("{count} fields of Server-Timing were malformed or one name too many"),
+        );
+    }
+}
+
+/// What the system did to the pacer; only what is not zero.
+fn disturbance(text: &mut String, run: &Run) {
+    let Some(found) = run.host.get("disturbance") else { return };
+    let Ok(found) = serde_json::from_value::<Disturbance>(found.clone()) else { return };
+    let counted = |count: Option<u64>, what: &str| {
+        count.filter(|count| *count > 0).map(|count| format!("{count} {what}"))
+    };
+    let steal = found.steal_ns.filter(|ns| *ns > 0).map(|ns| format!("{} stolen", Nanos(ns)));
+    let parts: Vec<String> = [
+        steal,
+        counted(found.involuntary_switches, "involuntary switches"),
+        counted(found.migrations, "migrations"),
+        counted(found.interrupts, "interrupts"),
+        counted(found.softirqs, "soft interrupts"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !parts.is_empty() {
+        line(text, format_args!("meanwhile on the pacer's CPUs: {}", parts.join(", ")));
+    }
 }
 
 fn verdict(text: &mut String, run: &Run) {
-    let word = match run.verdict {
-        Verdict::Valid => "VALID",
-        Verdict::Suspect => "SUSPECT",
-        Verdict::Invalid => "INVALID",
-    };
-    line(text, format_args!("verdict {word}"));
+    line(text, format_args!("verdict {}", verdict_word(run.verdict)));
     for reason in &run.reasons {
         line(text, format_args!("  {reason}"));
     }
 }
 
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(super) fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{arguments}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::bench::sample;
+
+    #[test]
+    fn a_quantile_of_too_few_requests_is_not_printed_but_explained() {
+        let mut run = sample::run(50_000);
+        run.error_ns.p99 = Some(1_234);
+        let text = run_table(&run);
+        // 10,000 requests carry a p99.9, and no p99.99.
+        let row = text.lines().find(|line| line.starts_with("response (done")).unwrap();
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(cells[11..], ["250", "us", "*", "350", "us"], "{row}");
+        assert!(text.contains("p99.99 100,000"), "{text}");
+        let error = text.lines().find(|line| line.contains("of it the pacer's")).unwrap();
+        assert!(error.contains("1.23 us"), "{error}");
+        run.response_ns.count = 100_000;
+        assert!(run_table(&run).contains("300 us"), "a p99.99 of 100,000 is shown");
+        assert!(text.lines().all(|line| line.len() <= 110), "{text}");
+    }
+
+    #[test]
+    fn long_polls_and_skipped_requests_are_named_where_there_are_any() {
+        let mut run = sample::run(50_000);
+        let text = run_table(&run);
+        assert!(!text.contains("long poll") && !text.contains("skipped"), "{text}");
+        (run.requests[1].long_poll, run.skipped) = (true, 12);
+        let text = run_table(&run);
+        assert!(text.contains("command (long poll)") && text.contains("+ skipped 12"), "{text}");
+    }
+
+    #[test]
+    fn what_disturbed_the_pacer_is_a_line_only_where_it_is_not_zero() {
+        let mut run = sample::run(50_000);
+        assert!(!run_table(&run).contains("meanwhile"), "nothing is known");
+        let quiet = Disturbance { migrations: Some(0), ..Disturbance::default() };
+        let some = Disturbance { steal_ns: Some(10_000_000), interrupts: Some(7), ..quiet };
+        for (found, says) in [(quiet, None), (some, Some("10.0 ms stolen, 7 interrupts"))] {
+            run.host.insert("disturbance".into(), serde_json::to_value(found).unwrap());
+            let text = run_table(&run);
+            let line = text.lines().find(|line| line.contains("meanwhile"));
+            assert_eq!(line.map(|line| line.split(": ").nth(1).unwrap()), says);
+        }
+    }
 }

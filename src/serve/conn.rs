@@ -16,6 +16,7 @@ use super::metrics::{Metrics, Path, Tally};
 use super::reply::Reply;
 use super::router::{self, Call};
 use super::settings::Settings;
+use super::timing::Marks;
 use crate::home::{Change, Home, Seq};
 use crate::http::body::{self, Decoded};
 use crate::http::{
@@ -75,6 +76,8 @@ pub struct Conn {
     deadline: Mono,
     /// When a reader that does not read is given up on; meaningful while `unsent > 0`.
     write_deadline: Mono,
+    /// When the last bytes were handed over.
+    heard_at: Mono,
     peer_ended: bool,
     shutdown_sent: bool,
 }
@@ -101,6 +104,7 @@ struct Request {
     head_only: bool,
     version: Version,
     keep_alive: bool,
+    marks: Marks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +129,7 @@ impl Conn {
             unsent: 0,
             deadline: now + settings.idle_timeout,
             write_deadline: now,
+            heard_at: now,
             peer_ended: false,
             shutdown_sent: false,
         }
@@ -132,6 +137,7 @@ impl Conn {
 
     /// Takes in bytes of the peer.
     pub fn handle_bytes(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) {
+        self.heard_at = now;
         if !self.inbox.is_empty() {
             self.inbox.extend_from_slice(bytes);
             return self.consume_inbox(now, around);
@@ -350,6 +356,7 @@ impl Conn {
     /// One head, and its content where that is all there; 0 if the head is not whole yet.
     fn consume_head(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
         let was_idle = self.parser.is_idle();
+        let began_at = around.settings.mark(now);
         let head = match self.parser.parse(bytes, &around.settings.head) {
             Ok(Parsed::Complete(head)) => head,
             Ok(Parsed::Partial) => {
@@ -365,7 +372,8 @@ impl Conn {
             }
         };
         let call = router::route(&head, around.settings.echo);
-        let request = Request::of(&head, &call);
+        let marks = Marks { heard_at: self.heard_at, began_at, owed_since: None };
+        let request = Request::of(&head, &call, marks);
         let after = &bytes[head.len..];
         if let Some(content) = body::whole(head.framing, after) {
             let len = head.len + content.len();
@@ -425,6 +433,8 @@ impl Conn {
             return self.pay(now, request, debt, around);
         }
         self.deadline = now + wait;
+        let owed_since = Some(around.settings.mark(now));
+        let request = Request { marks: Marks { owed_since, ..request.marks }, ..request };
         self.phase = Phase::Owing { request, debt };
     }
 
@@ -446,7 +456,11 @@ impl Conn {
             (true, Version::Http11) => None,
         };
         around.tally.answered(request.path, reply.status);
-        self.encode(reply, connection, !request.head_only, around);
+        let timing = around.settings.server_timing.map(|clock| {
+            let awaited = if request.path == Path::Events { "event" } else { "device" };
+            request.marks.field(clock(), awaited)
+        });
+        self.encode(reply, connection, !request.head_only, timing.as_deref(), around);
         if keep_alive {
             self.phase = Phase::Head;
             self.deadline = now + around.settings.idle_timeout;
@@ -473,7 +487,7 @@ impl Conn {
         around: &Surroundings<'_>,
     ) {
         around.tally.answered(Path::Other, reply.status);
-        self.encode(reply, Some(Connection::Close), !head_only, around);
+        self.encode(reply, Some(Connection::Close), !head_only, None, around);
         self.drain(now, around);
     }
 
@@ -487,8 +501,10 @@ impl Conn {
         reply: &Reply,
         connection: Option<Connection>,
         include_content: bool,
+        timing: Option<&str>,
         around: &Surroundings<'_>,
     ) {
+        let timing = timing.map(|value| ("Server-Timing", value));
         let content = reply.content.bytes();
         let head = ResponseHead {
             status: reply.status,
@@ -496,19 +512,20 @@ impl Conn {
             date: around.date,
             allow: reply.allow,
             connection,
-            extra: &[],
+            extra: timing.as_slice(),
         };
         head.encode(content, include_content, &mut self.outbox);
     }
 }
 
 impl Request {
-    fn of(head: &RequestHead<'_>, call: &Call) -> Request {
+    fn of(head: &RequestHead<'_>, call: &Call, marks: Marks) -> Request {
         Request {
             path: Path::of(call),
             head_only: head.method == Method::Head,
             version: head.version,
             keep_alive: head.keep_alive,
+            marks,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod reply;
 pub mod router;
 pub mod settings;
 pub mod station;
+pub mod timing;
 pub mod worker;
 
 use self::monoio::Engine;

@@ -1,7 +1,7 @@
 //! What can be set about the server's behaviour, apart from where and how it runs.
 
 use crate::http::HeadLimits;
-use crate::units::Nanos;
+use crate::units::{Mono, Nanos};
 
 /// Limits and latencies; the same for every connection.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct Settings {
     pub poll_timeout: Nanos,
     /// Offer `GET /` and `POST /` besides the API, for independent HTTP suites.
     pub echo: bool,
+    /// Says in Server-Timing where a request's time went, by this clock; `None` for not at all.
+    pub server_timing: Option<fn() -> Mono>,
     /// Sizes of heads and contents.
     pub head: HeadLimits,
     /// From the first byte of a head to its end.
@@ -30,6 +32,13 @@ pub struct Settings {
     pub drain_timeout: Nanos,
 }
 
+impl Settings {
+    /// The present time where Server-Timing is on; else `now`, the batch's, which costs nothing.
+    pub fn mark(&self, now: Mono) -> Mono {
+        self.server_timing.map_or(now, |clock| clock())
+    }
+}
+
 impl Default for Settings {
     /// Contract: the device latency and poll timeout of the API. Chosen within what nginx, hyper, node
     /// and Envoy hold to: 10-60 s for heads, 60 s between reads and writes, 5-75 s idle.
@@ -38,6 +47,7 @@ impl Default for Settings {
             device_latency: Nanos::from_millis(2),
             poll_timeout: Nanos::from_millis(500),
             echo: false,
+            server_timing: None,
             head: HeadLimits::default(),
             head_timeout: Nanos::from_secs(10),
             content_timeout: Nanos::from_secs(30),

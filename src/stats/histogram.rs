@@ -29,6 +29,19 @@ pub struct Histogram {
     saturated: u64,
 }
 
+/// What a [`Histogram`] keeps beside HdrHistogram's counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// The least and the greatest finite sample, if there is one.
+    pub range: Option<(Nanos, Nanos)>,
+    /// The sum of the finite samples in nanoseconds.
+    pub sum: u128,
+    /// Samples at +infinity.
+    pub infinite: u64,
+    /// Samples above [`LONGEST`].
+    pub saturated: u64,
+}
+
 /// The value at a rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantile {
@@ -103,6 +116,11 @@ impl Histogram {
         self.infinite += 1;
     }
 
+    /// Counts so many.
+    pub fn record_infinite_many(&mut self, count: u64) {
+        self.infinite += count;
+    }
+
     /// Forgets all samples and keeps the memory.
     pub fn clear(&mut self) {
         self.counts.clear();
@@ -121,6 +139,57 @@ impl Histogram {
         self.infinite += other.infinite;
         self.saturated += other.saturated;
         self.counts.add(&other.counts).expect("all histograms have the same bounds");
+    }
+
+    /// Everything that HdrHistogram does not keep.
+    pub fn beside(&self) -> Beside {
+        let range = (!self.counts.is_empty()).then_some((Nanos(self.least), Nanos(self.greatest)));
+        Beside { range, sum: self.sum, infinite: self.infinite, saturated: self.saturated }
+    }
+
+    /// What [`Histogram::hdr`] and [`Histogram::beside`] give, put together again. Without `beside`
+    /// the least, the greatest and the mean are HdrHistogram's, to three digits.
+    ///
+    /// # Errors
+    /// A sentence, if `counts` has other buckets than ours, or the two do not belong together.
+    pub fn from_parts(
+        counts: hdrhistogram::Histogram<u64>,
+        beside: Option<Beside>,
+    ) -> Result<Histogram, String> {
+        if (counts.sigfig(), counts.low()) != (DIGITS, 1) {
+            return Err(format!(
+                "its buckets are others: {} digits from {}, where ringpace has {DIGITS} from 1 to \
+                 {} ns",
+                counts.sigfig(),
+                counts.low(),
+                LONGEST.0
+            ));
+        }
+        let mut own = Histogram::new();
+        own.counts.add(&counts).map_err(|_| "its samples are longer than one hour".to_string())?;
+        let (least, greatest) = (own.counts.min(), own.counts.max());
+        let beside = beside.unwrap_or_else(|| Beside {
+            range: (!own.counts.is_empty()).then_some((Nanos(least), Nanos(greatest))),
+            sum: (own.counts.mean() * own.counts.len() as f64) as u128,
+            infinite: 0,
+            saturated: 0,
+        });
+        let fits = match beside.range {
+            None => own.counts.is_empty() && beside.sum == 0,
+            Some((low, high)) => {
+                !own.counts.is_empty()
+                    && low <= high
+                    && own.counts.equivalent(low.0.min(LONGEST.0), least)
+                    && own.counts.equivalent(high.0.min(LONGEST.0), greatest)
+            }
+        };
+        if !fits {
+            return Err(String::from("its least and greatest sample are not of its buckets"));
+        }
+        let (low, high) = beside.range.unwrap_or_default();
+        (own.least, own.greatest, own.sum) = (low.0, high.0, beside.sum);
+        (own.infinite, own.saturated) = (beside.infinite, beside.saturated);
+        Ok(own)
     }
 
     /// Samples, those at +infinity included.

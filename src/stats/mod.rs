@@ -7,4 +7,4 @@
 pub mod compare;
 pub mod histogram;
 
-pub use histogram::{Histogram, Quantile, Summary};
+pub use histogram::{Beside, Histogram, Quantile, Summary};

@@ -334,3 +334,88 @@ proptest! {
         verdict_of_every_split(head_request, LIMITS, &text);
     }
 }
+
+const DATED: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\
+                     Date: Tue, 24 Nov 2026 08:00:00 GMT\r\nX: y\r\n\r\n{ab}";
+
+/// What `second` comes to on a connection that has read `first`, and on a fresh one: the same.
+#[track_caller]
+fn check_after(first: &[u8], second: &[u8]) -> Verdict {
+    let read = |reader: &mut ResponseReader| {
+        reader.start(false);
+        match reader.read(second) {
+            Ok(Read { done: Some(done), consumed }) => {
+                Verdict::Done { done, len: consumed, captured: reader.captured().to_vec() }
+            }
+            Ok(_) => Verdict::Ended(reader.handle_eof()),
+            Err(malformed) => Verdict::Malformed(malformed),
+        }
+    };
+    let mut warm = ResponseReader::new(LIMITS);
+    warm.start(false);
+    let _ = warm.read(first);
+    let (warm, fresh) = (read(&mut warm), read(&mut ResponseReader::new(LIMITS)));
+    assert_eq!(warm, fresh, "{:?}", String::from_utf8_lossy(second));
+    warm
+}
+
+#[test]
+fn a_head_that_is_known_is_read_as_if_it_were_not() {
+    let later = DATED.replace("08:00:00", "09:59:59").replace("{ab}", "[cd]");
+    let done = check_after(DATED.as_bytes(), later.as_bytes());
+    assert!(matches!(done, Verdict::Done { captured, .. } if captured == b"[cd]"));
+    for other in [
+        DATED.replace("Length: 4", "Length: 3"),
+        DATED.replace("200", "503"),
+        DATED.replace("X: y", "Connection: close"),
+        DATED.replace("X: y", "Content-Length: 4"),
+        DATED.replace("{ab}", "{a"),
+        DATED.replace("{ab}", "{ab}HTTP/1.1 "),
+        DATED.replace("Nov 2026", "Nov\r2026"),
+        DATED.replace("Nov 2026", "Nov\n2026"),
+        DATED.replace("Nov 2026", "Nov\t2026"),
+        DATED.replace("Nov 2026", "Nov\u{0}2026"),
+        DATED.replace("Tue, 24 Nov 2026 08:00:00 GMT", "x"),
+        DATED.replace("Tue, 24 Nov 2026 08:00:00 GMT", "2026\r\nContent-Length: 9\r\nA: b"),
+    ] {
+        check_after(DATED.as_bytes(), other.as_bytes());
+    }
+}
+
+#[test]
+fn a_known_head_says_nothing_of_an_answer_to_head() {
+    let mut reader = ResponseReader::new(LIMITS);
+    for (head_request, content_bytes) in [(false, 4), (true, 0), (false, 4)] {
+        reader.start(head_request);
+        let end = if head_request { DATED.len() - 4 } else { DATED.len() };
+        let read = reader.read(&DATED.as_bytes()[..end]).unwrap();
+        assert_eq!(read.done.map(|done| done.content_bytes), Some(content_bytes));
+    }
+}
+
+#[test]
+fn a_known_head_with_more_content_than_allowed_stays_refused() {
+    let long = "HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n123456789012345678901";
+    let refused = check_after(long.as_bytes(), long.as_bytes());
+    assert_eq!(refused, Verdict::Malformed(Malformed::ContentTooLarge));
+}
+
+proptest! {
+    /// Any octet changed, taken out or put in, anywhere.
+    #[test]
+    fn no_change_to_a_known_response_is_overlooked(
+        at in 0..DATED.len(),
+        octet in any::<u8>(),
+        how in 0..3,
+        dated in any::<bool>(),
+    ) {
+        let first = if dated { DATED.to_string() } else { DATED.replace("Date:", "Eate:") };
+        let mut second = first.clone().into_bytes();
+        match how {
+            0 => second[at] = octet,
+            1 => drop(second.remove(at)),
+            _ => second.insert(at, octet),
+        }
+        check_after(first.as_bytes(), &second);
+    }
+}

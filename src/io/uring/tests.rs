@@ -3,7 +3,7 @@
 
 use super::*;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 /// Chosen: far more than any of this takes.
 const TURNS_MAX: u32 = 10_000;
@@ -95,6 +95,6 @@ fn the_end_waits_for_sends_receives_and_connects_under_way() {
     for id in ids {
         assert!(matches!(ring.send(id, vec![7; 16 * 1024 * 1024]), Sending::Pending));
     }
-    ring.connect(address).unwrap();
+    ring.connect(address.into()).unwrap();
     assert!(ring.end(), "the kernel still holds memory of ours");
 }

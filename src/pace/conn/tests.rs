@@ -14,10 +14,12 @@ const AFTER: Mono = Mono(150);
 
 fn ticket() -> Ticket {
     Outstanding::default().push(Request {
+        k: 0,
         kind: 0,
         is_measured: true,
         intended_at: AFTER,
         sent_at: None,
+        first_byte_at: None,
         is_retry: false,
         place: Place::Waiting,
     })
@@ -46,7 +48,7 @@ fn check(told: &[Told], expected: Step, standing: Standing) {
     for told in told {
         assert_eq!(step, Step::Continue, "ended before {told:?}");
         step = match told {
-            Told::Bytes(bytes) => conn.handle_bytes(bytes),
+            Told::Bytes(bytes) => conn.handle_bytes(AFTER, bytes),
             Told::End => conn.handle_end(),
             Told::Failed => conn.handle_failed(),
         };
@@ -88,7 +90,7 @@ fn a_request_is_answered_whole_or_lost() {
 #[test]
 fn bytes_beyond_the_answer_spoil_it_and_the_connection() {
     let mut conn = busy(AFTER);
-    assert_eq!(conn.handle_bytes(&[OK, b"x"].concat()), lost(Loss::Malformed));
+    assert_eq!(conn.handle_bytes(AFTER, &[OK, b"x"].concat()), lost(Loss::Malformed));
     assert_eq!(conn.standing(), Standing::Broken);
 }
 
@@ -96,7 +98,7 @@ fn bytes_beyond_the_answer_spoil_it_and_the_connection() {
 fn an_answer_to_head_has_no_content() {
     let mut conn = idle();
     conn.begin(ticket(), AFTER, true);
-    let step = conn.handle_bytes(HEAD_ONLY);
+    let step = conn.handle_bytes(AFTER, HEAD_ONLY);
     assert_eq!(step, Step::Answered { ticket: ticket(), status: 200, content_bytes: 0 });
 }
 
@@ -108,12 +110,12 @@ fn a_connection_made_for_the_request_was_not_closed_while_idle() {
 
 #[test]
 fn what_happens_to_an_idle_connection_concerns_no_request() {
-    assert_eq!(idle().handle_bytes(OK), Step::Unasked);
+    assert_eq!(idle().handle_bytes(AFTER, OK), Step::Unasked);
     assert_eq!(idle().handle_end(), Step::ClosedIdle);
     assert_eq!(idle().handle_failed(), Step::ClosedIdle);
     let mut conn = Conn::connecting(ResponseReader::new(ResponseLimits::default()));
     assert_eq!(conn.handle_failed(), Step::ConnectFailed);
-    assert_eq!(conn.handle_bytes(OK), Step::Continue);
+    assert_eq!(conn.handle_bytes(AFTER, OK), Step::Continue);
     assert_eq!(conn.standing(), Standing::Broken);
 }
 
@@ -121,8 +123,30 @@ fn what_happens_to_an_idle_connection_concerns_no_request() {
 fn an_answer_before_the_request_is_sent_keeps_the_connection_busy() {
     let mut conn = busy(AFTER);
     conn.handle_pending();
-    assert_eq!(conn.handle_bytes(OK), answered());
+    assert_eq!(conn.handle_bytes(AFTER, OK), answered());
     assert_eq!(conn.standing(), Standing::Busy);
     conn.handle_sent();
     assert_eq!(conn.standing(), Standing::Idle);
+}
+
+#[test]
+fn the_first_byte_is_that_of_the_final_status_line() {
+    let pieces: [(u64, &[u8]); 6] = [
+        (200, b"HTTP/1.1 100 Continue\r\n"),
+        (210, b"\r\n"),
+        (220, b"HTTP/1.1 103 Early Hints\r\n\r\nH"),
+        (230, b"TTP/1.1 200 OK\r\n"),
+        (240, b"Content-Length: 2\r\nServer-Timing: db;dur=1\r\n\r\no"),
+        (250, b"k"),
+    ];
+    let mut conn = busy(AFTER);
+    for (at, bytes) in pieces {
+        conn.handle_bytes(Mono(at), bytes);
+    }
+    assert_eq!((conn.standing(), conn.first_byte_at()), (Standing::Idle, Some(Mono(220))));
+    assert_eq!(conn.server_timing().unwrap().spans()[0].span.0, 1_000_000);
+    conn.begin(ticket(), AFTER, false);
+    assert_eq!((conn.first_byte_at(), conn.server_timing()), (None, None));
+    conn.handle_bytes(Mono(300), OK);
+    assert_eq!((conn.first_byte_at(), conn.server_timing()), (Some(Mono(300)), None));
 }

@@ -16,14 +16,14 @@ fn the_article_mix_reads_as_written() {
         seen,
         [("status", 60, expect(120)), ("command", 30, expect(80)), ("events", 10, expect(60))]
     );
-    assert!(mix.kinds()[2].long_poll && !mix.kinds()[0].long_poll);
+    assert!(mix.kinds().iter().all(|kind| !kind.long_poll));
     assert!(mix.kinds()[0].may_retry && !mix.kinds()[1].may_retry);
 }
 
 #[test]
 fn requests_are_rendered_to_the_byte() {
     let mix = article();
-    let rendered = |index: usize| String::from_utf8(mix.kinds()[index].render("h:8080")).unwrap();
+    let rendered = |index: usize| constant(&mix.kinds()[index], "h:8080");
     assert_eq!(rendered(0), "GET /devices/status HTTP/1.1\r\nHost: h:8080\r\n\r\n");
     assert_eq!(
         rendered(1),
@@ -32,9 +32,13 @@ fn requests_are_rendered_to_the_byte() {
     );
     let single = Mix::single("/x?y=1");
     assert_eq!(
-        single.kinds()[0].render("[::1]:80"),
-        b"GET /x?y=1 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"
+        constant(&single.kinds()[0], "[::1]:80"),
+        "GET /x?y=1 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"
     );
+}
+
+fn constant(kind: &Kind, host: &str) -> String {
+    String::from_utf8_lossy(kind.template(host).constant().unwrap()).into_owned()
 }
 
 #[test]
@@ -61,7 +65,7 @@ fn a_kind_of_weight_zero_is_never_picked() {
 #[test]
 fn signatures_tell_requests_apart_but_not_hosts() {
     let mix = article();
-    let signatures: Vec<u64> = mix.kinds().iter().map(Kind::signature).collect();
+    let signatures: Vec<u64> = mix.kinds().iter().map(|kind| kind.signature(1)).collect();
     assert!(signatures[0] != signatures[1] && signatures[1] != signatures[2]);
 }
 
@@ -103,6 +107,22 @@ fn what_is_wrong_is_said_with_file_and_line() {
         "mix.toml:6: `a` is the name of two",
     );
     check("path = ", "mix.toml:4: ");
+    check("path = '/{conter}'", "mix.toml:4: `{conter}` is no placeholder");
+    check("path = '{choice:/a|/b}'", "mix.toml:4: `{choice:/a|/b}` is no path");
+    check("path = '/{choice:a|b c}'", "mix.toml:4: `/{choice:a|b c}` is no path");
+    check(
+        "path = '/{since}'\ncapture = { since = 'json:x' }",
+        "mix.toml:4: `{since}` needs a value",
+    );
+    check(
+        "path = '/'\nmethod='POST'\nbody = '{range:2-1}'",
+        "mix.toml:6: `{range:2-1}` is no range",
+    );
+    check("path = '/'\nheaders = { A = '{b}' }", "mix.toml:5: `{b}` is no placeholder");
+    check("path = '/'\ncapture = { since = 'seq' }", "mix.toml:5: `seq` is nothing to capture");
+    check("path = '/'\ncapture = { since = 'json:' }", "mix.toml:5: `json:` is nothing");
+    check("path = '/'\ncapture = { Since = 'json:a' }", "mix.toml:5: `Since` is no name");
+    check("path = '/'\ncapture = { counter = 'json:a' }", "mix.toml:5: `counter` is no name");
 }
 
 #[test]
@@ -117,7 +137,7 @@ fn a_mix_that_would_send_nothing_is_refused() {
 fn check_typed(single: Single, expected: Result<&str, &str>) {
     match (Mix::one(single), expected) {
         (Ok(mix), Ok(request)) => {
-            assert_eq!(String::from_utf8_lossy(&mix.kinds()[0].render("h:80")), request);
+            assert_eq!(constant(&mix.kinds()[0], "h:80"), request);
         }
         (Err(error), Err(says)) => assert!(error.contains(says), "{error}"),
         (got, _) => panic!("{got:?}"),
@@ -146,4 +166,56 @@ fn a_request_is_typed_on_the_command_line() {
     check_typed(with_header("A\r\nB: c"), Err("-H: `A\\r\\nB` is no header name"));
     check_typed(with_header("A: b\r\nC: d"), Err("-H: the value of `A` holds a control"));
     check_typed(with_header("Content-Length: 1"), Err("-H: `Content-Length` follows"));
+}
+
+const TEMPLATED: &str = r#"
+[[request]]
+name = "command"
+weight = 1
+method = "POST"
+path = "/devices/{choice:light|lock}/command?n={counter}"
+headers = { X-Draw = "{range:10-99}" }
+body = '{"action":"set","value":{range:0-100}}'
+
+[[request]]
+name = "events"
+weight = 1
+path = "/events/live?since={since=0}"
+capture = { since = "json:seq" }
+kind = "long_poll"
+"#;
+
+#[test]
+fn a_templated_mix_renders_the_same_bytes_for_the_same_seed_and_number() {
+    let mix = Mix::parse("m", TEMPLATED).unwrap();
+    let command = mix.kinds()[0].template("h");
+    let render = |seed, k| {
+        let mut out = Vec::new();
+        let captured = crate::pace::capture::Captures::new(1);
+        command.render(seed, k, &captured, &mut Vec::new(), &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(render(1, 12), render(1, 12));
+    assert_ne!(render(1, 12), render(2, 12));
+    for k in 0..100 {
+        let text = render(1, k);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /devices/l"), "{text}");
+        assert!(head.contains(&format!("?n={k} HTTP/1.1\r\n")), "{text}");
+        assert!(head.ends_with(&format!("Content-Length: {}", body.len())), "{text}");
+        let value = body.strip_prefix("{\"action\":\"set\",\"value\":").unwrap();
+        assert!(value.strip_suffix('}').unwrap().parse::<u8>().unwrap() <= 100, "{text}");
+    }
+    assert_eq!((mix.names(), mix.kinds()[1].long_poll), ([String::from("since")].as_slice(), true));
+}
+
+#[test]
+fn the_seed_is_in_the_signature_where_something_is_drawn() {
+    let mix = Mix::parse("m", TEMPLATED).unwrap();
+    assert_ne!(mix.kinds()[0].signature(1), mix.kinds()[0].signature(2));
+    let other = Mix::parse("m", &TEMPLATED.replace("0-100", "0-101")).unwrap();
+    assert_ne!(mix.kinds()[0].signature(1), other.kinds()[0].signature(1));
+    let article = article();
+    let constant = &article.kinds()[0];
+    assert_eq!(constant.signature(1), constant.signature(2));
 }

@@ -9,17 +9,24 @@ fn recorder() -> Recorder {
 
 fn request(kind: usize, intended_at: u64, sent_at: Option<u64>) -> Request {
     Request {
+        k: 0,
         kind,
         is_measured: true,
         intended_at: Mono(intended_at),
         sent_at: sent_at.map(Mono),
+        first_byte_at: None,
         is_retry: false,
         place: Place::Waiting,
     }
 }
 
+fn due(request: &Request) -> Due {
+    let Request { k, kind, intended_at, is_measured, .. } = *request;
+    Due { k, kind, offset: Nanos(intended_at.0), intended_at, is_measured }
+}
+
 fn record_whole(recorder: &mut Recorder, request: &Request, ending: Ending) {
-    recorder.planned(request, Nanos(request.intended_at.0), 1);
+    recorder.planned(&due(request), 1);
     if let Some(sent_at) = request.sent_at {
         recorder.sent(request, sent_at);
     }
@@ -120,6 +127,22 @@ fn two_recorders_merged_are_one_that_saw_everything() {
 #[should_panic(expected = "kind 0 lost or doubled a request")]
 fn a_lost_request_does_not_go_unnoticed() {
     let mut recorder = recorder();
-    recorder.planned(&request(0, 1, None), Nanos(1), 1);
+    recorder.planned(&due(&request(0, 1, None)), 1);
     recorder.assert_conservation();
+}
+
+#[test]
+fn kinds_kept_apart_are_counted_and_in_no_overall_distribution() {
+    let mut recorder = recorder().with_apart([false, true].into_iter());
+    record_whole(&mut recorder, &request(0, 0, Some(0)), Ending::Ok(Mono(50)));
+    record_whole(&mut recorder, &request(1, 0, Some(0)), Ending::Ok(Mono(900)));
+    let total = recorder.total();
+    assert_eq!((total.planned, total.ok), (2, 2));
+    assert_eq!((total.response.count(), quantiles(&total.response).max), (1, Some(50)));
+    assert_eq!(quantiles(&recorder.kinds()[1].response).max, Some(900));
+    // Where there is nothing else, they are what is reported.
+    let mut alone = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
+    alone = alone.with_apart([true].into_iter());
+    record_whole(&mut alone, &request(0, 0, Some(0)), Ending::Ok(Mono(900)));
+    assert_eq!(quantiles(&alone.total().response).max, Some(900));
 }

@@ -183,7 +183,7 @@ impl<W> Writing<W> {
 mod tests {
     use super::*;
     use crate::pace::live::LiveMode;
-    use crate::pace::outstanding::Request;
+    use crate::pace::outstanding::{Due, Request};
     use crate::pace::recorder::{Ending, Recorder};
     use crate::pace::stalls::StallMeter;
     use crate::units::{Mono, Nanos};
@@ -205,7 +205,9 @@ mod tests {
     /// A request that ends, 1 ms after it was due.
     fn end(recorder: &mut Recorder, due_ms: u64) {
         let due_at = Mono(Nanos::from_millis(due_ms).0);
-        let request = Request { sent_at: Some(due_at), ..Request::due(0, due_at, true) };
+        let offset = Nanos(due_at.0);
+        let due = Due { k: 0, kind: 0, offset, intended_at: due_at, is_measured: true };
+        let request = Request { sent_at: Some(due_at), ..Request::due(&due) };
         recorder.ended(&request, Ending::Ok(due_at + Nanos::from_millis(1)));
     }
 

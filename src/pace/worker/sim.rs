@@ -11,7 +11,6 @@ use crate::units::{Mono, Nanos};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -190,7 +189,7 @@ impl Driver for SimDriver {
 
     fn stop_listening(&mut self) {}
 
-    fn connect(&mut self, _: SocketAddr) -> io::Result<ConnId> {
+    fn connect(&mut self, _: net::Address) -> io::Result<ConnId> {
         self.world.pass(20 * CALL_COST);
         let id = self.conns.insert(SimConn { is_broken: false, is_sending: false });
         {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::results::{
-    Connections, Quantiles, RUN_SCHEMA, RequestKind, Run, Schedule, Stalls, Verdict, WithoutStalls,
+    Connections, QuantileErrors, Quantiles, RUN_SCHEMA, RequestKind, Run, Schedule, Stalls,
+    Verdict, WithoutStalls,
 };
 
 /// 10,000 requests around `p50`, the last tenth of a percent at +infinity if `lossy`.
@@ -32,8 +33,14 @@ pub(crate) fn run(p50: u64) -> Run {
         ok: planned,
         errors: Errors::default(),
         unfinished: 0,
+        skipped: 0,
+        long_poll: false,
         response_ns: Quantiles { count: planned, ..quantiles(p50, false) },
         service_ns: quantiles(p50, false),
+        ttfb_ns: quantiles(p50, false),
+        error_ns: QuantileErrors::default(),
+        too_few: Vec::new(),
+        histograms: None,
     };
     Run {
         schema: RUN_SCHEMA.to_owned(),
@@ -46,17 +53,25 @@ pub(crate) fn run(p50: u64) -> Run {
         ok: 10_000,
         errors: Errors::default(),
         unfinished: 0,
+        skipped: 0,
         connections: Connections { opened: 64, peak_in_flight: 5, starved: 0 },
         schedule: Schedule { arrivals: "constant".into(), seed: 1, hash: "0".repeat(16) },
         response_ns: quantiles(p50, false),
         service_ns: quantiles(p50, false),
         lateness_ns: quantiles(100, false),
+        ttfb_ns: quantiles(p50, false),
+        error_ns: QuantileErrors::default(),
+        too_few: Vec::new(),
+        server_timing_ns: Default::default(),
+        server_timing_malformed: 0,
+        kernel_stamps: None,
         stalls: Stalls::default(),
         without_stalls: WithoutStalls {
             response_ns: quantiles(p50, false),
             lateness_ns: quantiles(90, false),
         },
         requests: vec![kind("status", 6_000), kind("command", 4_000)],
+        lateness_histogram: None,
         host: serde_json::Map::new(),
         version: "0.1.0".into(),
     }

@@ -11,7 +11,7 @@
 use super::Worker;
 use crate::clock::{Clock, FakeClock};
 use crate::home::Home;
-use crate::io::net::{Listener, Waker};
+use crate::io::net::{Address, Listener, Waker};
 use crate::io::wait::{WaitMode, Waiting};
 use crate::io::{ConnId, Counters, Driver, Event, Sending, Wait};
 use crate::rng::Rng;
@@ -23,7 +23,6 @@ use crate::units::{Mono, Nanos};
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -280,7 +279,7 @@ impl Driver for SimDriver {
         }
     }
 
-    fn connect(&mut self, _: SocketAddr) -> io::Result<ConnId> {
+    fn connect(&mut self, _: Address) -> io::Result<ConnId> {
         unreachable!("a server does not connect")
     }
 

@@ -1,0 +1,245 @@
+//! Several runs as one: counts are added and histograms merged, so a quantile of the sum is the
+//! quantile of all their requests. Nothing is averaged.
+//!
+//! Read are the objects of `pace --json` and of a merge, which hold every distribution whole, or
+//! interval logs (`.hlog`), which hold the response times only. Pure: text in, results out. Start at
+//! [`Runs::of_json`] and [`Runs::add`].
+
+use super::encoded::{decode, decode_v2, encode};
+use super::outcome::request_kind;
+use super::recorder::{KindRecord, quantiles};
+use crate::results::merged::{MERGE_SCHEMA, Merged};
+use crate::results::{Encoded, QuantileErrors, RUN_SCHEMA, RequestKind, Run, Verdict};
+use crate::stats::Histogram;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+/// Runs that were added up.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    runs: u64,
+    kinds: Vec<(String, KindRecord)>,
+    /// What interval logs do not hold.
+    beside: Option<Beside>,
+}
+
+#[derive(Clone, Debug)]
+struct Beside {
+    verdict: Verdict,
+    reasons: Vec<String>,
+    schedules: Vec<String>,
+    lateness: Histogram,
+}
+
+impl Runs {
+    /// Reads what `pace --json` or a merge has written. `file` names it in messages.
+    pub fn of_json(file: &str, text: &str) -> Result<Runs, String> {
+        let fault = |why: &dyn std::fmt::Display| format!("{file}: {why}");
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| fault(&error))?;
+        let schema = value["schema"].as_str().unwrap_or_default().to_string();
+        let merged: Merged = match schema.as_str() {
+            RUN_SCHEMA => {
+                let run: Run = serde_json::from_value(value).map_err(|error| fault(&error))?;
+                as_merged(file, run)
+            }
+            MERGE_SCHEMA => serde_json::from_value(value).map_err(|error| fault(&error))?,
+            _ => {
+                return Err(fault(&format!(
+                    "`{schema}` is no schema of a run; take what `ringpace pace --json` writes"
+                )));
+            }
+        };
+        Runs::of_merged(merged).map_err(|why| fault(&why))
+    }
+
+    fn of_merged(merged: Merged) -> Result<Runs, String> {
+        const NO_HISTOGRAMS: &str =
+            "it has no histograms; it was written by an older ringpace, or by a merge of logs";
+        let lateness = decode(merged.lateness_histogram.as_ref().ok_or(NO_HISTOGRAMS)?)?;
+        let mut kinds = Vec::new();
+        for kind in merged.requests {
+            let histograms = kind.histograms.as_ref().ok_or(NO_HISTOGRAMS)?;
+            let whole = |encoded: &Encoded| {
+                let histogram = decode(encoded).map_err(|why| format!("`{}`: {why}", kind.name))?;
+                match histogram.count() == kind.planned {
+                    true => Ok(histogram),
+                    false => Err(format!("`{}`: a histogram lacks requests", kind.name)),
+                }
+            };
+            let record = KindRecord {
+                planned: kind.planned,
+                ok: kind.ok,
+                errors: kind.errors,
+                unfinished: kind.unfinished,
+                skipped: kind.skipped,
+                is_apart: kind.long_poll,
+                response: whole(&histograms.response)?,
+                service: whole(&histograms.service)?,
+                ttfb: whole(&histograms.ttfb)?,
+                undelayed: whole(&histograms.undelayed)?,
+                ..KindRecord::default()
+            };
+            kinds.push((kind.name, record));
+        }
+        let beside = Beside {
+            verdict: merged.verdict.unwrap_or(Verdict::Valid),
+            reasons: merged.reasons,
+            schedules: merged.schedules,
+            lateness,
+        };
+        Ok(Runs { runs: merged.runs, kinds, beside: Some(beside) })
+    }
+
+    /// Reads an interval log. `file` names it in messages.
+    pub fn of_log(file: &str, bytes: &[u8]) -> Result<Runs, String> {
+        let mut runs = Runs { runs: 1, kinds: Vec::new(), beside: None };
+        for entry in IntervalLogIterator::new(bytes) {
+            let entry =
+                entry.map_err(|error| format!("{file}: it is no interval log: {error:?}"))?;
+            let LogEntry::Interval(interval) = entry else { continue };
+            let tag = interval.tag().map_or("all", |tag| tag.as_str());
+            let histogram = decode_v2(interval.encoded_histogram())
+                .and_then(|counts| Histogram::from_parts(counts, None))
+                .map_err(|why| format!("{file}: `{tag}`: {why}"))?;
+            let kind = runs.kind(tag);
+            kind.planned += histogram.count();
+            kind.ok += histogram.count();
+            kind.response.merge(&histogram);
+        }
+        for (tag, lacking) in String::from_utf8_lossy(bytes).lines().filter_map(lacking) {
+            let kind = runs.kind(tag);
+            kind.planned += lacking;
+            kind.unfinished += lacking;
+            kind.response.record_infinite_many(lacking);
+        }
+        match runs.kinds.is_empty() {
+            true => Err(format!("{file}: there is no interval in it")),
+            false => Ok(runs),
+        }
+    }
+
+    fn kind(&mut self, name: &str) -> &mut KindRecord {
+        let at = self.kinds.iter().position(|(other, _)| other == name).unwrap_or_else(|| {
+            self.kinds.push((String::from(name), KindRecord::default()));
+            self.kinds.len() - 1
+        });
+        &mut self.kinds[at].1
+    }
+
+    /// Adds `other`, kind by kind. A sentence if one is of logs and the other is not.
+    pub fn add(&mut self, other: Runs) -> Result<(), String> {
+        match (&mut self.beside, other.beside) {
+            (None, None) => {}
+            (Some(own), Some(other)) => {
+                own.verdict = own.verdict.max(other.verdict);
+                own.reasons.extend(other.reasons);
+                own.schedules.extend(other.schedules);
+                own.schedules.sort();
+                own.schedules.dedup();
+                own.lateness.merge(&other.lateness);
+            }
+            _ => {
+                return Err(String::from(
+                    "results and interval logs do not add up; give one sort of file",
+                ));
+            }
+        }
+        self.runs += other.runs;
+        for (name, record) in other.kinds {
+            let kind = self.kind(&name);
+            kind.is_apart |= record.is_apart;
+            kind.merge(&record);
+        }
+        Ok(())
+    }
+
+    /// All kinds together; long polls are in the counts only, as in the runs.
+    pub fn total(&self) -> KindRecord {
+        KindRecord::overall(self.kinds.iter().map(|(_, kind)| kind))
+    }
+
+    /// Every distribution by the name of its file.
+    pub fn distributions(&self) -> Vec<(String, Histogram)> {
+        let mut named = vec![(String::from("response"), self.total().response)];
+        for (name, kind) in &self.kinds {
+            let name = super::hlog::tag_safe(name);
+            named.push((format!("{name}.response"), kind.response.clone()));
+        }
+        named
+    }
+
+    /// As `ringpace merge --json` writes it.
+    pub fn results(&self) -> Merged {
+        let total = self.total();
+        let beside = self.beside.as_ref();
+        let of_run = |histogram: &Histogram| beside.map(|_| quantiles(histogram));
+        let response_ns = quantiles(&total.response);
+        let error = QuantileErrors::between(&quantiles(&total.undelayed), &response_ns);
+        Merged {
+            schema: String::from(MERGE_SCHEMA),
+            runs: self.runs,
+            verdict: beside.map(|beside| beside.verdict),
+            reasons: beside.map_or_else(Vec::new, |beside| beside.reasons.clone()),
+            schedules: beside.map_or_else(Vec::new, |beside| beside.schedules.clone()),
+            planned: total.planned,
+            ok: total.ok,
+            errors: total.errors,
+            unfinished: total.unfinished,
+            skipped: total.skipped,
+            response_ns,
+            service_ns: of_run(&total.service),
+            ttfb_ns: of_run(&total.ttfb),
+            lateness_ns: beside.map(|beside| quantiles(&beside.lateness)),
+            error_ns: beside.map(|_| error),
+            too_few: response_ns.too_few(),
+            requests: self.requests(),
+            lateness_histogram: beside.map(|beside| encode(&beside.lateness)),
+            version: String::from(env!("CARGO_PKG_VERSION")),
+        }
+    }
+
+    fn requests(&self) -> Vec<RequestKind> {
+        let kinds = self.kinds.iter().map(|(name, record)| request_kind(name, record));
+        // A log has no more than the response times to merge again.
+        let histograms = |kind: RequestKind| match self.beside {
+            Some(_) => kind,
+            None => RequestKind { histograms: None, ..kind },
+        };
+        kinds.map(histograms).collect()
+    }
+}
+
+/// A run as a merge of one.
+fn as_merged(file: &str, run: Run) -> Merged {
+    Merged {
+        schema: String::from(MERGE_SCHEMA),
+        runs: 1,
+        verdict: Some(run.verdict),
+        reasons: run.reasons.iter().map(|reason| format!("{file}: {reason}")).collect(),
+        schedules: vec![run.schedule.hash],
+        planned: run.planned,
+        ok: run.ok,
+        errors: run.errors,
+        unfinished: run.unfinished,
+        skipped: run.skipped,
+        response_ns: run.response_ns,
+        service_ns: Some(run.service_ns),
+        ttfb_ns: Some(run.ttfb_ns),
+        lateness_ns: Some(run.lateness_ns),
+        error_ns: Some(run.error_ns),
+        too_few: run.too_few,
+        requests: run.requests,
+        lateness_histogram: run.lateness_histogram,
+        version: run.version,
+    }
+}
+
+/// The tag and the count of `#TAG lacks N requests that failed in second S`, which `hlog` writes.
+fn lacking(line: &str) -> Option<(&str, u64)> {
+    let (tag, rest) = line.strip_prefix('#')?.split_once(" lacks ")?;
+    let (count, _) = rest.split_once(" requests that failed")?;
+    let count = count.parse().ok().filter(|count| *count <= u64::from(u32::MAX))?;
+    Some((tag.trim(), count))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+use super::*;
+use crate::pace::hlog::Log;
+use crate::pace::interval::Interval;
+use crate::pace::outcome::Outcome;
+use crate::pace::outstanding::{Due, Request};
+use crate::pace::plan::Plan;
+use crate::pace::recorder::{Ending, Failure, Recorder};
+use crate::pace::stalls::StallMeter;
+use crate::rng::Rng;
+use crate::units::{Mono, Nanos, Rate};
+use std::sync::{Arc, Mutex};
+
+/// What is seen of a run and of its samples.
+struct Ran {
+    json: String,
+    log: Vec<u8>,
+    samples: Vec<Option<u64>>,
+}
+
+/// A run of random response times, one in twenty failed.
+fn ran(seed: u64) -> Ran {
+    let mut rng = Rng::new(seed);
+    let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
+    recorder.cut(Box::new(Interval::new(1)));
+    let mut samples = Vec::new();
+    for k in 0..2_000 {
+        let due_at = Mono(k * 1_000);
+        let due =
+            Due { k, kind: 0, offset: Nanos(due_at.0), intended_at: due_at, is_measured: true };
+        let mut request = Request { sent_at: Some(due_at + Nanos(k % 7)), ..Request::due(&due) };
+        let bits = 10 + rng.below(20);
+        let latency = 10_000 + rng.below(1 << bits);
+        let (ending, sample) = match rng.chance(0.05) {
+            true => (Ending::Failed(Failure::Reset), None),
+            false => (Ending::Ok(due_at + Nanos(latency)), Some(latency)),
+        };
+        request.first_byte_at = sample.map(|latency| due_at + Nanos(latency - 9_000));
+        samples.push(sample);
+        recorder.planned(&due, 1);
+        recorder.sent(&request, due_at + Nanos(k % 7));
+        recorder.ended(&request, ending);
+    }
+    let interval = recorder.take_interval().unwrap();
+    let url = "http://h/".parse().unwrap();
+    let plan = Plan::new(url, Rate::per_second(1_000).unwrap(), Nanos::from_secs(2));
+    let outcome = Outcome::new(&plan, recorder, Mono(0), Nanos::from_secs(2));
+    let json = serde_json::to_string(&outcome.run).unwrap();
+    Ran { json, log: log_of(&interval), samples }
+}
+
+fn log_of(interval: &Interval) -> Vec<u8> {
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let shared = Shared::default();
+    let mut out: Box<dyn std::io::Write + Send> = Box::new(shared.clone());
+    let mut serializer = hdrhistogram::serialization::V2DeflateSerializer::new();
+    let names = [String::from("get")];
+    let mut log =
+        Log::begin(&mut out, &mut serializer, &names, std::time::SystemTime::UNIX_EPOCH).unwrap();
+    log.write(interval).unwrap();
+    drop(log);
+    shared.0.lock().unwrap().clone()
+}
+
+/// The histogram of all samples, recorded one by one.
+fn recorded(runs: &[&Ran]) -> Histogram {
+    let mut histogram = Histogram::new();
+    for sample in runs.iter().flat_map(|run| &run.samples) {
+        match sample {
+            Some(sample) => histogram.record(Nanos(*sample)),
+            None => histogram.record_infinite(),
+        }
+    }
+    histogram
+}
+
+#[test]
+fn the_histogram_merged_of_two_runs_is_the_histogram_of_both_runs_samples() {
+    for seed in 0..5 {
+        let (one, two) = (ran(seed), ran(seed + 100));
+        let mut runs = Runs::of_json("one", &one.json).unwrap();
+        runs.add(Runs::of_json("two", &two.json).unwrap()).unwrap();
+        let (merged, expected) = (runs.total().response, recorded(&[&one, &two]));
+        assert_eq!(merged.hdr(), expected.hdr(), "seed {seed}");
+        assert_eq!(merged.beside(), expected.beside(), "seed {seed}");
+        let results = runs.results();
+        assert_eq!(results.response_ns, quantiles(&expected), "seed {seed}");
+        assert_eq!((results.runs, results.planned), (2, 4_000), "seed {seed}");
+        let failed = (results.errors.reset, expected.infinite());
+        assert_eq!(failed.0, failed.1, "seed {seed}");
+    }
+}
+
+#[test]
+fn logs_add_up_to_the_same_quantiles_with_what_they_lack() {
+    let (one, two) = (ran(1), ran(2));
+    let mut runs = Runs::of_log("one", &one.log).unwrap();
+    runs.add(Runs::of_log("two", &two.log).unwrap()).unwrap();
+    let (merged, expected) = (runs.total().response, recorded(&[&one, &two]));
+    assert_eq!(merged.hdr(), expected.hdr());
+    assert_eq!(merged.infinite(), expected.infinite());
+    let results = runs.results();
+    assert_eq!((results.response_ns.p50, results.service_ns), (quantiles(&expected).p50, None));
+    assert_eq!(results.requests[0].name, "get");
+    assert!(results.unfinished > 0);
+}
+
+#[test]
+fn a_merge_can_be_merged_in_any_order() {
+    let [a, b, c] = [1, 2, 3].map(|seed| Runs::of_json("x", &ran(seed).json).unwrap());
+    let sum = |mut one: Runs, two: &Runs| {
+        one.add(two.clone()).unwrap();
+        Runs::of_json("sum", &serde_json::to_string(&one.results()).unwrap()).unwrap()
+    };
+    let one = sum(sum(a.clone(), &b), &c).results();
+    let other = sum(sum(c, &a), &b).results();
+    assert_eq!((one.runs, one.planned, one.response_ns), (3, 6_000, other.response_ns));
+    assert_eq!((one.error_ns, one.lateness_ns), (other.error_ns, other.lateness_ns));
+    assert_eq!(one.schedules, other.schedules);
+}
+
+#[track_caller]
+fn refused(text: &str, says: &str) {
+    let error = Runs::of_json("bad.json", text).unwrap_err();
+    assert!(error.starts_with("bad.json: ") && error.contains(says), "{error}");
+}
+
+#[test]
+fn what_does_not_add_up_is_refused_by_file() {
+    let run = ran(1);
+    refused("{", "EOF");
+    refused("{\"schema\":\"ringpace.bench/1\"}", "no schema of a run");
+    let mut value: serde_json::Value = serde_json::from_str(&run.json).unwrap();
+    value["requests"][0]["planned"] = 7.into();
+    refused(&value.to_string(), "lacks requests");
+    value["requests"][0]["histograms"] = serde_json::Value::Null;
+    refused(&value.to_string(), "no histograms");
+    let error = Runs::of_log("bad.hlog", b"not,a,log\n").unwrap_err();
+    assert!(error.starts_with("bad.hlog: "), "{error}");
+    let error = Runs::of_log("bad.hlog", b"").unwrap_err();
+    assert!(error.contains("no interval"), "{error}");
+    let mut runs = Runs::of_json("x", &run.json).unwrap();
+    let error = runs.add(Runs::of_log("y", &run.log).unwrap()).unwrap_err();
+    assert!(error.contains("one sort of file"), "{error}");
+}
