@@ -46,7 +46,8 @@ fn the_figures_stand_with_the_difference() {
 #[test]
 fn a_pacer_that_states_no_error_had_its_lateness() {
     let (mut base, mut target) = summaries([50_000; 3], [90_000; 3]);
-    (base.status_error(None), target.status_error(None));
+    base.status_error(None);
+    target.status_error(None);
     let error = |base: &Summary, target: &Summary| {
         of(&between(base, target, None), "status", "p99").error_ns
     };
