@@ -304,7 +304,8 @@ pub struct KernelStamps {
     pub server_ns: Quantiles,
     /// From there until the pacer had read it.
     pub read_lag_ns: Quantiles,
-    /// Exchanges that lack a stamp: unanswered ones, mostly.
+    /// Exchanges that lack a stamp: unanswered ones, and the first few, until the kernel has switched
+    /// receive stamps on.
     pub incomplete: u64,
     /// Exchanges whose stamps contradict each other; in no distribution.
     pub disordered: u64,

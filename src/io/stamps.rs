@@ -29,7 +29,8 @@ pub struct Stamps {
     pub server: Histogram,
     /// From there until it was read.
     pub read_lag: Histogram,
-    /// Exchanges that lack a stamp: unanswered ones, mostly.
+    /// Exchanges that lack a stamp: unanswered ones, and the first few of the machine, since the
+    /// kernel switches receive stamps on by deferred work (net_enable_timestamp).
     pub incomplete: u64,
     /// Exchanges whose stamps are out of order by more than the clocks' error.
     pub disordered: u64,
@@ -413,31 +414,38 @@ mod tests {
         }
     }
 
+    fn exchange(driver: &mut Epoll, id: ConnId) {
+        let mut bytes = driver.buffer();
+        bytes.extend_from_slice(b"0123456789");
+        driver.send(id, bytes);
+        turn_until(driver, |event| matches!(event, Event::Received(..)));
+    }
+
     #[test]
     fn the_three_parts_of_an_exchange_add_up_to_what_we_saw_of_it() {
         let mut driver = Epoll::with_stamps().unwrap();
         let id = driver.connect(echo().into()).unwrap();
         turn_until(&mut driver, |event| matches!(event, Event::Connected(_)));
+        // The kernel begins to stamp what it receives a little after it is asked.
+        let is_stamped = (0..10_000).any(|_| {
+            exchange(&mut driver, id);
+            driver.stamps().unwrap().take().server.count() > 0
+        });
+        assert!(is_stamped, "the kernel stamps nothing");
         let measured_from = MonotonicClock.now();
         driver.stamps().unwrap().measure_from(measured_from);
         const EXCHANGES: u64 = 20;
-        for _ in 0..EXCHANGES {
-            let mut bytes = driver.buffer();
-            bytes.extend_from_slice(b"0123456789");
-            driver.send(id, bytes);
-            turn_until(&mut driver, |event| matches!(event, Event::Received(..)));
-        }
+        (0..EXCHANGES).for_each(|_| exchange(&mut driver, id));
         let whole = MonotonicClock.now() - measured_from;
         let stamps = driver.stamps().unwrap().take();
         let parts = [&stamps.send_path, &stamps.server, &stamps.read_lag];
         let counts = parts.map(|part| part.count());
-        assert_eq!(counts, [EXCHANGES - stamps.disordered; 3], "{stamps:?}");
-        assert_eq!((stamps.incomplete, stamps.clock_steps), (0, 0));
+        assert_eq!(counts, [EXCHANGES; 3]);
+        assert_eq!((stamps.incomplete, stamps.disordered, stamps.clock_steps), (0, 0, 0));
         // Within the error of the clocks, and the rounding of each.
         let sum: u128 = parts.iter().map(|part| part.beside().sum).sum();
         let slack = EXCHANGES * (2 * stamps.clock_error.0 + 1);
         assert!(sum <= u128::from(whole.0 + slack), "{sum} of {whole}");
-        assert!(stamps.disordered == 0, "{} out of order", stamps.disordered);
         assert!(sum > 0 && stamps.clock_error > Nanos::ZERO);
     }
 
@@ -448,10 +456,7 @@ mod tests {
         turn_until(&mut driver, |event| matches!(event, Event::Connected(_)));
         let stamping = driver.stamps().unwrap();
         stamping.measure_from(MonotonicClock.now() + Nanos::from_secs(3_600));
-        let mut bytes = driver.buffer();
-        bytes.extend_from_slice(b"0123456789");
-        driver.send(id, bytes);
-        turn_until(&mut driver, |event| matches!(event, Event::Received(..)));
+        exchange(&mut driver, id);
         driver.close(id);
         let stamps = driver.stamps().unwrap().take();
         assert_eq!((stamps.server.count(), stamps.incomplete), (0, 0));

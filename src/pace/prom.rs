@@ -21,6 +21,7 @@ pub fn text(run: &Run) -> String {
             ("timeout", timeout),
             ("connect", connect),
             ("unfinished", kind.unfinished),
+            ("skipped", kind.skipped),
         ] {
             let labels = format!("kind=\"{}\",outcome=\"{outcome}\"", escaped(&kind.name));
             line(&mut text, "requests", &labels, count as f64);

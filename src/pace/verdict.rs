@@ -19,7 +19,7 @@
 //! | requests due | under 1,000 | |
 //! | p50 of lateness, of all requests | | over 10 us and 10 % of the response p50 |
 //! | p99 of lateness where no stall overlaps | over 10 us and 10 % of that p50, or over 100 us | |
-//! | what the pacer can have added to the p50, or to the p99 from 1,000 requests on | over 10 us and 10 % of it | |
+//! | what the pacer can have added to the p50, or to the p99 | over 10 us and 10 % of it | |
 //! | the longest stall | from 20 ms | |
 //! | time in stalls | | over 25 % |
 //! | sending took longer than planned, the longest stall apart | | by over 1 % |
@@ -28,7 +28,7 @@
 //! | requests that failed or never finished | over 1 % | |
 //! | bytes nobody had asked for | one connection | |
 //!
-//! Rules that hold add up; the worst decides.
+//! Rules that hold add up; the worst decides. A p99 is judged from 1,000 requests on.
 
 use crate::results::{Errors, Quantiles, Stalls, Verdict};
 use crate::units::Nanos;

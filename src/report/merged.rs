@@ -44,7 +44,8 @@ fn counts(text: &mut String, merged: &Merged) {
         text,
         format_args!(
             "\nplanned {planned} = ok {ok} + status {status} + malformed {malformed} + reset {reset} \
-             + timeout {timeout} + connect {connect} + unfinished {unfinished}"
+             + timeout {timeout} + connect {connect} + unfinished {unfinished} + skipped {}",
+            merged.skipped
         ),
     );
     let schedules = match merged.schedules.as_slice() {
