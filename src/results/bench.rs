@@ -129,7 +129,7 @@ impl fmt::Display for FlagValue {
 }
 
 /// One target at one rate, once.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BenchRun {
     /// Name of the target.
     pub target: String,
