@@ -274,13 +274,10 @@ fn groups_of_files(path: &Path) -> Result<Vec<Group>, String> {
             target: stem.clone(),
             rate,
             repeat,
-            failure: None,
             run: Some(run),
-            target_usage: None,
-            pacer_usage: None,
-            target_settings: None,
-            target_notes: Vec::new(),
             files: file.display().to_string(),
+            // Nobody sampled the server.
+            ..BenchRun::default()
         });
     }
     Ok(groups)

@@ -3,12 +3,12 @@
 //! A target that axes made is compared with those that differ from it in one flag only; any other
 //! with the first of the plan. Pure. Not here: the statistics; see `stats::compare`.
 
-use crate::results::Verdict;
 use crate::results::bench::{
     Difference, Finding, Interval, KindSummary, Level, PlanRecord, Spread, Spreads, Summary,
     TargetRecord,
 };
-use crate::stats::compare::{self, Doubt, compare, is_thin};
+use crate::results::{QuantileErrors, Verdict, is_thin};
+use crate::stats::compare::{self, Doubt, compare};
 
 /// A quantile that is compared. Not the maximum: it is one request, and grows with their number.
 struct Quantile {
@@ -16,13 +16,14 @@ struct Quantile {
     /// Of 100,000 requests, how many lie beyond it.
     beyond_per_100k: u64,
     of: fn(&Spreads) -> &Spread,
+    error: fn(&QuantileErrors) -> Option<u64>,
 }
 
 const QUANTILES: [Quantile; 4] = [
-    Quantile { name: "p50", beyond_per_100k: 50_000, of: |spreads| &spreads.p50 },
-    Quantile { name: "p95", beyond_per_100k: 5_000, of: |spreads| &spreads.p95 },
-    Quantile { name: "p99", beyond_per_100k: 1_000, of: |spreads| &spreads.p99 },
-    Quantile { name: "p99.9", beyond_per_100k: 100, of: |spreads| &spreads.p99_9 },
+    Quantile { name: "p50", beyond_per_100k: 50_000, of: |s| &s.p50, error: |e| e.p50 },
+    Quantile { name: "p95", beyond_per_100k: 5_000, of: |s| &s.p95, error: |e| e.p95 },
+    Quantile { name: "p99", beyond_per_100k: 1_000, of: |s| &s.p99, error: |e| e.p99 },
+    Quantile { name: "p99.9", beyond_per_100k: 100, of: |s| &s.p99_9, error: |e| e.p99_9 },
 ];
 
 /// The histogram's own rounding: three significant digits.
@@ -111,16 +112,14 @@ fn latencies(
     let compared = QUANTILES.iter().map(|quantile| {
         let medians = sides.map(|spreads| (quantile.of)(spreads).median.map(|ns| ns as f64));
         let [base_ns, target_ns] = sides.map(|spreads| each(&(quantile.of)(spreads).each));
-        let step = medians.iter().flatten().fold(0.0, |most, ns| f64::max(most, STEP * ns));
-        // A pacer whose quantile is infinite has sent nothing; its error has no bound.
-        let late = lateness.map(|spreads| (quantile.of)(spreads).median);
-        let late = late.map(|ns| ns.map_or(f64::INFINITY, |ns| ns as f64));
-        let error = late.into_iter().fold(step, f64::max);
         let named = Difference {
             request: target.name.clone(),
             figure: quantile.name.to_owned(),
             ..blank.clone()
         };
+        let errors = [(base, lateness[0]), (target, lateness[1])]
+            .map(|(kind, lateness)| quantile.error_of(kind, lateness));
+        let error = errors.into_iter().fold(0.0, f64::max);
         let mut difference = judged(&named, medians, [&base_ns, &target_ns], error);
         let thin = |spreads: &&Spreads| is_thin(spreads.count_least, quantile.beyond_per_100k);
         if sides.iter().any(thin) {
@@ -129,6 +128,17 @@ fn latencies(
         difference
     });
     compared.collect()
+}
+
+impl Quantile {
+    /// What of the figure may be the instrument's doing, in ns.
+    fn error_of(&self, kind: &KindSummary, lateness: &Spreads) -> f64 {
+        // A pacer that does not say it had at least its lateness; if that is infinite, it sent nothing.
+        let of_pacer = (self.error)(&kind.error_ns).or((self.of)(lateness).median);
+        let of_pacer = of_pacer.map_or(f64::INFINITY, |ns| ns as f64);
+        let figure = (self.of)(&kind.response_ns).median;
+        f64::max(of_pacer, figure.map_or(0.0, |ns| STEP * ns as f64))
+    }
 }
 
 /// The repeats; one that is +infinity took longer than any.

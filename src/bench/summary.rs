@@ -9,7 +9,7 @@ use super::difference::differences;
 use crate::results::bench::{
     Bench, BenchRun, Comparison, KindSummary, Level, Spread, Spreads, Summary, Usage,
 };
-use crate::results::{Errors, Quantiles, RequestKind, Run, Verdict};
+use crate::results::{Errors, QuantileErrors, Quantiles, RequestKind, Run, Verdict};
 
 /// Works `summaries`, `comparisons` and `differences` out anew from the runs.
 pub(super) fn summarise(bench: &mut Bench) {
@@ -100,6 +100,7 @@ fn total(runs: &[&Run]) -> KindSummary {
         errors: errors(runs.iter().map(|run| run.errors)),
         unfinished: runs.iter().map(|run| run.unfinished).sum(),
         response_ns: spreads(runs.iter().map(|run| &run.response_ns)),
+        error_ns: quantile_errors(runs.iter().map(|run| &run.error_ns)),
     }
 }
 
@@ -119,6 +120,7 @@ fn one_kind(name: &str, runs: &[&Run]) -> KindSummary {
         errors: errors(each.iter().map(|kind| kind.errors)),
         unfinished: each.iter().map(|kind| kind.unfinished).sum(),
         response_ns: spreads(each.iter().map(|kind| &kind.response_ns)),
+        error_ns: quantile_errors(each.iter().map(|kind| &kind.error_ns)),
     }
 }
 
@@ -146,6 +148,25 @@ fn spreads<'a>(each: impl Iterator<Item = &'a Quantiles>) -> Spreads {
         max: of(|q| q.max),
         count_least: each.iter().map(|q| q.count).min().unwrap_or(0),
         longest_observed: each.iter().filter_map(|q| q.longest_observed.or(q.max)).max(),
+    }
+}
+
+/// The median of each.
+fn quantile_errors<'a>(each: impl Iterator<Item = &'a QuantileErrors>) -> QuantileErrors {
+    let each: Vec<&QuantileErrors> = each.collect();
+    let of = |pick: fn(&QuantileErrors) -> Option<u64>| {
+        spread(each.iter().map(|errors| pick(errors)).collect()).median
+    };
+    QuantileErrors {
+        min: of(|e| e.min),
+        mean: of(|e| e.mean),
+        p50: of(|e| e.p50),
+        p90: of(|e| e.p90),
+        p95: of(|e| e.p95),
+        p99: of(|e| e.p99),
+        p99_9: of(|e| e.p99_9),
+        p99_99: of(|e| e.p99_99),
+        max: of(|e| e.max),
     }
 }
 

@@ -5,7 +5,7 @@
 //! `claims` are worked out from it. As in a run, a latency of `null` is +infinity. Not here: how a
 //! figure comes about; see `bench::summary`, `bench::claim` and `bench::sampler`.
 
-use super::{Errors, Run, Verdict};
+use super::{Errors, QuantileErrors, Run, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -129,7 +129,7 @@ impl fmt::Display for FlagValue {
 }
 
 /// One target at one rate, once.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct BenchRun {
     /// Name of the target.
     pub target: String,
@@ -248,6 +248,9 @@ pub struct KindSummary {
     pub unfinished: u64,
     /// done - intended.
     pub response_ns: Spreads,
+    /// How much of each figure may be the pacer's doing; the median of the repeats.
+    #[serde(default)]
+    pub error_ns: QuantileErrors,
 }
 
 /// Quantiles over the repeats.
@@ -325,8 +328,8 @@ pub struct Difference {
     pub difference_ns: Option<f64>,
     /// Where it lies; `null` with too few repeats.
     pub interval: Option<Interval>,
-    /// The instrument's own: the pacer's lateness at this quantile, and the histogram's step. A
-    /// difference up to this is not believed.
+    /// The instrument's own: what may be the pacer's doing, and the histogram's step. A difference up
+    /// to this is not believed.
     pub error_ns: Option<f64>,
     /// What may be said.
     pub finding: Finding,

@@ -21,9 +21,6 @@ const CONFIDENCE_LEAST: f64 = 0.9;
 /// Up to so many repeats a side the ranks are counted, beyond it their normal limit is used. Chosen:
 /// counts stay below 2^57, and the limit is within a thousandth there.
 const COUNTED_MAX: usize = 30;
-/// Chosen: with fewer requests beyond a quantile, it is the word of a few requests.
-const BEYOND_LEAST: u64 = 10;
-
 /// What [`compare`] found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
@@ -149,13 +146,6 @@ fn rank_sum_counts(m: usize, n: usize) -> Vec<f64> {
         }
     }
     counts
-}
-
-/// Whether too few of `count` requests lie beyond a quantile to believe it; of 100,000 it leaves
-/// `beyond_per_100k`, none if it is the maximum.
-pub fn is_thin(count: u64, beyond_per_100k: u64) -> bool {
-    let beyond = u128::from(count) * u128::from(beyond_per_100k) / 100_000;
-    beyond_per_100k > 0 && beyond < u128::from(BEYOND_LEAST)
 }
 
 #[cfg(test)]

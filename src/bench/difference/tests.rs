@@ -25,8 +25,9 @@ fn a_difference_is_said_only_if_it_is_more_than_spread_and_error() {
     check([50_000, 51_000, 52_000], [60_000, 61_000, 62_000], Finding::Higher);
     check([60_000, 61_000, 62_000], [50_000, 51_000, 52_000], Finding::Lower);
     check([50_000, 51_000, 60_000], [55_000, 56_000, 57_000], Finding::HoldsZero);
-    // The sample's lateness p50 is 100 ns.
-    check([50_000, 50_001, 50_002], [50_050, 50_051, 50_052], Finding::WithinError);
+    // The sample's error at p50 is 120 ns.
+    check([50_000, 50_001, 50_002], [50_110, 50_111, 50_112], Finding::WithinError);
+    check([50_000, 50_001, 50_002], [50_130, 50_131, 50_132], Finding::Higher);
     // The histogram's step at 2 ms is 2 us.
     check([2_000_000; 3], [2_001_500; 3], Finding::WithinError);
 }
@@ -39,8 +40,27 @@ fn the_figures_stand_with_the_difference() {
     assert_eq!(p99.difference_ns, Some(40_000.0));
     let interval = p99.interval.unwrap();
     assert_eq!((interval.low_ns, interval.high_ns), (Some(32_000.0), Some(48_000.0)));
-    // The sample's lateness p99 is 400 ns.
-    assert_eq!((p99.error_ns, p99.flag.as_deref()), (Some(400.0), Some("--wait")));
+    assert_eq!((p99.error_ns, p99.flag.as_deref()), (Some(480.0), Some("--wait")));
+}
+
+#[test]
+fn a_pacer_that_states_no_error_had_its_lateness() {
+    let (mut base, mut target) = summaries([50_000; 3], [90_000; 3]);
+    base.status_error(None);
+    target.status_error(None);
+    let error = |base: &Summary, target: &Summary| {
+        of(&between(base, target, None), "status", "p99").error_ns
+    };
+    // The sample's lateness p99 is 400 ns, the histogram's step at 360 us 360 ns.
+    assert_eq!(error(&base, &target), Some(400.0));
+    target.status_error(Some(7_000));
+    assert_eq!(error(&base, &target), Some(7_000.0));
+}
+
+impl Summary {
+    fn status_error(&mut self, p99: Option<u64>) {
+        self.requests[0].error_ns.p99 = p99;
+    }
 }
 
 #[test]

@@ -42,7 +42,8 @@ pub(super) fn fit(plan: &mut Plan, usable: &[usize], topology: &Topology) -> Vec
     notes
 }
 
-/// Puts the CPU number where its place is asked for, and says `CPU 9, sibling-of:1`; or why there is none.
+/// Puts the CPU's number where its place is asked for, and says `CPU 9, sibling-of:1`; or why there
+/// is none.
 fn place(
     target: &mut Target,
     pacer: &CpuList,

@@ -42,6 +42,17 @@ fn repeats_are_put_together_by_number_whatever_their_order() {
 }
 
 #[test]
+fn the_pacers_error_is_the_median_of_the_repeats() {
+    let mut runs = repeats("a", &[10, 10, 10]);
+    for (run, p99) in runs.iter_mut().zip([Some(7), None, Some(9)]) {
+        run.run.as_mut().unwrap().requests[1].error_ns.p99 = p99;
+    }
+    let summary = summarised(runs).summaries.remove(0);
+    assert_eq!(summary.requests[1].error_ns.p99, Some(9));
+    assert_eq!(summary.total.error_ns.p99, None);
+}
+
+#[test]
 fn invalid_repeats_take_no_part_unless_there_is_nothing_else() {
     let mut runs = repeats("a", &[10, 20, 900]);
     let invalidate = |entry: &mut BenchRun| {

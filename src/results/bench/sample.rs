@@ -186,6 +186,7 @@ pub(crate) fn summary(target: &str, each: [u64; 3]) -> Summary {
         errors: Errors::default(),
         unfinished: 0,
         response_ns: spreads(each, planned / 3, false),
+        error_ns: QuantileErrors { p50: Some(120), p99: Some(480), ..QuantileErrors::default() },
     };
     let level = |median: f64| Level { median: Some(median), each: vec![median; 3] };
     Summary {
