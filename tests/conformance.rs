@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "a failing test shows what it printed on the way")]
 
 mod cases;
+mod judge;
 mod support;
 
 use std::net::SocketAddr;
@@ -18,8 +19,8 @@ use std::thread;
 
 use ringpace::io::clock::wall_secs;
 
-use cases::judge::{Delivery, converse, deliveries, told};
 use cases::{Case, NO_EVENT, STATUS, Target};
+use judge::{Delivery, converse, deliveries, told};
 use support::Server;
 
 /// Rows in flight at once. Chosen: most wait for deadlines or for the other side of a socket.

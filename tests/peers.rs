@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, reason = "what the peers answer is shown")]
 
 mod cases;
+mod judge;
 #[path = "peers/lenient.rs"]
 mod lenient;
 #[path = "peers/peer.rs"]
@@ -21,8 +22,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use cases::judge::{Delivery, converse, deliveries, told};
 use cases::{Case, Target};
+use judge::{Delivery, converse, deliveries, told};
 use lenient::Outcome;
 use peer::Peer;
 

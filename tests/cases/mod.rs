@@ -3,12 +3,11 @@
 //! A row names the rule it holds the server to: `12§6.1` is RFC 9112, `10§8.6` is RFC 9110, `API` is
 //! the project's contract. Where the RFCs leave a choice the row asks for what the project chose,
 //! and where the project left it open too, for any of the allowed outcomes.
-//! Not here: sending and judging, which `judge` does. Start at [`table`].
+//! Not here: sending and judging, which the module `judge` does. Start at [`table`].
 
 mod api;
 mod connection;
 mod framing;
-pub(crate) mod judge;
 mod lines;
 
 /// The house before any command, to the byte.

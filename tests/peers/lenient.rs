@@ -10,8 +10,8 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::cases::judge::PROBE;
 use crate::cases::{Body, Case, End, Step};
+use crate::judge::PROBE;
 
 /// How long a server may be silent until it counts as not answering. Chosen: far above the long
 /// polls' 50 ms; a server that waits for more bytes is waited for as long in every such row.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ringpace::io::clock::wall_secs;
 
-use super::{Answer, Body, Case, End, Step, Target};
+use crate::cases::{Answer, Body, Case, End, Step, Target};
 use crate::support::{Client, NoResponse, Response, Stopwatch, imf_fixdate_secs, shown};
 
 /// Above this much, "byte by byte" is in pieces of [`LONG_PIECE_BYTES`]: the row is about length.
