@@ -10,7 +10,6 @@ pub mod bench;
 pub mod merged;
 pub mod selftest;
 
-use crate::stats::compare::is_thin;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -342,6 +341,16 @@ impl Disturbance {
         self.migrations = sum(self.migrations, other.migrations);
         self.involuntary_switches = sum(self.involuntary_switches, other.involuntary_switches);
     }
+}
+
+/// Fewer requests beyond a quantile make it the word of a few. Source: FIELD.md, 10 / (1 - p).
+const BEYOND_LEAST: u64 = 10;
+
+/// Whether too few of `count` requests lie beyond a quantile to believe it; of 100,000 it leaves
+/// `beyond_per_100k`, none if it is the maximum.
+pub fn is_thin(count: u64, beyond_per_100k: u64) -> bool {
+    let beyond = u128::from(count) * u128::from(beyond_per_100k) / 100_000;
+    beyond_per_100k > 0 && beyond < u128::from(BEYOND_LEAST)
 }
 
 impl Quantiles {

@@ -33,10 +33,13 @@ const CONVERSATIONS: usize = 16;
 #[test]
 fn peers_answer_the_api_as_we_do() {
     let table = cases::table();
+    for rule in CONTRACT {
+        assert!(table.iter().any(|case| case.rule == rule), "no row is of the rule {rule}");
+    }
     for peer in Peer::asked_for().iter().filter(|peer| peer.has_own_api()) {
         let rows: Vec<(&Case, Delivery, SocketAddr)> = table
             .iter()
-            .filter(|case| is_of_the_api(case) && case.target != Target::Impatient)
+            .filter(|case| CONTRACT.contains(&case.rule) && case.target != Target::Impatient)
             .flat_map(|case| deliveries(case).into_iter().map(move |how| (case, how)))
             .map(|(case, how)| (case, how, peer.addr(case.target)))
             .collect();
@@ -84,10 +87,8 @@ fn where_peers_differ_is_listed_and_ours_is_wrong_in_none() {
     );
 }
 
-/// A row of the project's own contract, besides those that RFC 9110 words: 405, 413 and 415.
-fn is_of_the_api(case: &Case) -> bool {
-    ["API", "10§8.3", "10§15.5.6", "10§15.5.16"].contains(&case.rule)
-}
+/// The rules of the project's own contract: its rows, and those for media types and wrong methods.
+const CONTRACT: [&str; 4] = ["API", "10§8.3", "10§15.5.6", "10§15.5.16"];
 
 /// The rows in which somebody does not what the table asks, and how many each of them is.
 fn print_comparison(rows: &[&Case], peers: &[Peer], outcomes: &[Vec<Outcome>]) {

@@ -98,22 +98,9 @@ pub fn run(
         let there = bench.runs.len();
         progress.line(&format!("{}: {there} runs are there already", store.dir().display()));
     }
-    let set_up = set_up_all(&mut plan, |target| {
-        if !is_set_up(target) {
-            progress.line(&format!("setting up target `{}`", target.name));
-        }
-        set_up(target, surroundings, &store.file(&format!("setup-{}.log", target.name)))
-    });
-    if let Some(left_out) = &set_up {
-        left_out.iter().for_each(|note| progress.line(note));
-        if plan.targets.is_empty() {
-            return Err(BenchError::Machine(String::from("no target can be set up; see above")));
-        }
-        bench.notes.extend_from_slice(left_out);
-        bench.plan = plan.record();
-    }
-    let laboratory = Laboratory { plan: &plan, surroundings, store: &store, progress: &progress };
-    if set_up.is_some() {
+    if prepare(&mut plan, &mut bench, surroundings, &store, &progress)? {
+        let laboratory =
+            Laboratory { plan: &plan, surroundings, store: &store, progress: &progress };
         conduct(&plan, &mut bench, |job| laboratory.measure(job), |bench| store.save(bench))?;
     }
     progress.end();
@@ -216,6 +203,32 @@ fn cpus_of(target: &Target) -> Option<CpuList> {
     };
     let after_flag = flags.iter().skip_while(|flag| *flag != "--cpus").nth(1);
     after_flag.and_then(|list| list.parse().ok()).or_else(|| target.cpus.clone())
+}
+
+/// Sets the targets up, and notes in `bench` which of them are left out of it. False if the bench is to
+/// end.
+fn prepare(
+    plan: &mut Plan,
+    bench: &mut Bench,
+    surroundings: Surroundings<'_>,
+    store: &Store,
+    progress: &Progress,
+) -> Result<bool, BenchError> {
+    let left_out = set_up_all(plan, |target| {
+        if !is_set_up(target) {
+            progress.line(&format!("setting up target `{}`", target.name));
+        }
+        set_up(target, surroundings, &store.file(&format!("setup-{}.log", target.name)))
+    });
+    let Some(left_out) = left_out else { return Ok(false) };
+    left_out.iter().for_each(|note| progress.line(note));
+    if plan.targets.is_empty() {
+        return Err(BenchError::Machine(String::from("no target can be set up; see above")));
+    }
+    bench.notes.extend(left_out);
+    // What was left out is in no table, and claims that name it are skipped.
+    bench.plan = plan.record();
+    Ok(true)
 }
 
 /// Sets all targets up and takes those out of the plan that cannot be, each with a sentence: the

@@ -2,7 +2,7 @@
 
 use crate::results::Verdict;
 use crate::results::bench::{Bench, KindSummary, Level, PlanRecord, Spread, Spreads, Summary};
-pub(super) use crate::stats::compare::is_thin;
+pub(super) use crate::results::is_thin;
 use crate::units::Nanos;
 
 /// A quantile that is shown.
