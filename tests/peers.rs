@@ -22,7 +22,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use cases::{Case, Target};
+use ringpace::http::rules;
+
+use cases::{API, Case, Target};
 use judge::{Delivery, converse, deliveries, told};
 use lenient::Outcome;
 use peer::Peer;
@@ -88,7 +90,7 @@ fn where_peers_differ_is_listed_and_ours_is_wrong_in_none() {
 }
 
 /// The rules of the project's own contract: its rows, and those for media types and wrong methods.
-const CONTRACT: [&str; 4] = ["API", "10§8.3", "10§15.5.6", "10§15.5.16"];
+const CONTRACT: [&str; 4] = [API, "method.not-allowed", "content.media-type", "content.json-type"];
 
 /// The rows in which somebody does not what the table asks, and how many each of them is.
 fn print_comparison(rows: &[&Case], peers: &[Peer], outcomes: &[Vec<Outcome>]) {
@@ -107,7 +109,8 @@ fn print_comparison(rows: &[&Case], peers: &[Peer], outcomes: &[Vec<Outcome>]) {
             })
             .collect();
         let name: String = case.name.replace('|', "\\|").chars().take(NAME_CHARS_MAX).collect();
-        println!("| {name} | {} | {} | {} |", case.rule, lenient::asked(case), cells.join(" | "));
+        let section = rules::find(case.rule).map_or(case.rule, |rule| rule.section);
+        println!("| {name} | {section} | {} | {} |", lenient::asked(case), cells.join(" | "));
     }
     for (name, of_peer) in names.iter().zip(outcomes) {
         let met = rows.iter().zip(of_peer).filter(|(case, outcome)| outcome.meets(case)).count();

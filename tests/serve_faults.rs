@@ -151,7 +151,11 @@ fn a_reset_at_any_moment_harms_nobody_and_leaves_nothing_behind() {
     let greedy = STATUS.repeat(5_000);
     let scripts =
         [COMMAND, POLL, &upload, chunks, &refused, &greedy, &[STATUS, POLL, STATUS].concat()];
-    let tight = ["--echo", "--device-latency", "3ms", "--poll-timeout", "20ms"];
+    // Short deadlines for a fault of Linux 6.18, which `io::uring` tells of: a ring hears nothing of a
+    // reset behind very many octets, and a deadline has to find it.
+    let tight = "--echo --device-latency 3ms --poll-timeout 20ms --idle-timeout 3s";
+    let more = "--head-timeout 3s --content-timeout 3s --write-timeout 3s";
+    let tight: Vec<&str> = tight.split(' ').chain(more.split(' ')).collect();
     on_every_backend(&tight, |server| {
         let mut witness = server.connect();
         // Each worker opens what it needs by the time it has answered somebody.
@@ -183,7 +187,8 @@ fn a_reset_at_any_moment_harms_nobody_and_leaves_nothing_behind() {
 
 #[test]
 fn a_full_accept_queue_is_served_once_there_is_somebody_to_serve_it() {
-    const CLIENTS: usize = 12;
+    // Twice what the queue holds: of more the kernel may drop some again, for longer each time.
+    const CLIENTS: usize = 4;
     for backend in BACKENDS {
         println!("--backend {backend}");
         let server = Server::start(&["--backend", backend, "--backlog", "1"]);

@@ -123,7 +123,7 @@ enum Debt {
     Poll(Seq),
 }
 
-/// Chosen: a few commands that wait behind another one, so that such a client's batches allocate nothing.
+/// Chosen: a few commands that wait behind another one, so that such batches allocate nothing.
 const INBOX_BYTES_KEPT: usize = 512;
 
 impl Conn {

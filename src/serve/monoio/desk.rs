@@ -336,9 +336,9 @@ impl State {
             self.alarm.set(self.next_wake());
         }
         self.lines.counters.turns += 1;
-        if self.batch.take().is_some() {
-            self.station.count(&self.lines.counters);
-        }
+        self.batch = None;
+        // In a turn without a batch too: a timer may have closed a connection.
+        self.station.count(&self.lines.counters);
         wake(&self.spinner);
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::rejection::PathRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -45,6 +45,9 @@ pub(crate) struct Settings {
     pub(crate) echo: bool,
 }
 
+/// A body that is read whole before anything is refused: hyper closes a connection on which it is not.
+type Content = Result<Bytes, BytesRejection>;
+
 /// What every handler is given.
 struct House {
     home: Home,
@@ -68,7 +71,7 @@ pub(crate) fn router(settings: Settings) -> Router {
         resources.push(("/", refusing(methods, "GET, HEAD, POST, OPTIONS")));
     }
     let counting = |path| map_response_with_state((Arc::clone(&house), path), count);
-    let nothing = any(|| async { NO_PATH }).layer(counting("other"));
+    let nothing = any(|_: Content| async { NO_PATH }).layer(counting("other"));
     let mut router = Router::new().fallback_service(nothing.with_state(()));
     for (path, methods) in resources {
         router = router.route(path, methods.layer(counting(path)));
@@ -82,7 +85,7 @@ fn readable(methods: MethodRouter<Arc<House>>) -> MethodRouter<Arc<House>> {
 
 /// `methods`, and the word that there are no others.
 fn refusing(methods: MethodRouter<Arc<House>>, allow: &'static str) -> MethodRouter<Arc<House>> {
-    methods.fallback(move |method: Method| async move { other_method(&method, allow) })
+    methods.fallback(move |method: Method, _: Content| async move { other_method(&method, allow) })
 }
 
 /// The answer to a method that is not among those of `allow`, and to OPTIONS, which asks for them.
@@ -114,15 +117,16 @@ async fn command(
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let method = request.method().clone();
+    let typed = check_type(request.headers());
+    let content: Content = Bytes::from_request(request, &()).await;
     let Path(id) = path.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
     let device = Device::from_id(&id).ok_or(NO_DEVICE)?;
-    if request.method() != Method::POST {
-        return Ok(other_method(request.method(), "POST, OPTIONS"));
+    if method != Method::POST {
+        return Ok(other_method(&method, "POST, OPTIONS"));
     }
-    check_type(request.headers())?;
-    let content = Bytes::from_request(request, &())
-        .await
-        .map_err(|error| Refusal::new(error.status(), error.body_text()))?;
+    typed?;
+    let content = content.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
     let command = serde_json::from_slice(&content).map_err(|error| {
         Refusal::new(StatusCode::BAD_REQUEST, format!("the content is not JSON: {error}"))
     })?;
