@@ -158,14 +158,9 @@ impl<T: Copy> Wheel<T> {
         // Should `fire` panic, the next call looks again.
         (self.due, self.frontier) = (Mono(0), 0);
         while frontier <= target {
-            let Some(place) = self.first_occupied() else {
-                frontier = u64::MAX;
-                break;
-            };
-            frontier = place.start;
-            if frontier > target {
-                break;
-            }
+            let first = self.first_occupied();
+            frontier = first.map_or(u64::MAX, |place| place.start);
+            let Some(place) = first.filter(|place| place.start <= target) else { break };
             self.cursor = place.start;
             if place.level > 0 {
                 self.cascade(place);
@@ -210,20 +205,13 @@ impl<T: Copy> Wheel<T> {
     /// The occupied slot that the cursor comes to first. Where slots of several levels start at the
     /// same tick the highest, so that everything has cascaded before a tick fires.
     fn first_occupied(&self) -> Option<Place> {
-        let mut first: Option<Place> = None;
-        let mut levels = self.occupied_levels;
-        while levels != 0 {
-            let level = levels.ilog2() as usize;
-            levels &= !(1 << level);
-            let place = self.first_on(level);
-            if place.is_some_and(|place| first.is_none_or(|first| place.start < first.start)) {
-                first = place;
-            }
-        }
-        first
+        (0..LEVELS).rev().filter_map(|level| self.first_on(level)).min_by_key(|place| place.start)
     }
 
     fn first_on(&self, level: usize) -> Option<Place> {
+        if self.occupied_levels & 1 << level == 0 {
+            return None;
+        }
         let shift = SLOT_BITS * level as u32;
         let unit = self.cursor >> shift;
         let distance = self.occupied[level].distance_from(unit as usize % SLOTS)?;
