@@ -12,39 +12,19 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-use support::{Client, NoResponse, PATIENCE, Response, Server, Stopwatch};
+use support::{
+    BACKENDS, Client, NoResponse, PATIENCE, Response, Server, await_that, metric, on_every_backend,
+};
 
-const BACKENDS: [&str; 4] = ["uring", "epoll", "monoio-uring", "monoio-epoll"];
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
 const STATUS: &str = "GET /devices/status HTTP/1.1\r\nHost: h\r\n\r\n";
-const METRICS: &str = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
 const POLL: &str = "GET /events/live HTTP/1.1\r\nHost: h\r\n\r\n";
 const COMMAND: &str = "POST /devices/light/command HTTP/1.1\r\nHost: h\r\nContent-Length: 19\r\n\r\n\
     {\"action\":\"toggle\"}";
 
 /// A server of every backend in turn, on two workers.
-fn on_every_backend(more: &[&str], test: impl Fn(&mut Server)) {
-    for backend in BACKENDS {
-        println!("--backend {backend} {}", more.join(" "));
-        test(&mut Server::start(&[&["--backend", backend, "--workers", "2"], more].concat()));
-    }
-}
-
-/// The sum over all cores of the metric `name`.
-fn metric(client: &mut Client, name: &str) -> u64 {
-    let text = client.ask(METRICS);
-    let begins = format!("ringpace_{name}{{");
-    let lines = text.text().lines().filter(|line| line.starts_with(&begins));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
-}
-
-/// Returns once `holds`, which is asked again and again.
-#[track_caller]
-fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Stopwatch::start();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "it never came that {what}");
-    }
+fn on_two_workers(more: &[&str], test: impl Fn(&mut Server)) {
+    on_every_backend(&[&["--workers", "2"], more].concat(), test);
 }
 
 /// What one client of the load saw.
@@ -93,7 +73,7 @@ fn seq_of(answer: &Response) -> u64 {
 #[test]
 fn sigterm_under_load_cuts_no_answer_short() {
     const CLIENTS: usize = 24;
-    on_every_backend(&["--poll-timeout", "5ms", "--device-latency", "1ms"], |server| {
+    on_two_workers(&["--poll-timeout", "5ms", "--device-latency", "1ms"], |server| {
         let (under_way, waiting) = channel();
         let addr = server.addr;
         let clients: Vec<_> = (0..CLIENTS)
@@ -156,7 +136,7 @@ fn a_reset_at_any_moment_harms_nobody_and_leaves_nothing_behind() {
     let tight = "--echo --device-latency 3ms --poll-timeout 20ms --idle-timeout 3s";
     let more = "--head-timeout 3s --content-timeout 3s --write-timeout 3s";
     let tight: Vec<&str> = tight.split(' ').chain(more.split(' ')).collect();
-    on_every_backend(&tight, |server| {
+    on_two_workers(&tight, |server| {
         let mut witness = server.connect();
         // Each worker opens what it needs by the time it has answered somebody.
         (0..30).for_each(|_| drop(server.connect().ask(HEALTH)));

@@ -12,9 +12,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use support::{Client, Ended, PATIENCE, Response, Server, Stopwatch, run_to_end};
+use support::{
+    BACKENDS, Client, Ended, Response, Server, await_that, metric, on_every_backend, run_to_end,
+};
 
-const BACKENDS: [&str; 4] = ["uring", "epoll", "monoio-uring", "monoio-epoll"];
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
 const STATUS: &str = "GET /devices/status HTTP/1.1\r\nHost: h\r\n\r\n";
 const METRICS: &str = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -22,36 +23,11 @@ const COMMAND: &str = "POST /devices/light/command HTTP/1.1\r\nHost: h\r\nConten
     {\"action\":\"off\"}";
 const POLL: &str = "GET /events/live HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// A server of every backend in turn.
-fn on_every_backend(more: &[&str], test: impl Fn(&mut Server)) {
-    for backend in BACKENDS {
-        println!("--backend {backend} {}", more.join(" "));
-        test(&mut Server::start(&[&["--backend", backend], more].concat()));
-    }
-}
-
-/// The sum over all cores of the metric `name`.
-fn metric(client: &mut Client, name: &str) -> u64 {
-    let text = client.ask(METRICS);
-    let begins = format!("ringpace_{name}{{");
-    let lines = text.text().lines().filter(|line| line.starts_with(&begins));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
-}
-
 /// An error that says to try again, in a second.
 #[track_caller]
 fn check_busy(response: &Response) {
     assert_eq!((response.status, response.field("Retry-After")), (503, Some("1")));
     assert!(response.text().starts_with("{\"error\":\"there are too many"), "{}", response.text());
-}
-
-/// Returns once `holds`, which is asked again and again.
-#[track_caller]
-fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Stopwatch::start();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "it never came that {what}");
-    }
 }
 
 /// A file of this test alone.

@@ -11,12 +11,13 @@ mod support;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use support::{Client, Ended, NoResponse, PATIENCE, Response, Server, Stopwatch, run_to_end};
+use support::{
+    BACKENDS, Client, Ended, NoResponse, PATIENCE, Response, Server, Stopwatch, await_that, metric,
+    run_to_end,
+};
 
-const BACKENDS: [&str; 4] = ["uring", "epoll", "monoio-uring", "monoio-epoll"];
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
 const STATUS: &str = "GET /devices/status HTTP/1.1\r\nHost: h\r\n\r\n";
-const METRICS: &str = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
 const POLL: &str = "GET /events/live HTTP/1.1\r\nHost: h\r\n\r\n";
 
 fn command(device: &str, json: &str) -> String {
@@ -73,15 +74,7 @@ fn check(response: &Response, expected: &str) {
 #[track_caller]
 fn await_parked(server: &Server, count: u64) {
     let mut client = server.connect();
-    let began = Stopwatch::start();
-    while parked(&client.ask(METRICS)) < count {
-        assert!(began.elapsed() < PATIENCE, "no {count} polls are parked");
-    }
-}
-
-fn parked(metrics: &Response) -> u64 {
-    let lines = metrics.text().lines().filter(|line| line.starts_with("ringpace_parked_polls"));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    await_that("the polls are parked", || metric(&mut client, "parked_polls") >= count);
 }
 
 /// Runs a test for every backend, on one worker and on one per CPU.

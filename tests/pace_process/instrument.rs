@@ -1,7 +1,7 @@
 //! The instrument's word about itself: the self-test, and what a run says of its own error.
 
 use super::rogue::{Behaviour, GOOD, Peer, Rogue};
-use super::support::Server;
+use super::support::{BACKENDS, Server};
 use super::{count, file, pace, refused, run_command};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -89,7 +89,7 @@ fn a_malformed_server_timing_fails_no_run_but_is_counted() {
 fn our_server_tells_queue_work_and_device_by_flag_only() {
     let body = "{\"action\":\"set\",\"value\":75,\"ref\":\"run1\"}";
     let command = ["--body", body, "-H", "Content-Type: application/json"];
-    for backend in ["uring", "epoll", "monoio-uring", "monoio-epoll"] {
+    for backend in BACKENDS {
         let server = Server::start(&["--backend", backend, "--server-timing"]);
         let url = format!("http://{}/devices/light/command", server.addr);
         let run = paced(&url, &command);

@@ -6,6 +6,7 @@
 //! Not here: what a right answer is. Start at [`Server::start`] and [`Client::read`].
 
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
+#![allow(clippy::print_stdout, reason = "a failing test shows what it printed on the way")]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -465,5 +466,33 @@ impl Stopwatch {
 
     pub(crate) fn elapsed(&self) -> Duration {
         (MonotonicClock.now() - self.0).to_std()
+    }
+}
+
+/// What `--backend` takes.
+pub(crate) const BACKENDS: [&str; 4] = ["uring", "epoll", "monoio-uring", "monoio-epoll"];
+
+/// A server of every backend in turn.
+pub(crate) fn on_every_backend(more: &[&str], test: impl Fn(&mut Server)) {
+    for backend in BACKENDS {
+        println!("--backend {backend} {}", more.join(" "));
+        test(&mut Server::start(&[&["--backend", backend], more].concat()));
+    }
+}
+
+/// The sum over all cores of the metric `name`.
+pub(crate) fn metric(client: &mut Client, name: &str) -> u64 {
+    let text = client.ask("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    let begins = format!("ringpace_{name}{{");
+    let lines = text.text().lines().filter(|line| line.starts_with(&begins));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// Returns once `holds`, which is asked again and again.
+#[track_caller]
+pub(crate) fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Stopwatch::start();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "it never came that {what}");
     }
 }
