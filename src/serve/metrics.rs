@@ -108,11 +108,6 @@ impl Tally {
         let index = STATUSES.iter().position(|known| *known == status);
         self.answers[path as usize][index.unwrap_or(STATUSES.len() - 1)].add(1);
     }
-
-    /// How many requests of `path` were answered, whatever the status.
-    pub fn answers_of(&self, path: Path) -> u64 {
-        self.answers[path as usize].iter().map(Count::get).sum()
-    }
 }
 
 /// The tallies of all cores. Cheap to clone.
