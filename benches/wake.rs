@@ -17,7 +17,7 @@ use ringpace::io::epoll::Epoll;
 use ringpace::io::net::{Address, Listener, SocketSettings, Waker};
 use ringpace::io::uring::{Settings as RingSettings, Uring, Wake};
 use ringpace::io::wait::{WaitMode, Waiting};
-use ringpace::io::{ConnId, Counters, Driver, Event, Sending, Wait, limits, topology};
+use ringpace::io::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait, limits, topology};
 use ringpace::serve::floor::Shared;
 use ringpace::serve::metrics::Metrics;
 use ringpace::serve::settings::Settings;
@@ -336,16 +336,7 @@ macro_rules! each {
     };
 }
 
-impl Driver for AnyDriver {
-    fn listen(&mut self, listener: Listener) -> std::io::Result<()> {
-        each!(self, d => d.listen(listener))
-    }
-    fn stop_listening(&mut self) {
-        each!(self, d => d.stop_listening());
-    }
-    fn connect(&mut self, to: Address) -> std::io::Result<ConnId> {
-        each!(self, d => d.connect(to))
-    }
+impl Outlet for AnyDriver {
     fn buffer(&mut self) -> Vec<u8> {
         each!(self, d => d.buffer())
     }
@@ -364,11 +355,23 @@ impl Driver for AnyDriver {
     fn close(&mut self, id: ConnId) {
         each!(self, d => d.close(id));
     }
-    fn waker(&self) -> Waker {
-        each!(self, d => d.waker())
-    }
     fn wake(&mut self, other: &Waker) {
         each!(self, d => d.wake(other));
+    }
+}
+
+impl Driver for AnyDriver {
+    fn listen(&mut self, listener: Listener) -> std::io::Result<()> {
+        each!(self, d => d.listen(listener))
+    }
+    fn stop_listening(&mut self) {
+        each!(self, d => d.stop_listening());
+    }
+    fn connect(&mut self, to: Address) -> std::io::Result<ConnId> {
+        each!(self, d => d.connect(to))
+    }
+    fn waker(&self) -> Waker {
+        each!(self, d => d.waker())
     }
     fn turn(&mut self, wait: Wait, on_event: impl FnMut(Event<'_>)) -> std::io::Result<()> {
         each!(self, d => d.turn(wait, on_event))
@@ -388,16 +391,7 @@ struct Timed {
     taken: Arc<Taken>,
 }
 
-impl Driver for Timed {
-    fn listen(&mut self, listener: Listener) -> std::io::Result<()> {
-        self.driver.listen(listener)
-    }
-    fn stop_listening(&mut self) {
-        self.driver.stop_listening();
-    }
-    fn connect(&mut self, to: Address) -> std::io::Result<ConnId> {
-        self.driver.connect(to)
-    }
+impl Outlet for Timed {
     fn buffer(&mut self) -> Vec<u8> {
         self.driver.buffer()
     }
@@ -433,11 +427,23 @@ impl Driver for Timed {
     fn close(&mut self, id: ConnId) {
         self.driver.close(id);
     }
-    fn waker(&self) -> Waker {
-        self.driver.waker()
-    }
     fn wake(&mut self, other: &Waker) {
         self.driver.wake(other);
+    }
+}
+
+impl Driver for Timed {
+    fn listen(&mut self, listener: Listener) -> std::io::Result<()> {
+        self.driver.listen(listener)
+    }
+    fn stop_listening(&mut self) {
+        self.driver.stop_listening();
+    }
+    fn connect(&mut self, to: Address) -> std::io::Result<ConnId> {
+        self.driver.connect(to)
+    }
+    fn waker(&self) -> Waker {
+        self.driver.waker()
     }
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> std::io::Result<()> {
         let taken = &self.taken;

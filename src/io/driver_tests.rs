@@ -8,7 +8,7 @@ mod stage;
 
 use super::epoll::Epoll;
 use super::uring::{MinWait, Settings, Sqpoll, TaskRun, Uring, Wake};
-use super::{ConnId, Driver, Event, Sending, Wait};
+use super::{ConnId, Driver, Event, Outlet, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::io::limits;
@@ -364,7 +364,7 @@ fn a_driver_ends_the_sleep_of_another<D: Driver>(mut stage: Stage<D>) {
         stage.driver.wake(&other.waker());
         stage.turn();
         until_woken(&mut other, stage.give_up);
-        Driver::wake(&mut other, &stage.driver.waker());
+        Outlet::wake(&mut other, &stage.driver.waker());
         other.turn(Wait::Poll, |_| {}).unwrap();
         until_woken(&mut stage.driver, stage.give_up);
     }

@@ -10,7 +10,7 @@
 
 use super::net::{self, Address, Listener, SpareBuffers, Waker};
 use super::stamps::Stamping;
-use super::{ConnId, Counters, Driver, Event, Sending, Wait};
+use super::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::slab::{Key, Slab};
@@ -371,35 +371,7 @@ impl Epoll {
     }
 }
 
-impl Driver for Epoll {
-    fn listen(&mut self, listener: Listener) -> io::Result<()> {
-        listener.set_nonblocking()?;
-        self.quickack = listener.quickack();
-        control(&self.poller, libc::EPOLL_CTL_ADD, listener.as_fd(), libc::EPOLLIN, LISTENER)?;
-        self.accepting = Accepting::On(listener);
-        Ok(())
-    }
-
-    fn stop_listening(&mut self) {
-        self.accepting = Accepting::Off;
-    }
-
-    fn connect(&mut self, to: Address) -> io::Result<ConnId> {
-        let socket = net::client_socket(to, true)?;
-        self.counters.syscalls += 1;
-        let begun = socket.connect(&to.to_sockaddr());
-        let id = self.register(socket.into(), Phase::Connecting)?;
-        match begun {
-            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
-                // On loopback, and on a Unix socket, a refusal comes at once; it is told like any
-                // other.
-                self.refused.push((id, error));
-            }
-            _ => {}
-        }
-        Ok(id)
-    }
-
+impl Outlet for Epoll {
     fn buffer(&mut self) -> Vec<u8> {
         self.spare.take()
     }
@@ -450,13 +422,43 @@ impl Driver for Epoll {
         net::peer_of(self.sockets.get(id)?.fd.as_fd())
     }
 
-    fn waker(&self) -> Waker {
-        self.waker.clone()
-    }
-
     fn wake(&mut self, other: &Waker) {
         self.counters.syscalls += 1;
         other.wake();
+    }
+}
+
+impl Driver for Epoll {
+    fn listen(&mut self, listener: Listener) -> io::Result<()> {
+        listener.set_nonblocking()?;
+        self.quickack = listener.quickack();
+        control(&self.poller, libc::EPOLL_CTL_ADD, listener.as_fd(), libc::EPOLLIN, LISTENER)?;
+        self.accepting = Accepting::On(listener);
+        Ok(())
+    }
+
+    fn stop_listening(&mut self) {
+        self.accepting = Accepting::Off;
+    }
+
+    fn connect(&mut self, to: Address) -> io::Result<ConnId> {
+        let socket = net::client_socket(to, true)?;
+        self.counters.syscalls += 1;
+        let begun = socket.connect(&to.to_sockaddr());
+        let id = self.register(socket.into(), Phase::Connecting)?;
+        match begun {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
+                // On loopback, and on a Unix socket, a refusal comes at once; it is told like any
+                // other.
+                self.refused.push((id, error));
+            }
+            _ => {}
+        }
+        Ok(id)
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
     }
 
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {

@@ -89,34 +89,23 @@ pub enum Sending {
     Failed(std::io::Error),
 }
 
-/// A thread's way to the kernel. One per worker; never shared.
-///
-/// Order of use: `listen` or `connect`, then for ever: `turn`, and after it, for each connection that
-/// changed, `send`, `pause_receiving`, `shutdown_write` or `close`. Calls with a stale id do nothing.
-pub trait Driver {
-    /// Accepts on `listener` from now on.
-    fn listen(&mut self, listener: net::Listener) -> std::io::Result<()>;
-
-    /// Closes the listening socket. Connections that were accepted stay.
-    fn stop_listening(&mut self);
-
-    /// Begins to connect. [`Event::Connected`] or [`Event::Failed`] follows.
-    fn connect(&mut self, to: net::Address) -> std::io::Result<ConnId>;
-
-    /// An empty buffer to fill for [`Driver::send`]; recycled, so that sending allocates nothing once
+/// Where what connections say goes: to a [`Driver`], or to whoever else owns the sockets. Calls with a
+/// stale id do nothing.
+pub trait Outlet {
+    /// An empty buffer to fill for [`Outlet::send`]; recycled, so that sending allocates nothing once
     /// the first requests are through.
     fn buffer(&mut self) -> Vec<u8>;
 
     /// Sends all of `bytes`, which must not be empty. One send per connection at a time: after
     /// [`Sending::Pending`] the next must wait for [`Event::Sent`]. Drivers that batch submit in the
-    /// next `turn`.
+    /// next turn.
     fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> Sending;
 
     /// Takes no more bytes from the peer: what stays in the kernel's buffer slows the peer down.
     /// What was already on its way up may still arrive.
     fn pause_receiving(&mut self, id: ConnId);
 
-    /// Undoes [`Driver::pause_receiving`].
+    /// Undoes [`Outlet::pause_receiving`].
     fn resume_receiving(&mut self, id: ConnId);
 
     /// Tells the peer that nothing more will be sent (FIN). Not while a send is pending.
@@ -131,14 +120,29 @@ pub trait Driver {
         None
     }
 
-    /// A handle with which any thread can end this driver's sleep.
-    fn waker(&self) -> net::Waker;
-
     /// Ends the sleep of another driver, by whatever way is the cheapest for both; at the latest with
-    /// the next `turn`.
+    /// the next turn.
     fn wake(&mut self, other: &net::Waker) {
         other.wake();
     }
+}
+
+/// A thread's way to the kernel. One per worker; never shared.
+///
+/// Order of use: `listen` or `connect`, then for ever: `turn`, and after it, for each connection that
+/// changed, `send`, `pause_receiving`, `shutdown_write` or `close`. Calls with a stale id do nothing.
+pub trait Driver: Outlet {
+    /// Accepts on `listener` from now on.
+    fn listen(&mut self, listener: net::Listener) -> std::io::Result<()>;
+
+    /// Closes the listening socket. Connections that were accepted stay.
+    fn stop_listening(&mut self);
+
+    /// Begins to connect. [`Event::Connected`] or [`Event::Failed`] follows.
+    fn connect(&mut self, to: net::Address) -> std::io::Result<ConnId>;
+
+    /// A handle with which any thread can end this driver's sleep.
+    fn waker(&self) -> net::Waker;
 
     /// Submits what is owed to the kernel, sleeps as `wait` allows, then hands over every event there
     /// is. A turn that finds events never sleeps.

@@ -381,7 +381,7 @@ impl Control {
 mod tests {
     use super::*;
     use crate::io::epoll::Epoll;
-    use crate::io::{Driver, Event, Wait};
+    use crate::io::{Driver, Event, Outlet, Wait};
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener};
 

@@ -21,7 +21,7 @@ mod socket;
 use super::buffers::{BufferRing, RECEIVE_GROUP};
 use super::net::{self, Address, Listener, SpareBuffers, Waker};
 use super::ring::{Enter, Ring};
-use super::{ConnId, Counters, Driver, Event, Sending, Wait};
+use super::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::io::limits::descriptor_limit;
@@ -472,44 +472,7 @@ impl Uring {
     }
 }
 
-impl Driver for Uring {
-    fn listen(&mut self, listener: Listener) -> io::Result<()> {
-        self.quickack = listener.quickack();
-        self.accepting = Accepting::On(listener);
-        self.arm_accept()
-    }
-
-    fn stop_listening(&mut self) {
-        let accepting = std::mem::replace(&mut self.accepting, Accepting::Off);
-        if let Accepting::On(listener) = accepting {
-            if self.ring.submits_by_itself() {
-                listener.refuse_peers(); // the cancel is submitted some time soon
-            }
-            // Submitted at once: until the cancel is through, the kernel holds the socket open and
-            // would let peers connect to nobody.
-            let cancelled = self.cancel(Op::Accept, NO_CONN);
-            let _ = cancelled.and_then(|()| self.ring.enter(Enter::Submit, &mut self.counters));
-        }
-    }
-
-    fn connect(&mut self, to: Address) -> io::Result<ConnId> {
-        let socket = net::client_socket(to, false)?;
-        let id = self.adopt(socket.into());
-        let socket = self.sockets.get_mut(id).expect("just inserted");
-        let address = socket.connecting.insert(Box::new(to.to_sockaddr()));
-        let (address, len) = (address.as_ptr().cast(), address.len());
-        let (fd, flags) = socket.target();
-        let entry = opcode::Connect::new(fd, address, len).build().flags(flags);
-        match self.push(&entry.user_data(encode(Op::Connect, id))) {
-            Ok(()) => Ok(id),
-            Err(error) => {
-                self.leave_table(id);
-                self.sockets.remove(id);
-                Err(error)
-            }
-        }
-    }
-
+impl Outlet for Uring {
     fn buffer(&mut self) -> Vec<u8> {
         self.spare.take()
     }
@@ -603,10 +566,6 @@ impl Driver for Uring {
         net::peer_of(self.sockets.get(id)?.fd.as_fd())
     }
 
-    fn waker(&self) -> Waker {
-        self.waker.clone()
-    }
-
     fn wake(&mut self, other: &Waker) {
         let Some(ring) = other.ring().filter(|_| self.messages) else {
             self.counters.syscalls += 1;
@@ -625,6 +584,49 @@ impl Driver for Uring {
         if self.push(&entry).is_err() {
             other.wake();
         }
+    }
+}
+
+impl Driver for Uring {
+    fn listen(&mut self, listener: Listener) -> io::Result<()> {
+        self.quickack = listener.quickack();
+        self.accepting = Accepting::On(listener);
+        self.arm_accept()
+    }
+
+    fn stop_listening(&mut self) {
+        let accepting = std::mem::replace(&mut self.accepting, Accepting::Off);
+        if let Accepting::On(listener) = accepting {
+            if self.ring.submits_by_itself() {
+                listener.refuse_peers(); // the cancel is submitted some time soon
+            }
+            // Submitted at once: until the cancel is through, the kernel holds the socket open and
+            // would let peers connect to nobody.
+            let cancelled = self.cancel(Op::Accept, NO_CONN);
+            let _ = cancelled.and_then(|()| self.ring.enter(Enter::Submit, &mut self.counters));
+        }
+    }
+
+    fn connect(&mut self, to: Address) -> io::Result<ConnId> {
+        let socket = net::client_socket(to, false)?;
+        let id = self.adopt(socket.into());
+        let socket = self.sockets.get_mut(id).expect("just inserted");
+        let address = socket.connecting.insert(Box::new(to.to_sockaddr()));
+        let (address, len) = (address.as_ptr().cast(), address.len());
+        let (fd, flags) = socket.target();
+        let entry = opcode::Connect::new(fd, address, len).build().flags(flags);
+        match self.push(&entry.user_data(encode(Op::Connect, id))) {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                self.leave_table(id);
+                self.sockets.remove(id);
+                Err(error)
+            }
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
     }
 
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! The second pass (what a changed connection says goes to its socket), waking the cores that sleep
 //! with parked polls, announcing one's own sleep, the drain, and the counts. [`Outlet`] is what it
-//! needs of whoever owns the sockets: a [`Driver`], or the tasks of an async runtime.
+//! needs of whoever owns the sockets: a driver, or the tasks of an async runtime.
 //!
 //! Not here: when to sleep and how events come in; see `worker` and `monoio`. Start at
 //! [`Station::second_pass`].
@@ -11,27 +11,10 @@ use super::conn::CloseWish;
 use super::floor::{Floor, Pause, Shared};
 use crate::home::Seq;
 use crate::io::net::Waker;
-use crate::io::{ConnId, Counters, Driver, Sending};
+use crate::io::{ConnId, Counters, Outlet, Sending};
 use crate::units::Mono;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Where the second pass puts what connections say. Each method is [`Driver`]'s of the same name, and
-/// every driver is an outlet.
-#[allow(missing_docs)] // documented at Driver
-pub trait Outlet {
-    fn buffer(&mut self) -> Vec<u8>;
-    fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> Sending;
-    fn pause_receiving(&mut self, id: ConnId);
-    fn resume_receiving(&mut self, id: ConnId);
-    fn shutdown_write(&mut self, id: ConnId);
-    fn close(&mut self, id: ConnId);
-    fn wake(&mut self, other: &Waker) {
-        other.wake();
-    }
-    fn peer(&self, id: ConnId) -> Option<SocketAddr>;
-}
 
 /// One core's share of the server.
 pub struct Station {
@@ -178,39 +161,5 @@ impl Station {
         tally.out_of_buffers.set(counters.out_of_buffers);
         tally.accept_pauses.set(counters.accept_pauses);
         tally.overflows.set(counters.overflows);
-    }
-}
-
-impl<D: Driver> Outlet for D {
-    fn buffer(&mut self) -> Vec<u8> {
-        Driver::buffer(self)
-    }
-
-    fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> Sending {
-        Driver::send(self, id, bytes)
-    }
-
-    fn pause_receiving(&mut self, id: ConnId) {
-        Driver::pause_receiving(self, id);
-    }
-
-    fn resume_receiving(&mut self, id: ConnId) {
-        Driver::resume_receiving(self, id);
-    }
-
-    fn shutdown_write(&mut self, id: ConnId) {
-        Driver::shutdown_write(self, id);
-    }
-
-    fn close(&mut self, id: ConnId) {
-        Driver::close(self, id);
-    }
-
-    fn wake(&mut self, other: &Waker) {
-        Driver::wake(self, other);
-    }
-
-    fn peer(&self, id: ConnId) -> Option<SocketAddr> {
-        Driver::peer(self, id)
     }
 }

@@ -5,7 +5,7 @@
 //! that may sleep jumps to what comes next. A run is as reproducible as the closure.
 
 use crate::clock::Clock;
-use crate::io::{ConnId, Counters, Driver, Event, Sending, Wait, net};
+use crate::io::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait, net};
 use crate::slab::Slab;
 use crate::units::{Mono, Nanos};
 use std::cell::{Cell, RefCell};
@@ -182,25 +182,7 @@ impl SimDriver {
     }
 }
 
-impl Driver for SimDriver {
-    fn listen(&mut self, _: net::Listener) -> io::Result<()> {
-        unreachable!("a pacer does not listen")
-    }
-
-    fn stop_listening(&mut self) {}
-
-    fn connect(&mut self, _: net::Address) -> io::Result<ConnId> {
-        self.world.pass(20 * CALL_COST);
-        let id = self.conns.insert(SimConn { is_broken: false, is_sending: false });
-        {
-            let mut log = self.log.borrow_mut();
-            log.open = self.conns.len();
-            log.open_max = log.open_max.max(log.open);
-        }
-        self.tell(id, Told::Connect);
-        Ok(id)
-    }
-
+impl Outlet for SimDriver {
     fn buffer(&mut self) -> Vec<u8> {
         Vec::new()
     }
@@ -222,13 +204,35 @@ impl Driver for SimDriver {
     }
 
     fn pause_receiving(&mut self, _: ConnId) {}
+
     fn resume_receiving(&mut self, _: ConnId) {}
+
     fn shutdown_write(&mut self, _: ConnId) {}
 
     fn close(&mut self, id: ConnId) {
         self.world.pass(CALL_COST);
         self.conns.remove(id).expect("a connection is closed once");
         self.log.borrow_mut().open = self.conns.len();
+    }
+}
+
+impl Driver for SimDriver {
+    fn listen(&mut self, _: net::Listener) -> io::Result<()> {
+        unreachable!("a pacer does not listen")
+    }
+
+    fn stop_listening(&mut self) {}
+
+    fn connect(&mut self, _: net::Address) -> io::Result<ConnId> {
+        self.world.pass(20 * CALL_COST);
+        let id = self.conns.insert(SimConn { is_broken: false, is_sending: false });
+        {
+            let mut log = self.log.borrow_mut();
+            log.open = self.conns.len();
+            log.open_max = log.open_max.max(log.open);
+        }
+        self.tell(id, Told::Connect);
+        Ok(id)
     }
 
     fn waker(&self) -> net::Waker {

@@ -8,12 +8,12 @@
 //! Every borrow of the state ends before the next await. System calls are the runtime's and are not
 //! counted here.
 
-use super::super::station::{Outlet, Station};
+use super::super::station::Station;
 use crate::clock::Clock;
 use crate::io::alarm::Alarm;
 use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::net::{ACCEPT_PAUSE, SpareBuffers};
-use crate::io::{ConnId, Counters, Sending};
+use crate::io::{ConnId, Counters, Outlet, Sending};
 use crate::serve::floor::Floor;
 use crate::slab::Slab;
 use crate::units::Mono;

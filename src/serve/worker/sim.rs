@@ -13,7 +13,7 @@ use crate::clock::{Clock, FakeClock};
 use crate::home::Home;
 use crate::io::net::{Address, Listener, Waker};
 use crate::io::wait::{WaitMode, Waiting};
-use crate::io::{ConnId, Counters, Driver, Event, Sending, Wait};
+use crate::io::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
 use crate::rng::Rng;
 use crate::serve::floor::Shared;
 use crate::serve::metrics::Metrics;
@@ -266,23 +266,7 @@ impl Pending {
     }
 }
 
-impl Driver for SimDriver {
-    fn listen(&mut self, _: Listener) -> io::Result<()> {
-        unreachable!("the simulation accepts by itself")
-    }
-
-    fn stop_listening(&mut self) {
-        let mut net = self.net.borrow_mut();
-        net.listening[self.worker] = false;
-        while let Some(link) = net.backlog[self.worker].pop_front() {
-            net.links[link].refused = true;
-        }
-    }
-
-    fn connect(&mut self, _: Address) -> io::Result<ConnId> {
-        unreachable!("a server does not connect")
-    }
-
+impl Outlet for SimDriver {
     fn buffer(&mut self) -> Vec<u8> {
         Vec::new()
     }
@@ -336,6 +320,24 @@ impl Driver for SimDriver {
         link.down_end = true;
         link.closed_at = Some(self.clock.now());
         link.cut = socket.sending.is_some_and(|pending| !pending.rest.is_empty());
+    }
+}
+
+impl Driver for SimDriver {
+    fn listen(&mut self, _: Listener) -> io::Result<()> {
+        unreachable!("the simulation accepts by itself")
+    }
+
+    fn stop_listening(&mut self) {
+        let mut net = self.net.borrow_mut();
+        net.listening[self.worker] = false;
+        while let Some(link) = net.backlog[self.worker].pop_front() {
+            net.links[link].refused = true;
+        }
+    }
+
+    fn connect(&mut self, _: Address) -> io::Result<ConnId> {
+        unreachable!("a server does not connect")
     }
 
     fn waker(&self) -> Waker {
