@@ -3,6 +3,7 @@
 //! For event loops that are not ours and whose own timers are coarse. It fires within the kernel's
 //! high-resolution timers: no slack, no rounding. Not here: awaiting it.
 
+use super::clock::timespec;
 use crate::units::Mono;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -40,11 +41,8 @@ impl Alarm {
         self.at = at;
         // Kernel: a value of zero disarms, so the origin of time itself becomes the 1st nanosecond.
         let nanos = at.map_or(0, |at| at.0.max(1));
-        let value = libc::timespec {
-            tv_sec: (nanos / 1_000_000_000) as libc::time_t,
-            tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
-        };
-        let once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let value = timespec(nanos);
+        let once = timespec(0);
         let setting = libc::itimerspec { it_interval: once, it_value: value };
         // SAFETY: the kernel reads `setting` during the call; the old setting is not asked for.
         let outcome = unsafe {

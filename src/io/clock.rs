@@ -10,8 +10,7 @@ pub struct MonotonicClock;
 
 impl Clock for MonotonicClock {
     fn now(&self) -> Mono {
-        let time = read(libc::CLOCK_MONOTONIC);
-        Mono(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+        Mono(nanos(read(libc::CLOCK_MONOTONIC)))
     }
 }
 
@@ -28,8 +27,19 @@ pub(super) struct Wall(pub u64);
 /// CLOCK_REALTIME, as exact as [`MonotonicClock`]: for what the kernel has stamped by it, and for
 /// nothing else, since it may step.
 pub(super) fn wall_now() -> Wall {
-    let time = read(libc::CLOCK_REALTIME);
-    Wall(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    Wall(nanos(read(libc::CLOCK_REALTIME)))
+}
+
+/// So many nanoseconds, as the kernel takes them.
+pub(super) fn timespec(nanos: u64) -> libc::timespec {
+    libc::timespec {
+        tv_sec: (nanos / 1_000_000_000) as libc::time_t,
+        tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
+    }
+}
+
+fn nanos(time: libc::timespec) -> u64 {
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 fn read(clock: libc::clockid_t) -> libc::timespec {

@@ -4,6 +4,7 @@
 //! A reading takes some hundred microseconds, so it belongs before and after what is measured. What
 //! a kernel does not tell is `None`, never zero. Start at [`Snapshot::take`].
 
+use super::process::clock_ticks_per_second;
 use crate::results::Disturbance;
 use std::fs;
 
@@ -51,9 +52,7 @@ impl Snapshot {
 }
 
 fn tick_ns() -> u64 {
-    // SAFETY: takes no pointers.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    1_000_000_000 / u64::try_from(ticks).unwrap_or(100).max(1)
+    1_000_000_000 / clock_ticks_per_second().max(1)
 }
 
 /// The eighth figure of `cpuN` in /proc/stat (proc(5)), in ticks.

@@ -12,7 +12,7 @@ use super::net::{self, Address, Listener, SpareBuffers, Waker};
 use super::stamps::Stamping;
 use super::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
 use crate::clock::Clock;
-use crate::io::clock::MonotonicClock;
+use crate::io::clock::{MonotonicClock, timespec};
 use crate::slab::{Key, Slab};
 use crate::units::{Mono, Nanos};
 use std::io;
@@ -257,7 +257,7 @@ impl Epoll {
                 self.queue_if_readable(id);
                 on_event(Event::Received(id, &self.receive_buf[..n]));
             }
-            Err(error) if is_temporary(&error) => socket.readable = false,
+            Err(error) if net::is_temporary(&error) => socket.readable = false,
             Err(error) => {
                 socket.phase = Phase::Failed;
                 on_event(Event::Failed(id, error));
@@ -297,7 +297,7 @@ impl Epoll {
         let outcome = net::send_now(socket.fd.as_fd(), &bytes[gone..]);
         let sent = match outcome {
             Ok(sent) => sent,
-            Err(error) if is_temporary(&error) => 0,
+            Err(error) if net::is_temporary(&error) => 0,
             Err(error) => {
                 socket.phase = Phase::Failed;
                 return Sending::Failed(error);
@@ -510,10 +510,6 @@ fn exact_part(sleep: Nanos) -> Nanos {
     if sleep > EXACT_SLEEP_MAX { Nanos(sleep.0 - sleep.0 / 128) } else { sleep }
 }
 
-fn is_temporary(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
 fn control(
     poller: &OwnedFd,
     operation: i32,
@@ -555,10 +551,7 @@ fn wait_nanos(
     events: &mut Vec<libc::epoll_event>,
     timeout: Option<Nanos>,
 ) -> io::Result<()> {
-    let timeout = timeout.map(|nanos| libc::timespec {
-        tv_sec: (nanos.0 / 1_000_000_000) as libc::time_t,
-        tv_nsec: (nanos.0 % 1_000_000_000) as libc::c_long,
-    });
+    let timeout = timeout.map(|nanos| timespec(nanos.0));
     let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the kernel reads `timeout`, writes at most EVENTS_MAX entries into the spare capacity
     // of `events`, which is at least that, and keeps neither.

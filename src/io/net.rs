@@ -145,13 +145,18 @@ impl SocketSettings {
 }
 
 /// A level and an option's name, both for setsockopt(2).
-type OptionName = (libc::c_int, libc::c_int);
+pub(super) type OptionName = (libc::c_int, libc::c_int);
 
 const BUSY_POLL: OptionName = (libc::SOL_SOCKET, libc::SO_BUSY_POLL);
 const INCOMING_CPU: OptionName = (libc::SOL_SOCKET, libc::SO_INCOMING_CPU);
 const QUICKACK: OptionName = (libc::IPPROTO_TCP, libc::TCP_QUICKACK);
 
-fn set_option(fd: BorrowedFd<'_>, (level, name): OptionName, value: i32) -> io::Result<()> {
+/// Sets an option whose value is an int.
+pub(super) fn set_option(
+    fd: BorrowedFd<'_>,
+    (level, name): OptionName,
+    value: i32,
+) -> io::Result<()> {
     let value = (&raw const value).cast();
     // SAFETY: the kernel reads the 4 bytes of `value` during the call.
     match unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value, 4) } {
@@ -366,6 +371,11 @@ pub(super) fn peer_of(fd: BorrowedFd<'_>) -> Option<SocketAddr> {
 /// pays to wait, and not to try again at once.
 pub fn is_out_of_resources(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// Whether trying again later may succeed: there is nothing yet, or a signal came between.
+pub(crate) fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 /// How long accepting pauses when descriptors ran out, unless one of ours is closed before. Chosen:

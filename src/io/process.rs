@@ -7,7 +7,7 @@
 //!
 //! Not here: what the child is for, its output, its readiness; see `bench::target`.
 
-use super::clock::MonotonicClock;
+use super::clock::{MonotonicClock, timespec};
 use super::topology::{CpuList, cpu_set};
 use crate::clock::Clock;
 use crate::units::{Mono, Nanos};
@@ -164,10 +164,7 @@ fn becomes_readable(pidfd: &OwnedFd, within: Nanos) -> io::Result<bool> {
 
 fn poll_once(pidfd: &OwnedFd, until: Mono) -> io::Result<bool> {
     let left = until.saturating_since(MonotonicClock.now());
-    let timeout = libc::timespec {
-        tv_sec: (left.0 / 1_000_000_000) as libc::time_t,
-        tv_nsec: (left.0 % 1_000_000_000) as libc::c_long,
-    };
+    let timeout = timespec(left.0);
     let mut entry = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: the kernel reads `timeout` and writes the one `entry` during the call; a null mask
     // leaves the signals as they are.

@@ -10,7 +10,7 @@ pub(super) mod settings;
 use super::Counters;
 use super::topology::cpu_set;
 use crate::clock::Clock;
-use crate::io::clock::MonotonicClock;
+use crate::io::clock::{MonotonicClock, timespec};
 use crate::units::{Mono, Nanos};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types};
 use settings::{MinWait, Settings, Sqpoll, TaskRun};
@@ -279,10 +279,7 @@ impl Ring {
             }
             false => deadline.saturating_since(MonotonicClock.now()).0,
         };
-        let timespec = libc::timespec {
-            tv_sec: (nanos / 1_000_000_000) as libc::time_t,
-            tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
-        };
+        let timespec = timespec(nanos);
         let (min_wait_usec, min_complete) = self.batch_until(deadline);
         let argument = GeteventsArg {
             sigmask: 0,

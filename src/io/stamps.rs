@@ -12,7 +12,7 @@
 //! for looking into a latency and not for the figure itself. One request at a time per connection,
 //! as the pacer has it. Start at [`Stamps`]; the driver drives [`Stamping`].
 
-use super::ConnId;
+use super::{ConnId, net};
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, Wall, wall_now};
 use crate::stats::Histogram;
@@ -100,6 +100,8 @@ pub struct Stamping {
 /// Chosen: a step is seen within this; a sample takes a microsecond.
 const SAMPLE_EVERY: Nanos = Nanos::from_secs(1);
 
+const TIMESTAMPING: net::OptionName = (libc::SOL_SOCKET, libc::SO_TIMESTAMPING);
+
 impl Stamping {
     /// Of no connection yet.
     pub(super) fn new() -> Stamping {
@@ -134,21 +136,10 @@ impl Stamping {
             | libc::SOF_TIMESTAMPING_SOFTWARE
             | libc::SOF_TIMESTAMPING_OPT_ID
             | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-        // SAFETY: the kernel reads the four bytes of `flags` during the call.
-        let outcome = unsafe {
-            libc::setsockopt(
-                fd.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_TIMESTAMPING,
-                (&raw const flags).cast(),
-                size_of::<libc::c_uint>() as libc::socklen_t,
-            )
-        };
-        if outcome != 0 {
-            let error = io::Error::last_os_error();
+        net::set_option(fd, TIMESTAMPING, flags as i32).map_err(|error| {
             let sentence = format!("the kernel refused to stamp a socket: {error}");
-            return Err(io::Error::new(error.kind(), sentence));
-        }
+            io::Error::new(error.kind(), sentence)
+        })?;
         let slot = id.slot as usize;
         if self.lines.len() <= slot {
             self.lines.resize(slot + 1, None);

@@ -84,9 +84,8 @@ impl Journal {
         match head.target {
             Target::Asterisk => target.push(b'*'),
             Target::Origin { path, query } => {
-                target.extend(path.iter().take(TARGET_BYTES_MAX));
-                let query = query.into_iter().flat_map(|query| [b"?", query].concat());
-                target.extend(query.take(TARGET_BYTES_MAX - target.len()));
+                let query = query.into_iter().flat_map(|query| b"?".iter().chain(query));
+                target.extend(path.iter().chain(query).take(TARGET_BYTES_MAX));
             }
         }
         self.current = Some((Asked { method: Some(head.method), target }, now));

@@ -221,7 +221,7 @@ impl Plan {
     }
 
     /// The CPU of each worker.
-    fn cores(&self) -> Vec<Option<usize>> {
+    pub fn cores(&self) -> Vec<Option<usize>> {
         let cpus: Vec<Option<usize>> = self
             .worker_cpus()
             .map_or(vec![None], |list| list.cpus().iter().copied().map(Some).collect());

@@ -139,11 +139,7 @@ pub(super) fn policy_word(policy: Policy) -> String {
 
 /// Exact, in the largest unit that divides it, and as the command line reads it.
 pub(super) fn span_word(span: Nanos) -> String {
-    let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
-    match units.iter().find(|(scale, _)| span.0 > 0 && span.0.is_multiple_of(*scale)) {
-        Some((scale, unit)) => format!("{}{unit}", span.0 / scale),
-        None => format!("{}ns", span.0),
-    }
+    if span == Nanos::ZERO { "0ns".into() } else { span.as_typed() }
 }
 
 #[cfg(test)]

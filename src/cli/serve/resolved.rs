@@ -33,10 +33,8 @@ pub(super) fn line(plan: &Plan) -> String {
 
 fn placing(plan: &Plan) -> Vec<Flag> {
     let mut flags = vec![("--backend", plan.backend.to_string())];
-    let cpus = plan.worker_cpus();
-    let workers = plan.workers.unwrap_or_else(|| cpus.as_ref().map_or(1, |list| list.cpus().len()));
-    flags.extend(cpus.map(|cpus| ("--cpus", cpus.to_string())));
-    flags.push(("--workers", workers.to_string()));
+    flags.extend(plan.worker_cpus().map(|cpus| ("--cpus", cpus.to_string())));
+    flags.push(("--workers", plan.cores().len().to_string()));
     let housekeeping = plan.threads.housekeeping_cpus.as_ref();
     flags.extend(housekeeping.map(|cpus| ("--housekeeping-cpus", cpus.to_string())));
     flags

@@ -332,8 +332,9 @@ impl State {
         if self.station.is_drained(now) && !self.over {
             self.end();
         }
-        if self.next_wake().is_some_and(|next| self.alarm.at().is_none_or(|at| next < at)) {
-            self.alarm.set(self.next_wake());
+        let next = self.next_wake();
+        if next.is_some_and(|next| self.alarm.at().is_none_or(|at| next < at)) {
+            self.alarm.set(next);
         }
         self.lines.counters.turns += 1;
         self.batch = None;

@@ -110,7 +110,7 @@ async fn receive(desk: &Desk, id: ConnId, mut reader: OwnedReadHalf<TcpStream>) 
                 return pending().await;
             }
             Ok(_) => desk.receive(id, &buffer),
-            Err(error) if is_temporary(&error) => {}
+            Err(error) if net::is_temporary(&error) => {}
             Err(_) => {
                 desk.fail(id);
                 return pending().await;
@@ -172,10 +172,6 @@ async fn until_over<T>(desk: &Desk, event: impl Future<Output = T>) -> bool {
         Poll::Pending => event.as_mut().poll(cx).map(|_| true),
     })
     .await
-}
-
-fn is_temporary(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
 /// Chosen: as the receive buffers of the `uring` backend. Each connection holds one, since monoio
