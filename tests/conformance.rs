@@ -13,16 +13,13 @@ mod support;
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use ringpace::http::rules::{self, Outcome, RULES};
 use ringpace::io::clock::wall_secs;
 
 use cases::{API, Answer, Case, End, NO_EVENT, STATUS, Step, Target};
 use judge::{Delivery, converse, deliveries, told};
-use support::Server;
+use support::{Server, in_parallel};
 
 /// Rows in flight at once. Chosen: most wait for deadlines or for the other side of a socket.
 const CONVERSATIONS: usize = 8;
@@ -176,20 +173,10 @@ fn every_row_holds(backend: &str) {
         .flat_map(|case| deliveries(case).into_iter().map(move |how| (case, how)))
         .map(|(case, how)| (case, how, servers.of(case.target).addr))
         .collect();
-    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    thread::scope(|scope| {
-        for _ in 0..CONVERSATIONS {
-            scope.spawn(|| {
-                while let Some(&(case, how, addr)) = runs.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    if let Err(why) = converse(case, how, addr) {
-                        failures.lock().expect("no holder panics").push(told(case, how, &why));
-                    }
-                }
-            });
-        }
+    let outcomes = in_parallel(CONVERSATIONS, &runs, |&(case, how, addr)| {
+        converse(case, how, addr).map_err(|why| told(case, how, &why))
     });
-    let mut failures = failures.into_inner().expect("no holder panics");
+    let mut failures: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
     failures.sort();
     for server in [&servers.quiet, &servers.bare, &servers.impatient] {
         failures.extend(trace_of_a_refused_command(server));

@@ -26,11 +26,10 @@ use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
+use support::in_parallel;
 
 /// Planned: 300 ms, and as much for the timeout, and one second.
 const PROMISED: Duration = Duration::from_millis(1_600);
@@ -119,21 +118,11 @@ fn pace_against(rogue: &Rogue, mix: &str) -> Ended {
 fn a_server_that_misbehaves_ends_in_the_right_counts() {
     let mixes = ["GET", "POST"].map(|method| (method, mix_file(method)));
     let runs: Vec<_> = CASES.iter().flat_map(|case| mixes.iter().map(move |m| (case, m))).collect();
-    let (next, breaches) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some((case, (method, mix))) =
-                    runs.get(next.fetch_add(1, Ordering::SeqCst))
-                {
-                    let found = breaches_of(case, mix.to_str().expect("it is ASCII"));
-                    let found = found.into_iter().map(|it| format!("{} {method}: {it}", case.name));
-                    breaches.lock().expect("nobody panics with it").extend(found);
-                }
-            });
-        }
+    let found = in_parallel(AT_ONCE, &runs, |(case, (method, mix))| {
+        let found = breaches_of(case, mix.to_str().expect("it is ASCII"));
+        found.into_iter().map(|it| format!("{} {method}: {it}", case.name)).collect::<Vec<_>>()
     });
-    let breaches = breaches.into_inner().expect("nobody panics with it");
+    let breaches = found.concat();
     assert!(breaches.is_empty(), "{} breaches:\n{}", breaches.len(), breaches.join("\n"));
 }
 

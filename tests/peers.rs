@@ -18,9 +18,6 @@ mod peer;
 mod support;
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use ringpace::http::rules;
 
@@ -28,6 +25,7 @@ use cases::{API, Case, Target};
 use judge::{Delivery, converse, deliveries, told};
 use lenient::Outcome;
 use peer::Peer;
+use support::in_parallel;
 
 /// Conversations at once. Chosen: most wait for a server that does not answer at all.
 const CONVERSATIONS: usize = 16;
@@ -45,7 +43,7 @@ fn peers_answer_the_api_as_we_do() {
             .flat_map(|case| deliveries(case).into_iter().map(move |how| (case, how)))
             .map(|(case, how)| (case, how, peer.addr(case.target)))
             .collect();
-        let failures: Vec<String> = in_parallel(&rows, |&(case, how, addr)| {
+        let failures: Vec<String> = in_parallel(CONVERSATIONS, &rows, |&(case, how, addr)| {
             converse(case, how, addr).err().map(|why| told(case, how, &why))
         })
         .into_iter()
@@ -70,7 +68,7 @@ fn where_peers_differ_is_listed_and_ours_is_wrong_in_none() {
         .map(|peer| {
             let addressed: Vec<(&Case, SocketAddr)> =
                 rows.iter().map(|case| (*case, peer.addr(case.target))).collect();
-            in_parallel(&addressed, |&(case, addr)| lenient::converse(case, addr))
+            in_parallel(CONVERSATIONS, &addressed, |&(case, addr)| lenient::converse(case, addr))
         })
         .collect();
     print_comparison(&rows, &peers, &outcomes);
@@ -120,24 +118,3 @@ fn print_comparison(rows: &[&Case], peers: &[Peer], outcomes: &[Vec<Outcome>]) {
 
 /// Chosen: rows about length have the long thing in their names.
 const NAME_CHARS_MAX: usize = 60;
-
-/// What `work` makes of every item, in their order.
-fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..CONVERSATIONS {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(at) else { return };
-                    let result = work(item);
-                    results.lock().expect("no holder panics").push((at, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().expect("no holder panics");
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
-}

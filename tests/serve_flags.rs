@@ -36,7 +36,7 @@ fn ring_number(server: &Server, name: &str) -> u64 {
 }
 
 fn noted(server: &Server, flag: &str) -> bool {
-    server.said.iter().any(|line| line.starts_with("note: ") && line.contains(flag))
+    server.notes().iter().any(|note| note.contains(flag))
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use support::{
-    BACKENDS, Client, Ended, Response, Server, await_that, metric, on_every_backend, run_to_end,
+    BACKENDS, Client, Response, Server, await_that, check_refusal, metric, on_every_backend,
 };
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -182,26 +182,15 @@ fn every_request_but_health_needs_the_token() {
     });
 }
 
-/// Refused with code 2, in one line on stderr that holds each of `words`.
-#[track_caller]
-fn check_refusal(args: &[&str], words: &[&str]) {
-    let Ended { code, stderr } = run_to_end(args);
-    assert_eq!(code, Some(2), "{args:?}: {stderr}");
-    assert_eq!(stderr.trim_end().lines().count(), 1, "{args:?}: {stderr}");
-    for word in words {
-        assert!(stderr.contains(word), "{args:?} does not say {word:?}: {stderr}");
-    }
-}
-
 #[test]
 fn a_token_file_that_holds_no_token_is_exit_2_and_named() {
     let path = scratch("no-token");
     let name = path.to_str().expect("UTF-8");
     let args = ["serve", "--listen", "127.0.0.1:0", "--token-file", name];
-    check_refusal(&args, &["--token-file", name, "No such file"]);
+    check_refusal(&args, 2, &["--token-file", name, "No such file"]);
     for (text, why) in [("", "empty"), ("\n", "empty"), ("a b\n", "0x20"), ("a\nb\n", "0x0a")] {
         fs::write(&path, text).expect("scratch is writable");
-        check_refusal(&args, &["--token-file", name, why]);
+        check_refusal(&args, 2, &["--token-file", name, why]);
     }
 }
 
@@ -280,7 +269,7 @@ fn an_access_log_on_stdout_is_written_as_it_happens() {
 
 #[test]
 fn an_access_log_that_takes_nothing_holds_up_nobody() {
-    check_refusal(&["serve", "--access-log", "/nowhere/log"], &["--access-log /nowhere/log"]);
+    check_refusal(&["serve", "--access-log", "/nowhere/log"], 2, &["--access-log /nowhere/log"]);
     // Every write to it fails: no space (full(4)).
     on_every_backend(&["--access-log", "/dev/full"], |server| {
         let mut client = server.connect();

@@ -12,8 +12,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use support::{
-    BACKENDS, Client, Ended, NoResponse, PATIENCE, Response, Server, Stopwatch, await_that, metric,
-    run_to_end,
+    BACKENDS, Client, NoResponse, PATIENCE, Response, Server, Stopwatch, await_that, check_refusal,
+    metric,
 };
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -519,17 +519,6 @@ fn clients_that_vanish_harm_nobody_else() {
         }
         check(&witness.ask(HEALTH), "{\"status\":\"ok\"}");
     });
-}
-
-/// Refused with this code, in one line on stderr that holds each of `words`.
-#[track_caller]
-fn check_refusal(args: &[&str], code: i32, words: &[&str]) {
-    let Ended { code: given, stderr } = run_to_end(args);
-    assert_eq!(given, Some(code), "{args:?}: {stderr}");
-    assert_eq!(stderr.trim_end().lines().count(), 1, "{args:?}: {stderr}");
-    for word in words {
-        assert!(stderr.contains(word), "{args:?} does not say {word:?}: {stderr}");
-    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::results::bench::{
     Difference, Finding, Interval, KindSummary, Level, PlanRecord, Spread, Spreads, Summary,
     TargetRecord,
 };
-use crate::results::{QuantileErrors, Verdict, is_thin};
+use crate::results::{QuantileErrors, is_thin};
 use crate::stats::compare::{self, Doubt, compare};
 
 /// A quantile that is compared. Not the maximum: it is one request, and grows with their number.
@@ -78,8 +78,7 @@ pub(super) fn between(base: &Summary, target: &Summary, flag: Option<&str>) -> V
         error_ns: Some(0.0),
         finding: Finding::TooFewRepeats,
     };
-    let all_invalid = |summary: &Summary| summary.verdicts.iter().all(|v| *v == Verdict::Invalid);
-    let is_invalid = all_invalid(base) || all_invalid(target);
+    let is_invalid = base.is_invalid() || target.is_invalid();
     let lateness = [&base.lateness_ns, &target.lateness_ns];
     let mut differences = latencies(&blank, lateness, &base.total, &target.total);
     for kind in &target.requests {

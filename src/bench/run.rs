@@ -20,8 +20,7 @@ use crate::io::clock::wall_secs;
 use crate::io::host;
 use crate::io::topology::{CpuList, pin_current_thread, usable_cpus};
 use crate::report;
-use crate::results::Verdict;
-use crate::results::bench::{BENCH_SCHEMA, Bench, BenchRun, ClaimOutcome};
+use crate::results::bench::{BENCH_SCHEMA, Bench, BenchRun, ClaimOutcome, Summary};
 use crate::rng::Rng;
 use crate::units::Nanos;
 use std::io::Write;
@@ -323,14 +322,11 @@ fn is_of(run: &BenchRun, job: &Job, plan: &Plan) -> bool {
 
 /// INVALID goes before a claim: what was judged by such figures was not judged.
 fn ending(bench: &Bench) -> Ending {
-    let all_invalid = bench.summaries.iter().any(|summary| {
-        !summary.verdicts.is_empty() && summary.verdicts.iter().all(|v| *v == Verdict::Invalid)
-    });
     if !bench.complete {
         Ending::Interrupted
     } else if bench.runs.iter().any(|run| run.failure.is_some()) {
         Ending::Failed
-    } else if all_invalid {
+    } else if bench.summaries.iter().any(Summary::is_invalid) {
         Ending::Invalid
     } else if bench.claims.iter().any(|claim| claim.outcome >= ClaimOutcome::Unknown) {
         Ending::Failed

@@ -3,6 +3,7 @@
 //! A line per figure: both sides, the difference with its interval, and what may be said of it. Pure.
 //! Not here: how a difference is judged; see `bench::difference`.
 
+use super::figure::without_shared_unit;
 use super::table::{aligned, listed, wrapped};
 use crate::results::bench::{Bench, Difference, Finding, FlagValue, Interval, Varied};
 use crate::units::Nanos;
@@ -138,10 +139,7 @@ fn interval(interval: &Interval) -> String {
     let infinite = |sign: char| format!("{sign}infinite");
     let low = interval.low_ns.map_or_else(|| infinite('-'), signed);
     let high = interval.high_ns.map_or_else(|| infinite('+'), signed);
-    let low = match (low.split_once(' '), high.split_once(' ')) {
-        (Some((number, unit)), Some((_, same))) if unit == same => number.to_owned(),
-        _ => low,
-    };
+    let low = without_shared_unit(&low, &high);
     // Rounded down: the confidence is at least that.
     format!("{low} to {high}, {:.0} %", (100.0 * interval.confidence + 1e-9).floor())
 }

@@ -92,9 +92,14 @@ fn range(least: &str, most: &str) -> String {
     if least == most {
         return String::new();
     }
-    match (least.split_once(' '), most.split_once(' ')) {
-        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number}-{most}"),
-        _ => format!("{least}-{most}"),
+    format!("{}-{most}", without_shared_unit(least, most))
+}
+
+/// `low` without its unit if `high`, which stands behind it, has the same.
+pub(super) fn without_shared_unit<'a>(low: &'a str, high: &str) -> &'a str {
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => number,
+        _ => low,
     }
 }
 

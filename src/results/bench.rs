@@ -233,6 +233,13 @@ pub struct Summary {
     pub switches_per_s: Level,
 }
 
+impl Summary {
+    /// Whether there are repeats and every one of them is INVALID.
+    pub fn is_invalid(&self) -> bool {
+        !self.verdicts.is_empty() && self.verdicts.iter().all(|v| *v == Verdict::Invalid)
+    }
+}
+
 /// Figures of one request kind over the repeats; counts are sums.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KindSummary {

@@ -11,6 +11,8 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -494,5 +496,41 @@ pub(crate) fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Stopwatch::start();
     while !holds() {
         assert!(began.elapsed() < PATIENCE, "it never came that {what}");
+    }
+}
+
+/// What `work` makes of every item, in their order; so many at once.
+pub(crate) fn in_parallel<T: Sync, R: Send>(
+    at_once: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else { return };
+                    let result = work(item);
+                    results.lock().expect("no holder panics").push((at, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("no holder panics");
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Refused with this code, in one line on stderr that holds each of `words`.
+#[track_caller]
+pub(crate) fn check_refusal(args: &[&str], code: i32, words: &[&str]) {
+    let Ended { code: given, stderr } = run_to_end(args);
+    assert_eq!(given, Some(code), "{args:?}: {stderr}");
+    assert_eq!(stderr.trim_end().lines().count(), 1, "{args:?}: {stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{args:?} does not say {word:?}: {stderr}");
     }
 }

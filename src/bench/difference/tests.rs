@@ -1,4 +1,5 @@
 use super::*;
+use crate::results::Verdict;
 use crate::results::bench::{FlagValue, Varied, sample};
 
 /// The difference at this figure; `target` is `b`, `base` is `a`.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::results::Verdict;
 use crate::results::bench::sample;
 use std::collections::BTreeMap;
 
