@@ -267,6 +267,11 @@ fn axes_are_checked() {
         "plan.toml:10: `cousin-of:1` is no place; write one like `sibling-of:pacer` or \
          `other-core-of:0`; there are same-as, sibling-of, other-core-of and other-l3-of",
     );
+    check(
+        &format!("{HEAD}{TARGET}").replace("\"--cpus\", \"0\"", "\"--cpus=cousin-of:1\""),
+        "plan.toml:8: `cousin-of:1` is no place; write one like `sibling-of:pacer` or \
+         `other-core-of:0`; there are same-as, sibling-of, other-core-of and other-l3-of",
+    );
     let waits = "[[axis]]\nflag = \"--wait\"\nvalues = [\"spin\"]\n";
     check(&with_axes(&waits.repeat(2)), "plan.toml:11: two axes set --wait of one target");
     check(

@@ -269,11 +269,12 @@ impl Source<'_> {
         if flags.get_ref().iter().any(|flag| flag.starts_with("--listen")) {
             return Err(self.error(flags.span(), LEAVE_LISTEN));
         }
-        let after_flag = flags.get_ref().iter().skip_while(|flag| *flag != "--cpus").nth(1);
+        let words = in_words(flags.get_ref());
+        let after_flag = words.iter().skip_while(|flag| *flag != "--cpus").nth(1);
         if let Some(cpus) = after_flag {
             self.place(flags.span(), cpus)?;
         }
-        Ok(Launch::Serve(flags.get_ref().clone()))
+        Ok(Launch::Serve(words))
     }
 
     /// What `--cpus` is set to must be a place, if it is meant as one.
@@ -384,4 +385,14 @@ impl FromStr for OfferedRate {
     fn from_str(text: &str) -> Result<OfferedRate, String> {
         Ok(OfferedRate { text: text.to_owned(), rate: text.parse::<Rate>()? })
     }
+}
+
+/// Flags and values as words of their own, so that everybody who looks for one finds it: `--cpus=0` is
+/// `--cpus 0`.
+fn in_words(flags: &[String]) -> Vec<String> {
+    let words = flags.iter().flat_map(|word| match word.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => vec![flag.to_owned(), value.to_owned()],
+        _ => vec![word.clone()],
+    });
+    words.collect()
 }
