@@ -126,7 +126,7 @@ fn footnotes(bench: &Bench) -> String {
             || QUANTILES[3].is_thin(&summary.lateness_without_stalls_ns)
     });
     let mut text = String::from(
-        "\nMedian of the repeats (counts: their sum), response times with least and most. They run from when a request\n\
+        "\nMedian of the repeats; below it their least and most. Response time runs from when a request\n\
          was due. late: sent - intended; calm: the same over requests that no stall of the pacer overlaps.\n",
     );
     if !bench.differences.is_empty() {
