@@ -137,9 +137,9 @@ impl Conn {
     }
 
     /// What the answer that has just ended says in Server-Timing, if anything.
-    pub fn server_timing(&self) -> Option<ServerTiming> {
+    pub fn server_timing(&self) -> Option<&ServerTiming> {
         let timing = self.reader.server_timing();
-        if timing.is_empty() { None } else { Some(*timing) }
+        (!timing.is_empty()).then_some(timing)
     }
 
     /// The connection stands.

@@ -36,29 +36,32 @@ impl Runs {
         let fault = |why: &dyn std::fmt::Display| format!("{file}: {why}");
         let value: serde_json::Value = serde_json::from_str(text).map_err(|error| fault(&error))?;
         let schema = value["schema"].as_str().unwrap_or_default().to_string();
-        let merged: Merged = match schema.as_str() {
+        let whole = match schema.as_str() {
             RUN_SCHEMA => {
                 let run: Run = serde_json::from_value(value).map_err(|error| fault(&error))?;
-                as_merged(file, run)
+                Whole::of_run(file, run)
             }
-            MERGE_SCHEMA => serde_json::from_value(value).map_err(|error| fault(&error))?,
+            MERGE_SCHEMA => {
+                let merged = serde_json::from_value(value).map_err(|error| fault(&error))?;
+                Whole::of_merged(merged)
+            }
             _ => {
                 return Err(fault(&format!(
                     "`{schema}` is no schema of a run; take what `ringpace pace --json` writes"
                 )));
             }
         };
-        Runs::of_merged(merged).map_err(|why| fault(&why))
+        Runs::of_whole(whole).map_err(|why| fault(&why))
     }
 
-    fn of_merged(merged: Merged) -> Result<Runs, String> {
+    fn of_whole(whole: Whole) -> Result<Runs, String> {
         const NO_HISTOGRAMS: &str =
             "it has no histograms; it was written by an older ringpace, or by a merge of logs";
-        let lateness = decode(merged.lateness_histogram.as_ref().ok_or(NO_HISTOGRAMS)?)?;
+        let lateness = decode(whole.lateness.as_ref().ok_or(NO_HISTOGRAMS)?)?;
         let mut kinds = Vec::new();
-        for kind in merged.requests {
+        for kind in whole.requests {
             let histograms = kind.histograms.as_ref().ok_or(NO_HISTOGRAMS)?;
-            let whole = |encoded: &Encoded| {
+            let histogram_of = |encoded: &Encoded| {
                 let histogram = decode(encoded).map_err(|why| format!("`{}`: {why}", kind.name))?;
                 match histogram.count() == kind.planned {
                     true => Ok(histogram),
@@ -72,21 +75,21 @@ impl Runs {
                 unfinished: kind.unfinished,
                 skipped: kind.skipped,
                 is_apart: kind.long_poll,
-                response: whole(&histograms.response)?,
-                service: whole(&histograms.service)?,
-                ttfb: whole(&histograms.ttfb)?,
-                undelayed: whole(&histograms.undelayed)?,
+                response: histogram_of(&histograms.response)?,
+                service: histogram_of(&histograms.service)?,
+                ttfb: histogram_of(&histograms.ttfb)?,
+                undelayed: histogram_of(&histograms.undelayed)?,
                 ..KindRecord::default()
             };
             kinds.push((kind.name, record));
         }
         let beside = Beside {
-            verdict: merged.verdict.unwrap_or(Verdict::Valid),
-            reasons: merged.reasons,
-            schedules: merged.schedules,
+            verdict: whole.verdict,
+            reasons: whole.reasons,
+            schedules: whole.schedules,
             lateness,
         };
-        Ok(Runs { runs: merged.runs, kinds, beside: Some(beside) })
+        Ok(Runs { runs: whole.runs, kinds, beside: Some(beside) })
     }
 
     /// Reads an interval log. `file` names it in messages.
@@ -146,7 +149,6 @@ impl Runs {
         self.runs += other.runs;
         for (name, record) in other.kinds {
             let kind = self.kind(&name);
-            kind.is_apart |= record.is_apart;
             kind.merge(&record);
         }
         Ok(())
@@ -208,28 +210,37 @@ impl Runs {
     }
 }
 
-/// A run as a merge of one.
-fn as_merged(file: &str, run: Run) -> Merged {
-    Merged {
-        schema: String::from(MERGE_SCHEMA),
-        runs: 1,
-        verdict: Some(run.verdict),
-        reasons: run.reasons.iter().map(|reason| format!("{file}: {reason}")).collect(),
-        schedules: vec![run.schedule.hash],
-        planned: run.planned,
-        ok: run.ok,
-        errors: run.errors,
-        unfinished: run.unfinished,
-        skipped: run.skipped,
-        response_ns: run.response_ns,
-        service_ns: Some(run.service_ns),
-        ttfb_ns: Some(run.ttfb_ns),
-        lateness_ns: Some(run.lateness_ns),
-        error_ns: Some(run.error_ns),
-        too_few: run.too_few,
-        requests: run.requests,
-        lateness_histogram: run.lateness_histogram,
-        version: run.version,
+/// What a file of whole distributions says of its runs.
+struct Whole {
+    runs: u64,
+    verdict: Verdict,
+    reasons: Vec<String>,
+    schedules: Vec<String>,
+    lateness: Option<Encoded>,
+    requests: Vec<RequestKind>,
+}
+
+impl Whole {
+    fn of_run(file: &str, run: Run) -> Whole {
+        Whole {
+            runs: 1,
+            verdict: run.verdict,
+            reasons: run.reasons.iter().map(|reason| format!("{file}: {reason}")).collect(),
+            schedules: vec![run.schedule.hash],
+            lateness: run.lateness_histogram,
+            requests: run.requests,
+        }
+    }
+
+    fn of_merged(merged: Merged) -> Whole {
+        Whole {
+            runs: merged.runs,
+            verdict: merged.verdict.unwrap_or(Verdict::Valid),
+            reasons: merged.reasons,
+            schedules: merged.schedules,
+            lateness: merged.lateness_histogram,
+            requests: merged.requests,
+        }
     }
 }
 

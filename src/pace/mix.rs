@@ -179,7 +179,7 @@ impl Kind {
             check_header(name, value).map_err(|why| format!("-H: {why}"))?;
             headers.push((String::from(name), Text::literal(value)));
         }
-        let body = if typed.body.is_empty() { Text::default() } else { Text::literal(typed.body) };
+        let body = Text::literal(typed.body);
         Ok(Kind {
             name: method.to_ascii_lowercase(),
             weight: 1,

@@ -417,9 +417,8 @@ impl Pool {
         let before = conn.standing();
         let step = happen(conn);
         let (after, answers) = (conn.standing(), conn.answers());
-        let (first_byte_at, timing) = (conn.first_byte_at(), conn.server_timing());
         let is_whole = match step {
-            Step::Answered { ticket, .. } => self.capture(id, ticket),
+            Step::Answered { ticket, .. } => self.take_answer(id, ticket),
             _ => true,
         };
         if before != after {
@@ -429,12 +428,6 @@ impl Pool {
             Step::Continue => {}
             Step::Answered { ticket, status, content_bytes } => {
                 self.backoff = Backoff::NONE;
-                if let Some(request) = self.outstanding.get_mut(ticket) {
-                    request.first_byte_at = first_byte_at;
-                    if let Some(timing) = &timing {
-                        self.recorder.server_timing(request, timing);
-                    }
-                }
                 self.answered(now, ticket, is_whole, (status, content_bytes));
             }
             Step::Lost(ticket, loss) => self.lost(ticket, loss),
@@ -478,11 +471,16 @@ impl Pool {
         }
     }
 
-    /// Takes from an answer what its kind captures; whether all of it was there.
-    fn capture(&mut self, id: Key, ticket: Ticket) -> bool {
+    /// Takes from an answer what is kept of it beside its ending; whether all that its kind captures
+    /// was there.
+    fn take_answer(&mut self, id: Key, ticket: Ticket) -> bool {
         let Some(request) = self.outstanding.get_mut(ticket) else { return true };
-        let wanted = &self.kinds[request.kind].captures;
         let Some(Some((_, conn))) = self.conns.get(id.slot as usize) else { return true };
+        request.first_byte_at = conn.first_byte_at();
+        if let Some(timing) = conn.server_timing() {
+            self.recorder.server_timing(request, timing);
+        }
+        let wanted = &self.kinds[request.kind].captures;
         // All are tried, even after one that is missing.
         wanted.iter().filter(|capture| !self.captures.take(capture, conn.content())).count() == 0
     }

@@ -351,6 +351,7 @@ impl KindRecord {
 
     /// Adds the requests of `other`.
     pub fn merge(&mut self, other: &KindRecord) {
+        self.is_apart |= other.is_apart;
         self.count(other);
         self.distribute(other);
     }

@@ -9,6 +9,7 @@
 
 use super::mix::Kind;
 use super::plan::Plan;
+use super::verdict::ACHIEVED_SHARE_MIN;
 use super::{Outcome, PaceError};
 use crate::io::epoll::Epoll;
 use crate::io::net::{Listener, SocketSettings};
@@ -24,9 +25,6 @@ use std::{io, thread};
 /// A rate is held while half of the answers come within this. Chosen: some eight times the floor;
 /// beyond it requests queue.
 pub const P50_MAX: Nanos = Nanos::from_micros(100);
-
-/// Of the offered rate, what must be answered. Chosen: as the verdict has it.
-const ACHIEVED_SHARE_MIN: f64 = 0.99;
 
 /// Where the search for the highest rate begins. Chosen: any machine that can measure holds it.
 const RATE_FIRST: u64 = 10_000;
@@ -47,14 +45,12 @@ const TRIES: u32 = 2;
 /// # Errors
 /// As [`super::run`]; and what keeps the server from starting.
 pub fn run(plan: &Plan, server_cpu: usize, stop: &AtomicBool) -> Result<SelfTest, PaceError> {
-    let request = plan.mix.kinds().first().expect("a mix has a kind").clone();
-    let server = NullServer::start(server_cpu, Arc::from(answer()), |address| {
-        bytes_of(&request, &address.to_string())
-    })
-    .map_err(PaceError::Driver)?;
+    let request = plan.mix.kinds().first().expect("a mix has a kind");
+    let answer = answer();
+    let answer_bytes = answer.len() as u64;
+    let server = NullServer::start(server_cpu, answer, request).map_err(PaceError::Driver)?;
     let url = format!("http://{}/", server.address).parse().map_err(PaceError::Plan)?;
     let plan = Plan { url, ..plan.clone() };
-    let request_bytes = bytes_of(&request, &plan.url.authority()) as u64;
     let floor = super::run(&plan, stop)?.run;
     let (steps, maximum_rps) = search(&plan, stop)?;
     Ok(SelfTest {
@@ -63,8 +59,8 @@ pub fn run(plan: &Plan, server_cpu: usize, stop: &AtomicBool) -> Result<SelfTest
         maximum_rps,
         p50_max_ns: P50_MAX.0,
         steps,
-        request_bytes,
-        answer_bytes: answer().len() as u64,
+        request_bytes: server.request_bytes as u64,
+        answer_bytes,
         server_cpu,
     })
 }
@@ -137,31 +133,29 @@ fn answer() -> Vec<u8> {
 /// Answers whatever has as many bytes as a request.
 struct NullServer {
     address: SocketAddr,
+    request_bytes: usize,
     is_over: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl NullServer {
-    /// `request_bytes` is asked once, for the address that the requests will name.
-    fn start(
-        cpu: usize,
-        answer: Arc<[u8]>,
-        request_bytes: impl Fn(SocketAddr) -> usize,
-    ) -> io::Result<NullServer> {
+    /// Answers each `request`, as it is for the server's address, with `answer`.
+    fn start(cpu: usize, answer: Vec<u8>, request: &Kind) -> io::Result<NullServer> {
         let listener =
             Listener::bind(([127, 0, 0, 1], 0).into(), &SocketSettings::default(), None)?;
         let address = listener.local_address()?;
         let mut driver = Epoll::new()?;
         driver.listen(listener)?;
         let is_over = Arc::new(AtomicBool::new(false));
-        let (over, request_bytes) = (Arc::clone(&is_over), request_bytes(address));
+        let over = Arc::clone(&is_over);
+        let request_bytes = bytes_of(request, &address.to_string());
         let thread = thread::Builder::new().name("null server".into()).spawn(move || {
             // Where the kernel refuses, the floor is only higher, as on any machine that is shared.
             let _ = topology::pin_current_thread(cpu);
             // Should it fail, the pacer reports connections that break.
             let _ = spin(&mut driver, request_bytes, &answer, &over);
         })?;
-        Ok(NullServer { address, is_over, thread: Some(thread) })
+        Ok(NullServer { address, request_bytes, is_over, thread: Some(thread) })
     }
 }
 

@@ -36,7 +36,8 @@ enum Piece {
 impl Text {
     /// A text without placeholders, whatever is in it.
     pub fn literal(text: impl Into<Vec<u8>>) -> Text {
-        Text { pieces: vec![Piece::Literal(text.into())] }
+        let text = text.into();
+        Text { pieces: if text.is_empty() { Vec::new() } else { vec![Piece::Literal(text)] } }
     }
 
     /// Reads a text; `names` are those that the mix captures. The error is a sentence.

@@ -6,6 +6,7 @@
 //! ([`Url::over_socket`]). Not here: resolving the host, which asks the system (see `pace::run`).
 
 use super::mix::is_origin_form;
+use crate::http::target::decode_segment;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -132,16 +133,9 @@ fn check_path(path: &str, text: &str) -> Result<(), String> {
 
 /// RFC 3986 section 2.1; what it comes to is UTF-8, as paths mostly are.
 fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some((plain, encoded)) = rest.split_once('%') {
-        bytes.extend_from_slice(plain.as_bytes());
-        let digits = encoded.get(..2).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &encoded[2..];
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).ok()
+    let mut buffer = vec![0; text.len()];
+    let bytes = decode_segment(text.as_bytes(), &mut buffer)?;
+    String::from_utf8(bytes.to_vec()).ok()
 }
 
 fn split_authority(authority: &str) -> Result<(String, u16), String> {

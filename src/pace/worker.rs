@@ -150,20 +150,30 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             if let Some(error) = self.connect_error.take() {
                 return Err(EstablishError::Refused(error));
             }
-            if now >= give_up_at {
-                return Err(EstablishError::Unresponsive(self.pool.established()));
-            }
-            if stop.load(Ordering::Relaxed) {
-                return Err(EstablishError::Stopped);
-            }
+            let nap = self.patience(now, give_up_at, stop)?;
             while self.connect_error.is_none() && self.pool.poll_connect(now, self.task.connections)
             {
                 self.connect();
             }
-            let nap = Wait::Until(give_up_at.min(now + NAP_MAX));
             self.turn(now, nap).map_err(EstablishError::Driver)?;
             self.close_broken(usize::MAX);
         }
+    }
+
+    /// How long to sleep for the server before the start; an error if the time is up or the run stopped.
+    fn patience(
+        &self,
+        now: Mono,
+        give_up_at: Mono,
+        stop: &AtomicBool,
+    ) -> Result<Wait, EstablishError> {
+        if now >= give_up_at {
+            return Err(EstablishError::Unresponsive(self.pool.established()));
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(EstablishError::Stopped);
+        }
+        Ok(Wait::Until(give_up_at.min(now + NAP_MAX)))
     }
 
     /// Sends the schedule, whose offsets count from `start`, and drains. Returns for how long

@@ -4,14 +4,14 @@
 //! One at a time, since it takes a tenth of a millisecond each and nothing is measured yet. Which are
 //! kept is decided in `spread`. Start at [`Worker::establish_evenly`].
 
-use super::{EstablishError, NAP_MAX, Worker, hear};
+use super::{EstablishError, Worker, hear};
 use crate::clock::Clock;
 use crate::http::response::{ResponseDone, ResponseLimits, ResponseReader};
-use crate::io::{ConnId, Driver, Event, Sending, Wait};
+use crate::io::{ConnId, Driver, Event, Sending};
 use crate::pace::spread::{PROBE_PATH, Seat, Seats};
 use crate::units::Mono;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// Of an answer to the probe. Chosen: it has some kilobytes per core.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -90,15 +90,8 @@ impl<D: Driver, C: Clock> Worker<'_, D, C> {
     ) -> Result<(), EstablishError> {
         let before = std::mem::discriminant(&probe.stage);
         while std::mem::discriminant(&probe.stage) == before {
-            let now = self.clock.now();
-            if now >= give_up_at {
-                return Err(EstablishError::Unresponsive(self.pool.established()));
-            }
-            if stop.load(Ordering::Relaxed) {
-                return Err(EstablishError::Stopped);
-            }
+            let nap = self.patience(self.clock.now(), give_up_at, stop)?;
             let Worker { driver, clock, pool, connect_error, .. } = self;
-            let nap = Wait::Until(give_up_at.min(now + NAP_MAX));
             let turned = driver.turn(nap, |event| {
                 if !probe.hear(&event) {
                     hear(clock.now(), event, pool, connect_error);
