@@ -205,13 +205,21 @@ impl<T: Copy> Wheel<T> {
     /// The occupied slot that the cursor comes to first. Where slots of several levels start at the
     /// same tick the highest, so that everything has cascaded before a tick fires.
     fn first_occupied(&self) -> Option<Place> {
-        (0..LEVELS).rev().filter_map(|level| self.first_on(level)).min_by_key(|place| place.start)
+        let mut first: Option<Place> = None;
+        // Only the levels that hold something: going through all seven doubles what a timer costs.
+        let mut levels = self.occupied_levels;
+        while levels != 0 {
+            let level = levels.ilog2() as usize;
+            levels &= !(1 << level);
+            let place = self.first_on(level);
+            if place.is_some_and(|place| first.is_none_or(|first| place.start < first.start)) {
+                first = place;
+            }
+        }
+        first
     }
 
     fn first_on(&self, level: usize) -> Option<Place> {
-        if self.occupied_levels & 1 << level == 0 {
-            return None;
-        }
         let shift = SLOT_BITS * level as u32;
         let unit = self.cursor >> shift;
         let distance = self.occupied[level].distance_from(unit as usize % SLOTS)?;
