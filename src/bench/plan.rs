@@ -6,7 +6,7 @@
 //! warmup = "1s"                    # before it, at the same rate, in no figure (default 0)
 //! repeats = 3                      # runs of each target at each rate (default 3)
 //! rates = ["1000", "20k"]          # requests/s; or `rate = "1000"` for one
-//! arrivals = "constant"            # as `pace --arrivals`; ramps, steps, replays say the rate themselves
+//! arrivals = "constant"            # as `pace --arrivals`; ramps and the like say the rate themselves
 //! mix = "mixes/article.toml"       # what is requested; relative to this file
 //! connections = 64                 # opened at the start (default 64)
 //! max_connections = 1024           # a due request opens one when all are busy, up to this
@@ -61,7 +61,8 @@ use super::knee::KneePlan;
 use crate::doctor::Topology;
 use crate::io::topology::CpuList;
 use crate::pace::arrivals::Arrivals;
-use crate::pace::{Backend, CatchUp, PaceWait, Timestamps};
+use crate::pace::catch_up::CatchUp;
+use crate::pace::plan::{Backend, PaceWait, Timestamps};
 use crate::results::bench::{PacerRecord, PlanRecord, TargetRecord, Varied};
 use crate::units::{Nanos, Rate};
 use std::collections::BTreeMap;
