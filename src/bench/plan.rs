@@ -50,6 +50,8 @@
 //! expr = "node22.p99 < uring-spin.p99"    # see `claim`
 //! rate = "1000"                    # optional: about this rate only
 //! ```
+//! A file with `include = "article.toml"` is that file's experiment under another name and with other
+//! times: besides it may have `name`, `duration`, `warmup` and `repeats`.
 //! How axes go together, what targets are called and what `[[axis]]` takes besides stands in
 //! `plan/axis.rs`; CPUs by their place, `--cpus sibling-of:pacer`, in `plan/placement.rs`.
 //! Any other key is an error, and every error names file and line. Not here: whether the machine

@@ -213,6 +213,19 @@ pub struct Usage {
     pub migrations: Option<u64>,
     /// One point per sampling interval.
     pub series: Vec<UsagePoint>,
+    /// What perf counted meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perf: Option<PerfUsage>,
+}
+
+/// What perf_event_open(2) counted of a process, of the threads it had and all they started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerfUsage {
+    /// `cycles`, `instructions`, `cache_references`, `cache_misses`, `branch_misses`, `task_clock_ns`,
+    /// `page_faults`, `context_switches`, `cpu_migrations`; those of them that this machine counts.
+    pub counts: BTreeMap<String, u64>,
+    /// What is not counted, and why; one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Usage between one sample and the next.

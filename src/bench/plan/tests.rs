@@ -542,3 +542,35 @@ fn the_example_in_the_documentation_is_a_plan() {
     assert_eq!((knee.objective.as_str(), knee.to.as_str()), ("p99 < 5ms", "200000"));
     assert_eq!((knee.within, knee.duration_s, knee.warmup_s), (0.05, 2.0, 1.0));
 }
+
+#[test]
+fn a_file_may_be_another_with_other_times() {
+    let whole =
+        Beside::new("whole.toml", &format!("{HEAD}{TARGET}").replace("Cargo.toml", MIX_ALONE));
+    let _mix = Beside::new(MIX_ALONE, "");
+    let head = "include = \"whole.toml\"\nname = \"short\"\n";
+    let plan = whole.parse(head).unwrap();
+    assert_eq!(
+        (plan.name.as_str(), plan.duration, plan.repeats),
+        ("short", Nanos::from_secs(5), 3)
+    );
+    let plan =
+        whole.parse(&format!("{head}duration = \"1s\"\nwarmup = \"2s\"\nrepeats = 1")).unwrap();
+    let times = (plan.duration, plan.warmup, plan.repeats);
+    assert_eq!(times, (Nanos::from_secs(1), Nanos::from_secs(2), 1));
+    assert_eq!(plan.targets[0].name, "a");
+    let error = |text: &str| whole.parse(text).unwrap_err().to_string();
+    let other = error(&format!("{head}rate = 1"));
+    assert!(other.contains("plan.toml:3: unknown field `rate`, expected one of"), "{other}");
+    let none = error(&head.replace("whole", "none"));
+    assert!(none.contains("plan.toml:1: there is no file "), "{none}");
+    let zero = error(&format!("{head}repeats = 0"));
+    assert!(zero.ends_with("plan.toml:3: repeats must be at least 1"), "{zero}");
+    // What is wrong in the other file is said of that.
+    let _nested = Beside::new("nested.toml", &format!("\n{head}"));
+    let nested = error(&head.replace("whole", "nested"));
+    assert!(nested.contains("nested.toml:2: unknown field `include`"), "{nested}");
+}
+
+/// A file that is there, as far as a plan is asked for one.
+const MIX_ALONE: &str = "mix-alone.toml";

@@ -5,6 +5,7 @@ use super::placement::Placement;
 use super::{CommandLine, Launch, OfferedRate, Plan, Target};
 
 mod axes;
+mod include;
 mod knee;
 mod load;
 use crate::bench::BenchError;
@@ -16,7 +17,7 @@ use crate::pace::plan::{Backend, PaceWait, Timestamps};
 use crate::units::{Nanos, Rate};
 use axes::{Axes, TypedAxis};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -27,9 +28,7 @@ use toml::Spanned;
 
 pub(super) fn read(text: &str, path: &Path) -> Result<Plan, BenchError> {
     let source = Source { text, path };
-    let typed: TypedPlan = toml::from_str(text)
-        .map_err(|error| source.error(error.span().unwrap_or(0..0), error.message()))?;
-    source.plan(typed)
+    if include::is_meant(text) { source.variation() } else { source.whole() }
 }
 
 #[derive(Deserialize)]
@@ -97,6 +96,17 @@ impl Source<'_> {
         let before = self.text.as_bytes().iter().take(at.start);
         let line = 1 + before.filter(|byte| **byte == b'\n').count();
         BenchError::File(format!("{}:{line}: {what}", self.path.display()))
+    }
+
+    /// The keys of the text.
+    fn typed<T: DeserializeOwned>(&self) -> Result<T, BenchError> {
+        toml::from_str(self.text)
+            .map_err(|error| self.error(error.span().unwrap_or(0..0), error.message()))
+    }
+
+    /// The plan of a text that includes no other.
+    fn whole(&self) -> Result<Plan, BenchError> {
+        self.plan(self.typed()?)
     }
 
     fn plan(&self, typed: TypedPlan) -> Result<Plan, BenchError> {

@@ -91,6 +91,7 @@ pub(crate) fn usage() -> Usage {
         involuntary_switches: 10,
         migrations: None,
         series: Vec::new(),
+        perf: None,
     }
 }
 

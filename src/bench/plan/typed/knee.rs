@@ -37,7 +37,7 @@ impl Source<'_> {
         objective
             .check_kind(&self.mix(&typed.mix)?)
             .map_err(|what| self.error(knee.objective.span(), what))?;
-        let (from, to) = (self.whole(&knee.from, "from")?, self.whole(&knee.to, "to")?);
+        let (from, to) = (self.whole_rate(&knee.from, "from")?, self.whole_rate(&knee.to, "to")?);
         if from >= to {
             return Err(self.error(knee.to.span(), "to must be above from"));
         }
@@ -54,7 +54,11 @@ impl Source<'_> {
     }
 
     /// A whole number of requests per second.
-    fn whole(&self, rate: &Spanned<Parsed<OfferedRate>>, key: &str) -> Result<u64, BenchError> {
+    fn whole_rate(
+        &self,
+        rate: &Spanned<Parsed<OfferedRate>>,
+        key: &str,
+    ) -> Result<u64, BenchError> {
         match rate.get_ref().0.rate.parts() {
             (rate, 1) => Ok(rate),
             _ => {
