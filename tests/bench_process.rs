@@ -81,7 +81,8 @@ fn descendants(pid: u32) -> Vec<u32> {
         let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
         for task in tasks.flatten() {
             let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+            let children =
+                children.split_whitespace().filter_map(|child| child.parse::<u32>().ok());
             pending.extend(children.clone());
             found.extend(children);
         }
