@@ -216,7 +216,7 @@ fn a_server_without_descriptors_still_ends_when_it_is_told_to() {
 #[test]
 fn peers_that_pour_without_end_leave_the_others_their_turn() {
     const FLOODS: usize = 8;
-    const PIECE: [u8; 64 * 1024] = [1; 64 * 1024];
+    static PIECE: [u8; 64 * 1024] = [1; 64 * 1024];
     on_every_backend(&[], |server| {
         let mut witness = server.connect();
         let mut floods: Vec<Client> = (0..FLOODS).map(|_| server.connect()).collect();
