@@ -50,7 +50,7 @@ pub fn regressions(differences: &[Difference]) -> impl Iterator<Item = &Differen
     differences.iter().filter(|of| of.request == "total" && of.finding == Finding::Higher)
 }
 
-/// Whether a side is INVALID, over which nothing can be said: neither a regression nor that there is none.
+/// Whether a side is INVALID: of it neither a regression can be said nor that there is none.
 pub fn is_untold(differences: &[Difference]) -> bool {
     differences.iter().any(|of| of.request == "total" && of.finding == Finding::Invalid)
 }
