@@ -225,6 +225,10 @@ impl Plan {
         }
         self.duration = overrides.duration.unwrap_or(self.duration);
         self.repeats = overrides.repeats.unwrap_or(self.repeats);
+        if let Some(knee) = &mut self.knee {
+            knee.duration = overrides.duration.unwrap_or(knee.duration);
+            knee.repeats = overrides.repeats.unwrap_or(knee.repeats);
+        }
         Ok(self)
     }
 

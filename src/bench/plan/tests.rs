@@ -324,6 +324,10 @@ fn the_command_line_overrides_the_file() {
     };
     let plan = small().overridden(&overrides).unwrap();
     assert_eq!((plan.duration, plan.repeats), (Nanos::from_secs(9), 1));
+    let knee = "[knee]\nobjective = \"p99<1s\"\nfrom = 1\nto = 9\nrepeats = 5\nduration = \"1s\"\n";
+    let text = format!("{}{knee}{TARGET}", with_load("rate = 1").replace(TARGET, ""));
+    let knee = parse(&text).unwrap().overridden(&overrides).unwrap().knee.unwrap();
+    assert_eq!((knee.duration, knee.repeats), (Nanos::from_secs(9), 1));
     let strange = Overrides { only: vec!["b".into()], ..Overrides::default() };
     let message = small().overridden(&strange).unwrap_err().to_string();
     assert_eq!(message, "--only b: there is no such target; there are a");
