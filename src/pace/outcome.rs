@@ -13,6 +13,8 @@ use crate::results;
 use crate::units::{Mono, Nanos};
 use std::collections::BTreeMap;
 
+mod judged;
+
 /// A finished run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -80,13 +82,21 @@ impl Outcome {
             lateness_ns: lateness,
             ttfb_ns: quantiles(&total.ttfb),
             error_ns: error(&total),
+            interval_ns: judged::intervals(&recorder, None, &total.response),
+            steadiness: judged::steadiness(&recorder, duration),
             too_few: quantiles(&total.response).too_few(),
             server_timing_ns: server_timing(recorder.spans()),
             kernel_stamps: None,
             server_timing_malformed: recorder.spans().malformed() + recorder.spans().dropped(),
             stalls: recorder.stall_totals(),
             without_stalls,
-            requests: kinds.map(|(kind, record)| request_kind(&kind.name, record)).collect(),
+            requests: kinds
+                .enumerate()
+                .map(|(index, (kind, record))| results::RequestKind {
+                    interval_ns: judged::intervals(&recorder, Some(index), &record.response),
+                    ..request_kind(&kind.name, record)
+                })
+                .collect(),
             lateness_histogram: Some(encode(recorder.lateness())),
             host: host(plan, &recorder, measured_from),
             version: String::from(env!("CARGO_PKG_VERSION")),
@@ -109,6 +119,7 @@ pub(super) fn request_kind(name: &str, record: &KindRecord) -> results::RequestK
         service_ns: quantiles(&record.service),
         ttfb_ns: quantiles(&record.ttfb),
         error_ns: error(record),
+        interval_ns: results::QuantileIntervals::default(),
         too_few: quantiles(&record.response).too_few(),
         histograms: Some(results::KindHistograms {
             response: encode(&record.response),

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::results::{
-    Connections, QuantileErrors, Quantiles, RUN_SCHEMA, RequestKind, Run, Schedule, Stalls,
-    Verdict, WithoutStalls,
+    Connections, QuantileErrors, QuantileIntervals, Quantiles, RUN_SCHEMA, RequestKind, Run,
+    Schedule, Stalls, Verdict, WithoutStalls,
 };
 
 /// 10,000 requests around `p50`, the last tenth of a percent at +infinity if `lossy`.
@@ -39,6 +39,7 @@ pub(crate) fn run(p50: u64) -> Run {
         service_ns: quantiles(p50, false),
         ttfb_ns: quantiles(p50, false),
         error_ns: QuantileErrors::default(),
+        interval_ns: QuantileIntervals::default(),
         too_few: Vec::new(),
         histograms: None,
     };
@@ -61,6 +62,8 @@ pub(crate) fn run(p50: u64) -> Run {
         lateness_ns: quantiles(100, false),
         ttfb_ns: quantiles(p50, false),
         error_ns: QuantileErrors::default(),
+        interval_ns: QuantileIntervals::default(),
+        steadiness: None,
         too_few: Vec::new(),
         server_timing_ns: Default::default(),
         server_timing_malformed: 0,
