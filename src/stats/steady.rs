@@ -164,8 +164,7 @@ impl<'r> Course<'r> {
         // A change within one of the two is not noise, so the calmer one tells what noise is.
         let (variance, freedom) = own.filter(|own| own.0 < noise.0).unwrap_or(noise);
         let error = (variance * (1.0 / n + 1.0 / m)).sqrt();
-        let is_beyond_chance =
-            (level - other_level).abs() > error * student(CONFIDENCE, freedom);
+        let is_beyond_chance = (level - other_level).abs() > error * student(CONFIDENCE, freedom);
         change.abs() >= CHANGE_LEAST && is_beyond_chance
     }
 }

@@ -148,6 +148,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
             pacer_cpus: "1".into(),
             seed: 1,
             timeout_s: None,
+            aa: false,
             targets: targets.iter().map(record).collect(),
         },
         host: serde_json::Map::new(),
@@ -157,6 +158,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         summaries: Vec::new(),
         comparisons: Vec::new(),
         differences: Vec::new(),
+        verdicts: Vec::new(),
         claims: Vec::new(),
     }
 }
@@ -166,6 +168,7 @@ pub(crate) fn spreads(each: [u64; 3], count_least: u64, lossy: bool) -> Spreads 
     let of = |factor: u64, infinite: bool| Spread {
         median: (!infinite).then_some(each[1] * factor),
         each: each.iter().map(|ns| (!infinite).then_some(ns * factor)).collect(),
+        intervals: Vec::new(),
     };
     Spreads {
         p50: of(1, false),
@@ -177,7 +180,17 @@ pub(crate) fn spreads(each: [u64; 3], count_least: u64, lossy: bool) -> Spreads 
         max: of(7, lossy),
         count_least,
         longest_observed: Some(each[2] * 7),
+        repeats: Vec::new(),
     }
+}
+
+/// The same summary, of repeats 1 to 3.
+pub(crate) fn numbered(target: &str, each: [u64; 3]) -> Summary {
+    let mut summary = summary(target, each);
+    summary.total.response_ns.repeats = vec![1, 2, 3];
+    summary.requests.iter_mut().for_each(|kind| kind.response_ns.repeats = vec![1, 2, 3]);
+    summary.cpu_us_per_request.repeats = vec![1, 2, 3];
+    summary
 }
 
 /// A summary of three VALID repeats.
@@ -191,7 +204,8 @@ pub(crate) fn summary(target: &str, each: [u64; 3]) -> Summary {
         response_ns: spreads(each, planned / 3, false),
         error_ns: QuantileErrors { p50: Some(120), p99: Some(480), ..QuantileErrors::default() },
     };
-    let level = |median: f64| Level { median: Some(median), each: vec![median; 3] };
+    let level =
+        |median: f64| Level { median: Some(median), each: vec![median; 3], repeats: Vec::new() };
     Summary {
         target: target.to_owned(),
         rate: "1000".into(),
@@ -210,5 +224,7 @@ pub(crate) fn summary(target: &str, each: [u64; 3]) -> Summary {
         cpu_us_per_request: level(52.5),
         rss_bytes: level(20_100_000.0),
         switches_per_s: level(1_000.4),
+        steady_after_s: Level::default(),
+        unsteady: Vec::new(),
     }
 }

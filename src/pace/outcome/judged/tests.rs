@@ -60,7 +60,7 @@ fn steadiness_is_said_in_words() {
     assert!(found.steady && found.after_s.unwrap() > 0.4, "{found:?}");
     let found = slow_until(Nanos::from_millis(1_800));
     assert!(!found.steady && found.says.contains("% higher than after"), "{found:?}");
-    assert!(found.says.contains("the warm-up was 1.00 s"), "{found:?}");
+    assert!(found.says.contains("the warm-up of 1.00 s is too short"), "{found:?}");
 }
 
 #[test]
