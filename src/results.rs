@@ -278,8 +278,8 @@ impl QuantileErrors {
 }
 
 /// How sure the quantiles of a distribution of response times are, by the run that they are of: what
-/// other runs would differ by is not in it. `null` where too few requests lie beyond the quantile, or the
-/// run has too few intervals.
+/// other runs would differ by is not in it. `null` where too few requests lie beyond the quantile,
+/// or the run has too few intervals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)] // as those of `Quantiles`
@@ -316,8 +316,8 @@ pub struct Steadiness {
     pub after_s: Option<f64>,
     /// For how long the load had run when measuring began.
     pub warmup_s: f64,
-    /// By what share the p50 differs: that of the time before from that after, or that of the last third of
-    /// the measured time from that of the first.
+    /// By what share the p50 differs: that of the time before from that after, or that of the last
+    /// third of the measured time from that of the first.
     pub change: f64,
     /// The same in words: `steady after 1.20 s`, `not steady: ...`.
     pub says: String,

@@ -12,9 +12,9 @@
 //! `achieved` (numbers).
 //!
 //! What is judged is left less right, of every repeat by itself: repeat k of one target was made within
-//! minutes of repeat k of the other. If all of the interval (see `stats::compare`) is on one side, the claim
-//! holds or fails; else it cannot be told, nor can it from one repeat. Counts of errors are exact. The
-//! figures that are shown are the medians of the repeats.
+//! minutes of repeat k of the other. If all of the interval (see `stats::compare`) is on one side,
+//! the claim holds or fails; else it cannot be told, nor can it from one repeat. Counts of errors
+//! are exact. The figures that are shown are the medians of the repeats.
 //!
 //! Units are checked when the claim is read: a time is never compared with a bare number. A figure
 //! of +infinity is larger than any other. Start at [`Claim::parse`].

@@ -9,6 +9,7 @@ use crate::results::bench::{
     Spread, Spreads, Summary, TargetRecord,
 };
 use crate::results::{QuantileErrors, QuantileInterval, is_thin};
+use crate::stats::bootstrap::NORMAL;
 use crate::stats::compare::{self, CONFIDENCE, Doubt, compare, family, paired};
 use crate::units::Nanos;
 
@@ -313,7 +314,7 @@ impl Repeats {
 /// The variance that an interval of one run stands for, as if it were normal; `None` without an end.
 fn variance(interval: &QuantileInterval) -> Option<f64> {
     let (low, high) = (interval.low?, interval.high?);
-    Some(((high - low) as f64 / (2.0 * 1.959_964)).powi(2))
+    Some(((high - low) as f64 / (2.0 * NORMAL)).powi(2))
 }
 
 /// The repeats; one that is +infinity took longer than any.

@@ -331,13 +331,17 @@ fn ending(bench: &Bench) -> Ending {
         Ending::Failed
     } else if bench.summaries.iter().any(Summary::is_invalid) {
         Ending::Invalid
-    } else if bench.plan.aa && !bench.verdicts.iter().all(is_blind) {
-        Ending::Failed
-    } else if bench.claims.iter().any(|claim| claim.outcome >= ClaimOutcome::Unknown) {
+    } else if !is_as_claimed(bench) {
         Ending::Failed
     } else {
         Ending::Done
     }
+}
+
+/// Whether every claim holds, and a server against itself is not told apart.
+fn is_as_claimed(bench: &Bench) -> bool {
+    let holds = bench.claims.iter().all(|claim| claim.outcome < ClaimOutcome::Unknown);
+    holds && (!bench.plan.aa || bench.verdicts.iter().all(is_blind))
 }
 
 /// Whether nothing tells the two targets apart that could have.

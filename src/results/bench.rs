@@ -241,7 +241,8 @@ pub struct Summary {
     /// they became so.
     #[serde(default)]
     pub steady_after_s: Level,
-    /// Repeats that were not steady when measuring began, or did not stay so; `repeat 2: not steady: ...`.
+    /// Repeats that were not steady when measuring began, or did not stay so; `repeat 2: not
+    /// steady: ...`.
     #[serde(default)]
     pub unsteady: Vec<String>,
 }
@@ -352,8 +353,8 @@ pub struct Difference {
     pub base_ns: Option<f64>,
     /// Median of the repeats of `target`.
     pub target_ns: Option<f64>,
-    /// Target less base, see `stats::compare`: of each pair of repeats, or of every repeat of the one and
-    /// every of the other.
+    /// Target less base, see `stats::compare`: of each pair of repeats, or of every repeat of the
+    /// one and every of the other.
     pub difference_ns: Option<f64>,
     /// Where it lies; `null` with too few repeats.
     pub interval: Option<Interval>,

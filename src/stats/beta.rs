@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_binomial_is_the_sum_of_its_terms() {
         for (trials, p) in [(1u32, 0.3), (5, 0.5), (20, 0.95), (60, 0.01)] {
-            let mut term = (1.0 - p as f64).powi(trials as i32);
+            let mut term = (1.0f64 - p).powi(trials as i32);
             let mut below = 0.0;
             for least in 0..=trials {
                 check(at_least(f64::from(least), f64::from(trials), p), 1.0 - below);

@@ -1,10 +1,10 @@
 //! How sure a quantile of one run is, when requests that follow one another are alike.
 //!
-//! A stall, a garbage collection or a noisy neighbour makes many requests slow together, so a
-//! thousand requests are worth fewer that know nothing of each other: their *effective sample size*.
-//! It is worked out of the run cut into intervals. For each interval one figure is known: how many of
-//! its requests lie below the quantile, beyond the share that should. Of independent requests the
-//! variance of the sum of these is n q (1 - q); what it is in truth tells the block bootstrap:
+//! A stall, a garbage collection or a noisy neighbour makes many requests slow together, so a thousand
+//! requests are worth fewer that know nothing of each other: their *effective sample size*. It is
+//! worked out of the run cut into intervals. For each interval one figure is known: how many of its
+//! requests lie below the quantile, beyond the share that should. Of independent requests the variance
+//! of the sum of these is n q (1 - q); what it is in truth tells the block bootstrap:
 //!
 //! - Blocks of intervals that follow one another are drawn instead of single ones, so that what is
 //!   alike stays together (Kunsch, Annals of Statistics 17, 1989), from a series bent to a ring, so
@@ -16,18 +16,18 @@
 //!   Econometric Reviews 28, 2009. What is alike for less than one interval needs no block: it lies
 //!   within one interval and shows in its figure. So the length of the intervals matters little, as
 //!   long as there are many: 256 a run.
-//! - The interval of the quantile lies between the order statistics that a binomial of so many
-//!   requests allows (Woodruff, JASA 47, 1952; with the effective size, Korn and Graubard, Survey
-//!   Methodology 24, 1998): it is lopsided as the tail is, ends at values that were measured, and has
-//!   no upper end where the sample cannot have one. The variance is itself estimated, of few blocks
-//!   badly, which the t distribution pays for.
+//! - The interval of the quantile lies between the order statistics that a binomial of so many requests
+//!   allows (Woodruff, JASA 47, 1952; with the effective size, Korn and Graubard, Survey Methodology
+//!   24, 1998): it is lopsided as the tail is, ends at values that were measured, and has no upper end
+//!   where the sample cannot have one. The variance is itself estimated, of few blocks badly, which the
+//!   t distribution pays for.
 //!
-//! How often it holds the truth, by simulation (see the tests): of independent requests 96 %; of such as
-//! are alike for three intervals 89 to 94 %; for ten, which is 1/25 of the run, 80 to 86 %. A run should be
-//! far longer than what disturbs it.
+//! How often it holds the truth, by simulation (see the tests): of independent requests 96 %; of such
+//! as are alike for three intervals 89 to 94 %; for ten, which is 1/25 of the run, 80 to 86 %. A run
+//! should be far longer than what disturbs it.
 //!
-//! Pure. Not here: what repeats of a run say (`compare`), where intervals come from (`timeline`).
-//! Start at [`ranks`].
+//! Pure. Not here: what repeats of a run say (`compare`), where intervals come from (`timeline`). Start
+//! at [`ranks`].
 
 use super::beta::{at_least, rising, student};
 
@@ -36,8 +36,8 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Fewer intervals tell nothing of what is alike. Chosen: the rule for the length of a block looks
 /// five intervals ahead.
 pub const INTERVALS_LEAST: usize = 10;
-/// The quantile of the normal distribution that leaves 2.5 % beyond it.
-const NORMAL: f64 = 1.959_964;
+/// What a normal distribution stays within, in its standard deviations, as often as [`CONFIDENCE`].
+pub const NORMAL: f64 = 1.959_964;
 
 /// Where a quantile lies in the sorted sample, as shares of it.
 #[derive(Clone, Copy, Debug, PartialEq)]

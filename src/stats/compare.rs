@@ -4,29 +4,32 @@
 //! than the requests inside a run can tell (Treadmill, ISCA 2016), so the repeats are the sample, and
 //! there are few.
 //!
-//! **Paired**, where repeat k of the one was made within minutes of repeat k of the other: what the machine
-//! did over the hour is in both, and falls out of their difference. If the two are the same server, it is
-//! as likely to fall on either side of zero, whatever its distribution. Enough pairs take the median of
-//! their means (Hodges and Lehmann, 1963) with the exact interval of the signed-rank test (Wilcoxon,
-//! 1945), which supposes no more than that; 6 pairs give 95 %. Fewer cannot: all signs of 3 are alike in
-//! one of four cases. They take the mean with Student's interval: exact for a normal distribution, and wider
-//! than it need be for one that is symmetric with heavier tails (Benjamini, JASA 78, 1983). Three pairs
-//! that agree by accident do not count for more than the runs themselves can say: the error is at least
-//! that which the block bootstrap found within them (Hartung and Knapp, Statistics in Medicine 20, 2001; the
-//! bound, Roever, Knapp and Friede, BMC Medical Research Methodology 15, 2015).
+//! **Paired**, where repeat k of the one was made within minutes of repeat k of the other: what the
+//! machine did over the hour is in both, and falls out of their difference. If the two are the same
+//! server, it is as likely to fall on either side of zero, whatever its distribution. Enough pairs take
+//! the median of their means (Hodges and Lehmann, 1963) with the exact interval of the signed-rank test
+//! (Wilcoxon, 1945), which supposes no more than that; 6 pairs give 95 %. Fewer cannot: all signs of 3
+//! are alike in one of four cases. They take the mean with Student's interval: exact for a normal
+//! distribution, and wider than it need be for one that is symmetric with heavier tails (Benjamini,
+//! JASA 78, 1983). Three pairs that agree by accident do not count for more than the runs themselves
+//! can say: the error is at least that which the block bootstrap found within them (Hartung and Knapp,
+//! Statistics in Medicine 20, 2001; the bound, Roever, Knapp and Friede, BMC Medical Research
+//! Methodology 15, 2015).
 //!
-//! **Unpaired**, as two benches are: the median of the differences of every pair, with the interval that
-//! belongs to the rank-sum test (Mann and Whitney, 1947). It is exact for any distribution, and one strange
-//! repeat of seven does not spoil it. A bootstrap of the repeats would be neither: of three against three,
-//! its "95 %" interval ends at the extremes too, and misses in one case of ten. So few cannot give more than
-//! this confidence: 3 against 3 90 %, 4 against 4 97 %.
+//! **Unpaired**, as two benches are: the median of the differences of every pair, with the interval
+//! that belongs to the rank-sum test (Mann and Whitney, 1947). It is exact for any distribution, and
+//! one strange repeat of seven does not spoil it. A bootstrap of the repeats would be neither: of three
+//! against three, its "95 %" interval ends at the extremes too, and misses in one case of ten. So few
+//! cannot give more than this confidence: 3 against 3 90 %, 4 against 4 97 %.
 //!
-//! What is reached is said with the interval. Of many intervals of 95 % one in twenty misses: a difference
-//! that stands alone among many figures may be chance; [`family`] is for what is said of all together.
+//! What is reached is said with the interval. Of many intervals of 95 % one in twenty misses: a
+//! difference that stands alone among many figures may be chance; [`family`] is for what is said of all
+//! together.
 //!
 //! Pure. Not here: intervals within one run. Start at [`paired`] and [`compare`].
 
 use super::beta::student;
+use super::bootstrap::NORMAL;
 
 /// The confidence that is aimed at; with more repeats the interval gets narrower, not surer.
 pub const CONFIDENCE: f64 = 0.95;
@@ -35,6 +38,9 @@ const CONFIDENCE_LEAST: f64 = 0.9;
 /// Up to so many repeats a side the ranks are counted, beyond it their normal limit is used. Chosen:
 /// counts stay below 2^57, and the limit is within a thousandth there.
 const COUNTED_MAX: usize = 30;
+/// Degrees of freedom from which on Student's t is normal to all digits that matter. Chosen.
+const NORMAL_FROM: f64 = 1e6;
+
 /// What [`compare`] found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
@@ -163,7 +169,7 @@ fn signed_rank(n: usize, confidence: f64) -> (usize, f64) {
     if n > COUNTED_MAX {
         let n = n as f64;
         let spread = (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt();
-        let width = student(confidence, 1e9) * spread;
+        let width = student(confidence, NORMAL_FROM) * spread;
         return ((sums as f64 / 2.0 - width).max(0.0) as usize, confidence);
     }
     // In how many of all signs the positive ranks sum up to exactly so much.
@@ -223,8 +229,7 @@ fn left_out(m: usize, n: usize) -> (usize, f64) {
     if m.max(n) > COUNTED_MAX {
         let (m, n) = (m as f64, n as f64);
         let spread = (m * n * (m + n + 1.0) / 12.0).sqrt();
-        // The 0.975 quantile of the normal distribution.
-        return ((m * n / 2.0 - 1.959_964 * spread).max(0.0) as usize, CONFIDENCE);
+        return ((m * n / 2.0 - NORMAL * spread).max(0.0) as usize, CONFIDENCE);
     }
     outside(&rank_sum_counts(m, n), CONFIDENCE)
 }

@@ -5,16 +5,17 @@
 //!
 //! - *Where does the transient end?* MSER-5 (White, Simulation 69, 1997): of means over five intervals
 //!   each, so many are left out at the start that the standard error of the rest is least. It asks for
-//!   no parameter, and did best of its kind (White, Cobb and Spratt, WSC 2000). It always has an answer,
-//!   also where there is no transient, so one is believed only if what was left out differs from the rest.
+//!   no parameter, and did best of its kind (White, Cobb and Spratt, WSC 2000). It always has an
+//!   answer, also where there is no transient, so one is believed only if what was left out differs
+//!   from the rest.
 //! - *Is there a drift over what is measured?* The first third against the last (Geweke, Bayesian
 //!   Statistics 4, 1992), which would see also what MSER, looking for a start, does not.
 //!
-//! Both compare with the variance of the block bootstrap, since neighbours are alike, and both believe a
-//! difference only if it is beyond chance *and* of [`CHANGE_LEAST`] of the p50: with enough requests
-//! everything is beyond chance. They do not look at times but at ridits, the share of the run's requests
-//! of the same kind that are faster. A stall of milliseconds then weighs as much as its requests are
-//! many, however slow, and a mix of fast and slow requests is no noise.
+//! Both compare with the variance of the block bootstrap, since neighbours are alike, and both believe
+//! a difference only if it is beyond chance *and* of [`CHANGE_LEAST`] of the p50: with enough requests
+//! everything is beyond chance. They do not look at times but at ridits, the share of the run's
+//! requests of the same kind that are faster. A stall of milliseconds then weighs as much as its
+//! requests are many, however slow, and a mix of fast and slow requests is no noise.
 //!
 //! Pure. Not here: tails that settle later than the bulk; intervals (`timeline`). Start at [`judge`].
 
@@ -149,8 +150,8 @@ impl<'r> Course<'r> {
         if weight > 0.0 { sum / weight } else { 0.0 }
     }
 
-    /// Whether `part` differs from `other`, which is the longer one, by more than chance and by enough to
-    /// matter.
+    /// Whether `part` differs from `other`, which is the longer one, by more than chance and by
+    /// enough to matter.
     fn differ(&self, part: Part, other: Part, change: f64) -> bool {
         let cut = |(begin, end): Part| (&self.ridits[begin..end], &self.counts[begin..end]);
         let ((ridits, counts), (of_other, others)) = (cut(part), cut(other));

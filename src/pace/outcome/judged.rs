@@ -81,8 +81,8 @@ pub(super) fn steadiness(recorder: &Recorder, duration: Nanos) -> Option<results
             against(percent)
         ),
         (Finding::Late, Some(after)) => format!(
-            "not steady: the warm-up of {warmup} is too short; up to {after} from the start of the load the \
-             p50 is {} than after",
+            "not steady: the warm-up of {warmup} is too short; up to {after} from the start of the load \
+             the p50 is {} than after",
             against(percent)
         ),
         (Finding::Late, None) => String::from(

@@ -110,8 +110,8 @@ fn longer_memory_takes_longer_blocks() {
         lengths[25]
     };
     let lengths = [0.0, 0.5, 0.9].map(median_block);
-    // The optimum for this memory is (1.5 (2 r / (1 - r^2))^2 n)^(1/3), 9 and 33; what the median shows of it
-    // is less.
+    // The optimum for this memory is (1.5 (2 r / (1 - r^2))^2 n)^(1/3), 9 and 33; what the median
+    // shows of it is less.
     assert!(lengths[0] <= 3, "{lengths:?}");
     assert!((3..=13).contains(&lengths[1]), "{lengths:?}");
     assert!((13..=48).contains(&lengths[2]), "{lengths:?}");

@@ -144,7 +144,7 @@ fn pairs_that_agree_by_accident_are_no_surer_than_their_runs() {
 #[test]
 fn the_published_example_of_pairs_has_its_published_answer() {
     let before = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30];
-    let after = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29];
+    let after = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.06 + 0.08, 1.29];
     let differences: Vec<f64> = before.iter().zip(after).map(|(b, a)| a - b).collect();
     let found = paired(&differences, &[], 0.0, CONFIDENCE);
     let Interval { low, high, confidence } = found.interval.unwrap();
