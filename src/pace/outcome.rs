@@ -54,7 +54,6 @@ impl Outcome {
             lateness_without_stalls: without_stalls.lateness_ns,
             stalls: recorder.stall_totals(),
         });
-        let kinds = plan.mix.kinds().iter().zip(recorder.kinds());
         let run = results::Run {
             schema: String::from(results::RUN_SCHEMA),
             verdict: judgement.verdict,
@@ -90,19 +89,24 @@ impl Outcome {
             server_timing_malformed: recorder.spans().malformed() + recorder.spans().dropped(),
             stalls: recorder.stall_totals(),
             without_stalls,
-            requests: kinds
-                .enumerate()
-                .map(|(index, (kind, record))| results::RequestKind {
-                    interval_ns: judged::intervals(&recorder, Some(index), &record.response),
-                    ..request_kind(&kind.name, record)
-                })
-                .collect(),
+            requests: requests(plan, &recorder),
             lateness_histogram: Some(encode(recorder.lateness())),
             host: host(plan, &recorder, measured_from),
             version: String::from(env!("CARGO_PKG_VERSION")),
         };
         Outcome { run, recorder, duration }
     }
+}
+
+/// Each kind of the mix, and how sure its figures are.
+fn requests(plan: &Plan, recorder: &Recorder) -> Vec<results::RequestKind> {
+    let kinds = plan.mix.kinds().iter().zip(recorder.kinds()).enumerate();
+    kinds
+        .map(|(index, (kind, record))| results::RequestKind {
+            interval_ns: judged::intervals(recorder, Some(index), &record.response),
+            ..request_kind(&kind.name, record)
+        })
+        .collect()
 }
 
 /// A request kind as it stands in the results.

@@ -1,10 +1,10 @@
 //! Counts and distributions of a run: every planned request ends in exactly one count.
 //!
-//! Failed and unfinished requests take part in the percentiles at +infinity, so a server cannot
-//! look fast by dropping its slow answers. Requests of the warm-up are in no count and no
-//! distribution, but on the timeline that steadiness is judged by. Memory does not depend on the length of the run. Recorders of several threads
-//! merge; nothing is ever averaged. Not here: what the figures are worth (see `verdict`). Start at
-//! [`Recorder::ended`].
+//! Failed and unfinished requests take part in the percentiles at +infinity, so a server cannot look
+//! fast by dropping its slow answers. Requests of the warm-up are in no count and no distribution,
+//! but on the timeline that steadiness is judged by. Memory does not depend on the length of the run.
+//! Recorders of several threads merge; nothing is ever averaged. Not here: what the figures are worth
+//! (see `verdict`). Start at [`Recorder::ended`].
 
 use super::interval::Interval;
 use super::outstanding::{Due, Request};
