@@ -115,6 +115,7 @@ fn total(used: &[Measured<'_>]) -> KindSummary {
         ok: runs().map(|run| run.ok).sum(),
         errors: errors(runs().map(|run| run.errors)),
         unfinished: runs().map(|run| run.unfinished).sum(),
+        skipped: runs().map(|run| run.skipped).sum(),
         response_ns: spreads(used.iter().map(|m| Distribution {
             repeat: m.repeat,
             quantiles: &m.run.response_ns,
@@ -143,6 +144,7 @@ fn one_kind<'a>(name: &str, used: &[Measured<'a>]) -> KindSummary {
         ok: kinds().map(|kind| kind.ok).sum(),
         errors: errors(kinds().map(|kind| kind.errors)),
         unfinished: kinds().map(|kind| kind.unfinished).sum(),
+        skipped: kinds().map(|kind| kind.skipped).sum(),
         response_ns: spreads(each.iter().map(|(repeat, kind)| Distribution {
             repeat: *repeat,
             quantiles: &kind.response_ns,
@@ -220,7 +222,8 @@ fn quantile_errors<'a>(each: impl Iterator<Item = &'a QuantileErrors>) -> Quanti
     }
 }
 
-fn spread(each: Vec<Option<u64>>) -> Spread {
+/// Every repeat and their median; `None` is +infinity.
+pub(super) fn spread(each: Vec<Option<u64>>) -> Spread {
     let mut sorted: Vec<u64> = each.iter().map(|value| value.unwrap_or(u64::MAX)).collect();
     sorted.sort_unstable();
     let (low, high) = middle(&sorted).unwrap_or((u64::MAX, u64::MAX));

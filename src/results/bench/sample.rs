@@ -94,6 +94,7 @@ pub(crate) fn usage() -> Usage {
         involuntary_switches: 10,
         migrations: None,
         series: Vec::new(),
+        perf: None,
     }
 }
 
@@ -149,6 +150,8 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
             seed: 1,
             timeout_s: None,
             aa: false,
+            pacer: PacerRecord::default(),
+            knee: None,
             targets: targets.iter().map(record).collect(),
         },
         host: serde_json::Map::new(),
@@ -159,6 +162,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         comparisons: Vec::new(),
         differences: Vec::new(),
         verdicts: Vec::new(),
+        knee: None,
         claims: Vec::new(),
     }
 }
@@ -201,6 +205,7 @@ pub(crate) fn summary(target: &str, each: [u64; 3]) -> Summary {
         ok: planned,
         errors: Errors::default(),
         unfinished: 0,
+        skipped: 0,
         response_ns: spreads(each, planned / 3, false),
         error_ns: QuantileErrors { p50: Some(120), p99: Some(480), ..QuantileErrors::default() },
     };
