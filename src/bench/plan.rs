@@ -254,8 +254,9 @@ impl Plan {
         };
         self.targets = self.targets.iter().flat_map(|of| [twin("a", of), twin("b", of)]).collect();
         self.name += "-aa";
-        // They name targets that are not there.
+        // Claims name targets that are not there, and a knee is another question.
         self.claims.clear();
+        self.knee = None;
         Ok(Plan { aa: true, ..self })
     }
 
