@@ -114,6 +114,8 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// What is to be judged at the end.
     pub claims: Vec<Claim>,
+    /// Whether the two targets are one and the same server.
+    pub aa: bool,
 }
 
 /// Options of the pacer; `None`: its own default.
@@ -188,6 +190,8 @@ pub struct Overrides {
     pub duration: Option<Nanos>,
     /// `--repeats`.
     pub repeats: Option<u32>,
+    /// `--aa`.
+    pub aa: bool,
 }
 
 impl Plan {
@@ -229,7 +233,35 @@ impl Plan {
             knee.duration = overrides.duration.unwrap_or(knee.duration);
             knee.repeats = overrides.repeats.unwrap_or(knee.repeats);
         }
-        Ok(self)
+        if overrides.aa { self.against_itself(&overrides.only) } else { Ok(self) }
+    }
+
+    /// One target, under two names: what then differs is the instrument and the machine.
+    fn against_itself(mut self, only: &[String]) -> Result<Plan, BenchError> {
+        if only.len() > 1 {
+            let what = format!(
+                "--aa measures one target against itself, and --only names {}: {}",
+                only.len(),
+                only.join(", ")
+            );
+            return Err(BenchError::File(what));
+        }
+        if self.repeats < 2 {
+            let what = "--aa: one repeat tells nothing; --repeats 3 or more";
+            return Err(BenchError::File(String::from(what)));
+        }
+        self.targets.truncate(1);
+        let twin = |suffix: &str, target: &Target| Target {
+            name: format!("{}-{suffix}", target.name),
+            varied: Vec::new(),
+            ..target.clone()
+        };
+        self.targets = self.targets.iter().flat_map(|of| [twin("a", of), twin("b", of)]).collect();
+        self.name += "-aa";
+        // Claims name targets that are not there, and a knee is another question.
+        self.claims.clear();
+        self.knee = None;
+        Ok(Plan { aa: true, ..self })
     }
 
     /// Makes do with the `usable` CPUs (ascending, not empty), which stand to each other as `topology`
@@ -255,6 +287,7 @@ impl Plan {
             pacer_cpus: self.pacer_cpus.to_string(),
             seed: self.seed,
             timeout_s: self.timeout.map(Nanos::as_secs_f64),
+            aa: self.aa,
             pacer: self.pacer.record(),
             knee: self.knee.as_ref().map(KneePlan::record),
             targets: self.targets.iter().map(Target::record).collect(),

@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::io::net::Address;
 use crate::io::stamps::{Stamping, Stamps};
 use crate::io::{ConnId, Driver, Event, Sending, Wait};
+use crate::stats::timeline::Timeline;
 use crate::units::{Mono, Nanos};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,7 +118,8 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     pub fn new(task: Task, mix: &'m Mix, authority: &str, driver: D, clock: C) -> Self {
         let now = clock.now();
         let recorder = Recorder::new(mix.kinds().len(), StallMeter::new(now, now))
-            .with_apart(mix.kinds().iter().map(|kind| kind.long_poll));
+            .with_apart(mix.kinds().iter().map(|kind| kind.long_poll))
+            .with_timeline(Timeline::new(task.horizon.grid(), mix.kinds().len()));
         Worker {
             outgoing: Outgoing::new(mix, authority, task.load.seed),
             pool: Pool::new(mix, task.load.seed, task.limits, recorder),
@@ -181,7 +183,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     pub fn pace(&mut self, start: Mono, stop: &AtomicBool) -> io::Result<Nanos> {
         let Task { lane, horizon, drain, .. } = self.task;
         let measured_from = start + horizon.warmup;
-        self.pool.recorder.stalls = StallMeter::new(self.clock.now(), measured_from);
+        self.pool.recorder.begin(start, StallMeter::new(self.clock.now(), measured_from));
         if let Some(stamps) = self.driver.stamps() {
             stamps.measure_from(measured_from);
         }

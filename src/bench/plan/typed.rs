@@ -134,6 +134,7 @@ impl Source<'_> {
             seed: typed.seed.unwrap_or(1),
             timeout: typed.timeout.map(|span| self.not_zero(&span, "timeout")).transpose()?,
             claims: self.claims(&typed.claim, &targets)?,
+            aa: false,
             targets,
         })
     }

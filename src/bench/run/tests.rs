@@ -31,6 +31,7 @@ fn plan(targets: usize, rates: usize, repeats: u32) -> Plan {
         timeout: None,
         targets: ('a'..).take(targets).map(|c| target(c.to_string())).collect(),
         claims: Vec::new(),
+        aa: false,
     }
 }
 
