@@ -4,9 +4,10 @@
 //! figure that is +infinity, because a request that failed or never finished takes part in the
 //! percentiles, is `null`. Every `*_ns` is in nanoseconds, every `*_s` in seconds. Not here: how a
 //! figure comes about; see `pace::recorder` and `pace::verdict`. The schema of a bench is [`bench`],
-//! that of a self-test [`selftest`], of a merge [`merged`].
+//! that of its knee search [`knee`], of a self-test [`selftest`], of a merge [`merged`].
 
 pub mod bench;
+pub mod knee;
 pub mod merged;
 pub mod selftest;
 
@@ -74,6 +75,9 @@ pub struct Run {
     pub kernel_stamps: Option<KernelStamps>,
     /// Gaps in the pacer's own loop.
     pub stalls: Stalls,
+    /// The longest of them, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub longest_stalls: Vec<StallSpan>,
     /// The same figures over the requests whose life overlaps no stall.
     pub without_stalls: WithoutStalls,
     /// Per request kind, in the order of the mix.
@@ -185,6 +189,15 @@ pub struct Stalls {
     /// Requests whose life, from intended to done, overlaps one.
     #[serde(default)]
     pub requests_overlapping: u64,
+}
+
+/// One gap in the pacer's own loop.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StallSpan {
+    /// When it began, from the begin of the measured time.
+    pub at_s: f64,
+    /// How long it took.
+    pub length_ns: u64,
 }
 
 /// The distributions over the requests whose life overlaps no stall.

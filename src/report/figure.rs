@@ -8,6 +8,8 @@ use crate::units::Nanos;
 /// A quantile that is shown.
 pub(super) struct Quantile {
     pub(super) name: &'static str,
+    /// In `bench.json`.
+    pub(super) key: &'static str,
     /// Of 100,000 requests, how many lie beyond it; 0 for the maximum.
     pub(super) beyond_per_100k: u64,
     pub(super) of: fn(&Spreads) -> &Spread,
@@ -15,13 +17,13 @@ pub(super) struct Quantile {
 
 /// Every quantile there is.
 pub(super) const QUANTILES: [Quantile; 7] = [
-    Quantile { name: "p50", beyond_per_100k: 50_000, of: |spreads| &spreads.p50 },
-    Quantile { name: "p90", beyond_per_100k: 10_000, of: |spreads| &spreads.p90 },
-    Quantile { name: "p95", beyond_per_100k: 5_000, of: |spreads| &spreads.p95 },
-    Quantile { name: "p99", beyond_per_100k: 1_000, of: |spreads| &spreads.p99 },
-    Quantile { name: "p99.9", beyond_per_100k: 100, of: |spreads| &spreads.p99_9 },
-    Quantile { name: "p99.99", beyond_per_100k: 10, of: |spreads| &spreads.p99_99 },
-    Quantile { name: "max", beyond_per_100k: 0, of: |spreads| &spreads.max },
+    Quantile { name: "p50", key: "p50", beyond_per_100k: 50_000, of: |spreads| &spreads.p50 },
+    Quantile { name: "p90", key: "p90", beyond_per_100k: 10_000, of: |spreads| &spreads.p90 },
+    Quantile { name: "p95", key: "p95", beyond_per_100k: 5_000, of: |spreads| &spreads.p95 },
+    Quantile { name: "p99", key: "p99", beyond_per_100k: 1_000, of: |spreads| &spreads.p99 },
+    Quantile { name: "p99.9", key: "p99_9", beyond_per_100k: 100, of: |spreads| &spreads.p99_9 },
+    Quantile { name: "p99.99", key: "p99_99", beyond_per_100k: 10, of: |spreads| &spreads.p99_99 },
+    Quantile { name: "max", key: "max", beyond_per_100k: 0, of: |spreads| &spreads.max },
 ];
 
 /// Those of the headline.
@@ -44,7 +46,12 @@ impl Quantile {
             return String::from("-");
         }
         let mark = if self.is_thin(spreads) { "*" } else { "" };
-        format!("{}{mark}", latency((self.of)(spreads).median, spreads.longest_observed))
+        format!("{}{mark}", self.value(spreads))
+    }
+
+    /// The median of the repeats without any mark.
+    pub(super) fn value(&self, spreads: &Spreads) -> String {
+        latency((self.of)(spreads).median, spreads.longest_observed)
     }
 
     /// Least and most of the repeats, `49.1-53.0 us`; empty if they read the same.
@@ -126,14 +133,9 @@ pub(super) fn verdicts(summary: &Summary) -> Vec<String> {
 }
 
 /// The counts that are not zero, with their names.
-fn named(counts: &[(usize, &str)]) -> Vec<String> {
+pub(super) fn named(counts: &[(usize, &str)]) -> Vec<String> {
     let some = counts.iter().filter(|(count, _)| *count > 0);
     some.map(|(count, name)| format!("{count} {name}")).collect()
-}
-
-/// How many requests have no answer as expected.
-pub(super) fn lost(kind: &KindSummary) -> u64 {
-    kind.errors.total() + kind.unfinished
 }
 
 /// `3 timeout, 2 unfinished`; empty if nothing was lost.
@@ -146,6 +148,7 @@ pub(super) fn losses(kind: &KindSummary) -> String {
         (errors.timeout, "timeout"),
         (errors.connect, "not connected"),
         (kind.unfinished, "unfinished"),
+        (kind.skipped, "skipped by the pacer"),
     ];
     named(&counts.map(|(count, name)| (count as usize, name))).join(", ")
 }
@@ -153,8 +156,12 @@ pub(super) fn losses(kind: &KindSummary) -> String {
 /// What was measured, in one line.
 pub(super) fn scope(plan: &PlanRecord) -> String {
     let span = |secs: f64| Nanos((secs * 1e9).round() as u64).to_string();
+    let arrivals = match plan.arrivals.as_str() {
+        "constant" => String::new(),
+        others => format!(" arriving as {others}"),
+    };
     format!(
-        "{}, {}, {}; {} measured, warm-up {}; mix {}",
+        "{}, {}{arrivals}, {}; {} measured, warm-up {}; mix {}",
         counted(plan.targets.len(), "target"),
         counted(plan.rates.len(), "rate"),
         counted(plan.repeats as usize, "repeat"),
