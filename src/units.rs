@@ -2,8 +2,8 @@
 //! boundary with its unit in a comment.
 //!
 //! [`Nanos`] is a span, [`Mono`] a point on this host's CLOCK_MONOTONIC, [`Wall`] one on its
-//! CLOCK_REALTIME, [`Rate`] an exact rational number of requests per second. All parse from what a person types (`500us`, `20k`). Not here:
-//! reading a clock; see `clock::Clock`.
+//! CLOCK_REALTIME, [`Rate`] an exact rational number of requests per second. Spans and rates parse
+//! from what a person types (`500us`, `20k`). Not here: reading a clock; see `clock::Clock`.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};

@@ -3,7 +3,8 @@
 //! Sans-IO cores: [`arrivals`], [`course`], [`replay`], [`schedule`], [`catch_up`] and [`agenda`]
 //! (when), [`mix`], [`template`] and [`capture`] (what), [`conn`], [`outstanding`], [`pool`] and
 //! [`spread`] (how), [`stalls`], [`recorder`], [`delivery`] and [`interval`] (what came of it),
-//! [`verdict`] and [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how others read it).
+//! [`verdict`] and [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how
+//! others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
 //! together and merges what they recorded; [`selftest`] has it measure itself. Start at [`run`].
 

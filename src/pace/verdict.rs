@@ -27,7 +27,7 @@
 //! | requests that waited for a connection | one | over 1 % |
 //! | requests that failed or never finished | over 1 % | |
 //! | bytes nobody had asked for | one connection | |
-//! | answers with something published after they came, or a wall clock that was set while answers say when | one | |
+//! | answers that were published after they came, or the wall clock set while answers say when | one | |
 //!
 //! Rules that hold add up; the worst decides. A p99 is judged from 1,000 requests on.
 
