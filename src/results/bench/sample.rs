@@ -41,6 +41,8 @@ pub(crate) fn run(p50: u64) -> Run {
         error_ns: QuantileErrors::default(),
         interval_ns: QuantileIntervals::default(),
         too_few: Vec::new(),
+        delivery_ns: None,
+        published: None,
         histograms: None,
     };
     Run {
