@@ -100,6 +100,23 @@ fn receives_and_sends_take_as_many_submissions_as_their_flags_say() {
 }
 
 #[test]
+fn work_in_a_status_is_done_by_every_backend_and_counted_as_cpu_time() {
+    let ticks = |server: &Server| {
+        let (mut client, before) = (server.connect(), server.cpu_ticks());
+        (0..20).for_each(|_| assert_eq!(client.ask(STATUS).status, 200));
+        server.cpu_ticks() - before
+    };
+    for backend in ["uring", "epoll", "monoio-uring", "monoio-epoll"] {
+        let flags = ["--backend", backend, "--status-work", "20ms"];
+        let server = Server::start(&flags);
+        assert!(server.said[0].contains("--status-work 20ms"), "{:?}", server.said);
+        // A tick is 10 ms; of these 400 ms what other processes took is not the server's.
+        let (worked, idle) = (ticks(&server), ticks(&Server::start(&flags[..2])));
+        assert!(worked > idle + 4, "{backend}: {worked} ticks with work, {idle} without");
+    }
+}
+
+#[test]
 fn connections_stand_in_the_table_of_files_if_asked() {
     assert_eq!(ring_number(&Server::start(&[]), "UserFiles"), 0);
     let server = Server::start(&["--fixed-files", "on"]);

@@ -17,7 +17,7 @@ use crate::io::topology::CpuList;
 use crate::io::uring::{MinWait, TaskRun, Wake};
 use crate::io::wait::WaitMode;
 use crate::io::{limits, signal};
-use crate::serve::settings::{Quotas, Settings};
+use crate::serve::settings::{Quotas, Settings, StatusWork};
 use crate::serve::{Backend, Plan, Server};
 use crate::units::{Mono, Nanos};
 use argh::FromArgs;
@@ -164,6 +164,11 @@ pub(super) struct ServeArgs {
     #[argh(option, default = "Settings::default().poll_timeout")]
     poll_timeout: Nanos,
 
+    /// cpu time burnt in every status, 100ms at most, default 0ns: a server that is slower by a known
+    /// time
+    #[argh(option, default = "Nanos::ZERO")]
+    status_work: Nanos,
+
     /// also answer GET / with OK and POST / with its content, for independent HTTP suites
     #[argh(switch)]
     echo: bool,
@@ -246,7 +251,7 @@ pub(super) struct ServeArgs {
 
 impl ServeArgs {
     fn server_timing(&self) -> Option<fn() -> Mono> {
-        self.server_timing.then_some(|| MonotonicClock.now())
+        self.server_timing.then_some(now)
     }
 
     /// The plan, or the flag that is wrong.
@@ -261,6 +266,7 @@ impl ServeArgs {
         let settings = Settings {
             device_latency: self.device_latency,
             poll_timeout: self.poll_timeout,
+            status_work: StatusWork::new(self.status_work, now).map_err(Failure::usage)?,
             echo: self.echo,
             server_timing: self.server_timing(),
             head,
@@ -359,6 +365,11 @@ impl ServeArgs {
         }
         outcome.map(|()| ExitCode::SUCCESS)
     }
+}
+
+/// The clock of what the server is asked to time.
+fn now() -> Mono {
+    MonotonicClock.now()
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {

@@ -469,6 +469,9 @@ impl Conn {
         content: &[u8],
         around: &Surroundings<'_>,
     ) {
+        if let (Call::Status, Some(work)) = (&call, around.settings.status_work) {
+            work.burn();
+        }
         let metrics = || around.metrics.render(around.tally);
         let (debt, wait) = match api::answer(call, content, around.home, metrics) {
             Answer::Now(reply) => return self.settle(now, request, &reply, around),

@@ -12,6 +12,8 @@ pub struct Settings {
     pub device_latency: Nanos,
     /// How long a long poll waits for an event.
     pub poll_timeout: Nanos,
+    /// What a status costs besides; `None` for nothing.
+    pub status_work: Option<StatusWork>,
     /// Offer `GET /` and `POST /` besides the API, for independent HTTP suites.
     pub echo: bool,
     /// Says in Server-Timing where a request's time went, by this clock; `None` for not at all.
@@ -44,6 +46,45 @@ impl Settings {
     /// The present time where Server-Timing is on; else `now`, the batch's, which costs nothing.
     pub fn mark(&self, now: Mono) -> Mono {
         self.server_timing.map_or(now, |clock| clock())
+    }
+}
+
+/// Work that a server is made to do in every status, so that it is slower by a known time: whoever
+/// compares servers can see whether his comparison tells.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusWork {
+    span: Nanos,
+    clock: fn() -> Mono,
+}
+
+impl StatusWork {
+    /// Chosen: more than any comparison needs to see, and a core still answers ten a second.
+    pub const SPAN_MAX: Nanos = Nanos::from_millis(100);
+
+    /// `span` of work by `clock`; `None` for none.
+    ///
+    /// # Errors
+    /// The sentence that refuses more than [`StatusWork::SPAN_MAX`].
+    pub fn new(span: Nanos, clock: fn() -> Mono) -> Result<Option<StatusWork>, String> {
+        if span > StatusWork::SPAN_MAX {
+            let most = StatusWork::SPAN_MAX.as_typed();
+            return Err(format!("--status-work {} is more than {most}", span.as_typed()));
+        }
+        Ok((span > Nanos::ZERO).then_some(StatusWork { span, clock }))
+    }
+
+    /// How long it takes.
+    pub fn span(self) -> Nanos {
+        self.span
+    }
+
+    /// Spins until the time is over. What the scheduler takes meanwhile counts, as in any work that
+    /// is bounded by the monotonic clock.
+    pub fn burn(self) {
+        let begin = (self.clock)();
+        while (self.clock)().saturating_since(begin) < self.span {
+            std::hint::spin_loop();
+        }
     }
 }
 
@@ -91,6 +132,7 @@ impl Default for Settings {
         Settings {
             device_latency: Nanos::from_millis(2),
             poll_timeout: Nanos::from_millis(500),
+            status_work: None,
             echo: false,
             server_timing: None,
             head: HeadLimits::default(),

@@ -27,6 +27,8 @@ pub(super) fn line(plan: &Plan) -> String {
     }
     flags.extend(sockets(plan));
     flags.extend(threads(plan));
+    let work = plan.settings.status_work;
+    flags.extend(work.map(|work| ("--status-work", span_word(work.span()))));
     let words = flags.into_iter().map(|(flag, value)| format!("{flag} {value}"));
     words.map(|word| word.trim_end().to_string()).collect::<Vec<_>>().join(" ")
 }

@@ -10,7 +10,7 @@ fn plan(flags: &str) -> Result<Plan, String> {
 }
 
 /// Every flag that changes one thing, with a value that is not the default.
-const ABLATIONS: [&str; 26] = [
+const ABLATIONS: [&str; 27] = [
     "--task-run coop",
     "--recv one-shot",
     "--send direct",
@@ -37,6 +37,7 @@ const ABLATIONS: [&str; 26] = [
     "--sched fifo:10",
     "--mlockall",
     "--cpus 0 --workers 3",
+    "--status-work 20us",
 ];
 
 #[test]
@@ -97,6 +98,7 @@ fn what_makes_no_sense_together_is_refused_and_the_flags_named() {
     check_refused("--cpus 0 --housekeeping-cpus 0", "--housekeeping-cpus 0", "--cpus 0");
     check_refused("--buffers 3", "--buffers 3", "power of two");
     check_refused("--buffer-bytes 1", "--buffer-bytes 1", "64");
+    check_refused("--status-work 101ms", "--status-work 101ms", "more than 100ms");
     check_refused("--sq-entries 8 --cq-entries 4", "--cq-entries 4", "--sq-entries 8");
     for flag in ["--cpus", "--sqpoll", "--housekeeping-cpus"] {
         check_refused(&format!("{flag} 8000"), flag, "CPU 8000 is not there");

@@ -6,6 +6,7 @@ use crate::rng::Rng;
 use crate::serve::settings::Quotas;
 
 mod limits;
+mod work;
 
 /// A connection, its world, and a clock that moves when told.
 struct Talk {
