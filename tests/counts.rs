@@ -1,4 +1,4 @@
-//! `tools/counts` must fail where the hot paths take more instructions than its table says, and only there.
+//! `tools/counts` must fail where the hot paths take more instructions than its table says.
 //!
 //! Not here: the counting itself, which `.ci/run` does.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed

@@ -1,4 +1,4 @@
-//! Answers every request with the bytes of a status request, on may_minihttp, to be measured beside ringpace.
+//! Answers every request with the bytes of a status request, on may_minihttp, to be measured beside ours.
 //!
 //! The least that may_minihttp can do: it parses the request with httparse and appends a body that never
 //! changes; no state, no route. It names itself in a Server field, eleven octets that ours does not send.
