@@ -7,6 +7,7 @@
 mod differences;
 mod figure;
 mod html;
+mod knee;
 mod merged;
 mod plots;
 mod selftest;
