@@ -1,8 +1,8 @@
-//! The limit: receives and sends of the same sizes as a status request and its answer, and nothing else.
+//! The limit: receives and sends of the sizes of a status request and its answer, and nothing else.
 //!
 //! One thread, no parser, no deadlines, no state: a request ends by its size, its answer is the same
-//! bytes each time. So nobody can answer with fewer system calls on the same primitive, and what a server
-//! takes beyond is its own. Trusts its client; anything unforeseen ends the process.
+//! bytes each time. So nobody can answer with fewer system calls on the same primitive, and what a
+//! server takes beyond is its own. Trusts its client; anything unforeseen ends the process.
 //!
 //! ```text
 //! bare epoll|uring PORT REQUEST_BYTES

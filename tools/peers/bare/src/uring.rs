@@ -1,6 +1,7 @@
 //! Multishot accept and receive, provided buffers, sends by SQE, one enter for all of a turn.
 //!
-//! The ring is set up as ringpace's is: SINGLE_ISSUER, DEFER_TASKRUN, NO_IOWAIT, its descriptor registered.
+//! The ring is set up as ringpace's is: SINGLE_ISSUER, DEFER_TASKRUN, NO_IOWAIT, and its descriptor
+//! registered.
 
 use crate::{RECV_BUF_BYTES, Sizes, checked, set_nodelay};
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
@@ -211,8 +212,9 @@ impl Buffers {
             map(usize::from(BUFFERS) * size_of::<types::BufRingEntry>())?.cast(),
             map(usize::from(BUFFERS) * RECV_BUF_BYTES)?,
         );
+        let submitter = ring.submitter();
         // SAFETY: both mappings are the kernel's and ours until the process ends.
-        unsafe { ring.submitter().register_buf_ring_with_flags(entries as u64, BUFFERS, GROUP, 0) }?;
+        unsafe { submitter.register_buf_ring_with_flags(entries as u64, BUFFERS, GROUP, 0) }?;
         let mut buffers = Buffers { entries, memory, tail: 0 };
         (0..BUFFERS).for_each(|buffer| buffers.give_back(buffer));
         buffers.publish();
@@ -233,7 +235,9 @@ impl Buffers {
 
     fn publish(&self) {
         // SAFETY: the tail lies in the first entry, aligned; the kernel only reads it.
-        let tail = unsafe { AtomicU16::from_ptr(types::BufRingEntry::tail(self.entries).cast_mut()) };
+        let tail = unsafe {
+            AtomicU16::from_ptr(types::BufRingEntry::tail(self.entries).cast_mut())
+        };
         tail.store(self.tail, Ordering::Release);
     }
 }

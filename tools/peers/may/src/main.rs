@@ -1,8 +1,8 @@
-//! Answers every request with the bytes of a status request, on may_minihttp, to be measured beside ours.
+//! Answers every request with the bytes of a status request, on may_minihttp.
 //!
-//! The least that may_minihttp can do: it parses the request with httparse and appends a body that never
-//! changes; no state, no route. It names itself in a Server field, eleven octets that ours does not send.
-//! Not here: the rest of the API. `PORT` is where it listens, one worker thread.
+//! The least that may_minihttp can do: it parses the request with httparse and appends a body that
+//! never changes; no state, no route. It names itself in a Server field, eleven octets that ours does
+//! not send. Not here: the rest of the API. `PORT` is where it listens, one worker thread.
 
 use may_minihttp::{HttpServer, HttpService, Request, Response};
 
