@@ -75,6 +75,9 @@ pub struct Run {
     pub kernel_stamps: Option<KernelStamps>,
     /// Gaps in the pacer's own loop.
     pub stalls: Stalls,
+    /// The longest of them, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub longest_stalls: Vec<StallSpan>,
     /// The same figures over the requests whose life overlaps no stall.
     pub without_stalls: WithoutStalls,
     /// Per request kind, in the order of the mix.
@@ -188,6 +191,15 @@ pub struct Stalls {
     pub requests_overlapping: u64,
 }
 
+/// One gap in the pacer's own loop.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StallSpan {
+    /// When it began, from the begin of the measured time.
+    pub at_s: f64,
+    /// How long it took.
+    pub length_ns: u64,
+}
+
 /// The distributions over the requests whose life overlaps no stall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WithoutStalls {
@@ -229,6 +241,13 @@ pub struct RequestKind {
     /// As in [`Run::too_few`].
     #[serde(default)]
     pub too_few: Vec<String>,
+    /// read - published, of the answers that say when what they bring was published. By the wall
+    /// clock, which has to be the server's as well: both on one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_ns: Option<Quantiles>,
+    /// What `delivery_ns` rests on; with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
     /// The distributions whole, for `ringpace merge`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histograms: Option<KindHistograms>,
@@ -278,6 +297,24 @@ pub struct KindHistograms {
     pub ttfb: Encoded,
     /// What `error_ns` comes from: the least that the response times may have been.
     pub undelayed: Encoded,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Encoded>,
+}
+
+/// What the answers of a request kind say of when what they bring was published. Each answer as
+/// expected is in one of the counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Answers that say a time not after they were read: those of `delivery_ns`.
+    pub with: u64,
+    /// Answers that say no time, as a poll that timed out.
+    pub without: u64,
+    /// Answers that say a time after they were read: the server's clock is not ours.
+    pub from_the_future: u64,
+    /// The furthest after it.
+    pub ahead_max_ns: u64,
+    /// How far the distance of the wall clock from the pacer's may be off.
+    pub clock_error_ns: u64,
 }
 
 /// A histogram of nanoseconds, whole and exact.

@@ -5,13 +5,15 @@
 //! interval logs (`.hlog`), which hold the response times only. Pure: text in, results out. Start at
 //! [`Runs::of_json`] and [`Runs::add`].
 
-use super::encoded::{decode, decode_v2, encode};
+use super::delivery::Deliveries;
+use super::encoded::{decode, encode};
+use super::hlog::read;
 use super::outcome::request_kind;
 use super::recorder::{KindRecord, quantiles};
 use crate::results::merged::{MERGE_SCHEMA, Merged};
 use crate::results::{Encoded, QuantileErrors, RUN_SCHEMA, RequestKind, Run, Verdict};
 use crate::stats::Histogram;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use crate::units::Nanos;
 
 /// Runs that were added up.
 #[derive(Clone, Debug)]
@@ -79,6 +81,8 @@ impl Runs {
                 service: histogram_of(&histograms.service)?,
                 ttfb: histogram_of(&histograms.ttfb)?,
                 undelayed: histogram_of(&histograms.undelayed)?,
+                deliveries: deliveries_of(&kind)
+                    .map_err(|why| format!("`{}`: {why}", kind.name))?,
                 ..KindRecord::default()
             };
             kinds.push((kind.name, record));
@@ -95,25 +99,15 @@ impl Runs {
     /// Reads an interval log. `file` names it in messages.
     pub fn of_log(file: &str, bytes: &[u8]) -> Result<Runs, String> {
         let mut runs = Runs { runs: 1, kinds: Vec::new(), beside: None };
-        for entry in IntervalLogIterator::new(bytes) {
-            let entry =
-                entry.map_err(|error| format!("{file}: it is no interval log: {error:?}"))?;
-            let LogEntry::Interval(interval) = entry else { continue };
-            let tag = interval.tag().map_or("all", |tag| tag.as_str());
-            let histogram = decode_v2(interval.encoded_histogram())
-                .and_then(|counts| Histogram::from_parts(counts, None))
-                .map_err(|why| format!("{file}: `{tag}`: {why}"))?;
+        read(bytes, |tag, _, responses| {
             let kind = runs.kind(tag);
-            kind.planned += histogram.count();
-            kind.ok += histogram.count();
-            kind.response.merge(&histogram);
-        }
-        for (tag, lacking) in String::from_utf8_lossy(bytes).lines().filter_map(lacking) {
-            let kind = runs.kind(tag);
-            kind.planned += lacking;
-            kind.unfinished += lacking;
-            kind.response.record_infinite_many(lacking);
-        }
+            let (all, infinite) = (responses.count(), responses.infinite());
+            kind.planned += all;
+            kind.ok += all - infinite;
+            kind.unfinished += infinite;
+            kind.response.merge(responses);
+        })
+        .map_err(|why| format!("{file}: {why}"))?;
         match runs.kinds.is_empty() {
             true => Err(format!("{file}: there is no interval in it")),
             false => Ok(runs),
@@ -165,6 +159,8 @@ impl Runs {
         for (name, kind) in &self.kinds {
             let name = super::hlog::tag_safe(name);
             named.push((format!("{name}.response"), kind.response.clone()));
+            let deliveries = kind.deliveries.iter();
+            named.extend(deliveries.map(|one| (format!("{name}.delivery"), one.delivery.clone())));
         }
         named
     }
@@ -210,6 +206,23 @@ impl Runs {
     }
 }
 
+/// What a kind says of deliveries; a sentence if it contradicts itself.
+fn deliveries_of(kind: &RequestKind) -> Result<Option<Deliveries>, String> {
+    let Some(published) = kind.published else { return Ok(None) };
+    let encoded = kind.histograms.as_ref().and_then(|histograms| histograms.delivery.as_ref());
+    let deliveries = Deliveries {
+        delivery: decode(encoded.ok_or("there is no histogram of deliveries")?)?,
+        without: published.without,
+        from_the_future: published.from_the_future,
+        ahead_max: Nanos(published.ahead_max_ns),
+        clock_error: Nanos(published.clock_error_ns),
+    };
+    match deliveries.answers() == Some(kind.ok) {
+        true => Ok(Some(deliveries)),
+        false => Err(String::from("what it says of deliveries lacks answers")),
+    }
+}
+
 /// What a file of whole distributions says of its runs.
 struct Whole {
     runs: u64,
@@ -242,14 +255,6 @@ impl Whole {
             requests: merged.requests,
         }
     }
-}
-
-/// The tag and the count of `#TAG lacks N requests that failed in second S`, which `hlog` writes.
-fn lacking(line: &str) -> Option<(&str, u64)> {
-    let (tag, rest) = line.strip_prefix('#')?.split_once(" lacks ")?;
-    let (count, _) = rest.split_once(" requests that failed")?;
-    let count = count.parse().ok().filter(|count| *count <= u64::from(u32::MAX))?;
-    Some((tag.trim(), count))
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub(crate) fn run(p50: u64) -> Run {
         ttfb_ns: quantiles(p50, false),
         error_ns: QuantileErrors::default(),
         too_few: Vec::new(),
+        delivery_ns: None,
+        published: None,
         histograms: None,
     };
     Run {
@@ -66,6 +68,7 @@ pub(crate) fn run(p50: u64) -> Run {
         server_timing_malformed: 0,
         kernel_stamps: None,
         stalls: Stalls::default(),
+        longest_stalls: Vec::new(),
         without_stalls: WithoutStalls {
             response_ns: quantiles(p50, false),
             lateness_ns: quantiles(90, false),
