@@ -1,3 +1,4 @@
+mod duet;
 mod field;
 mod policies;
 #[path = "sim.rs"]
