@@ -17,8 +17,11 @@ use crate::io::process::Child;
 use crate::results::bench::{BenchRun, Usage};
 use crate::results::{RUN_SCHEMA, Run};
 use crate::units::{Mono, Nanos};
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+
+mod together;
 
 /// Everything a run needs.
 pub(super) struct Laboratory<'a> {
@@ -58,6 +61,17 @@ impl Laboratory<'_> {
             }
             Err(Mishap::Stopped) => return None,
         };
+        Some(self.run_of(target, job, failure, figures, files))
+    }
+
+    fn run_of(
+        &self,
+        target: &Target,
+        job: &Job,
+        failure: Option<String>,
+        figures: Option<Figures>,
+        files: String,
+    ) -> BenchRun {
         let (mut target_settings, mut target_notes) = (None, Vec::new());
         let (run, target_usage, pacer_usage) = match figures {
             Some(Figures { settings, notes, run, target, pacer }) => {
@@ -66,9 +80,9 @@ impl Laboratory<'_> {
             }
             None => (None, None, None),
         };
-        Some(BenchRun {
+        BenchRun {
             target: target.name.clone(),
-            rate: rate.text.clone(),
+            rate: self.plan.rates[job.rate].text.clone(),
             repeat: job.repeat,
             failure,
             run,
@@ -77,7 +91,7 @@ impl Laboratory<'_> {
             target_settings,
             target_notes,
             files,
-        })
+        }
     }
 
     fn figures(
@@ -107,27 +121,40 @@ impl Laboratory<'_> {
     ) -> Result<Figures, Mishap> {
         let pacer_log = self.store.file(&format!("{files}.pacer.log"));
         let json = self.store.file(&format!("{files}.json"));
-        let mut command =
-            self.pacer(server, job, &json, &self.store.file(&format!("{files}.hlog")));
-        redirect(&mut command, &pacer_log).map_err(|error| failed("the pacer's log", &error))?;
-        // What an earlier attempt left must not pass for this one's.
-        remove_if_there(&json).map_err(|error| failed("an old result", &error))?;
-        let started = MonotonicClock.now();
-        let mut pacer = Child::spawn(&mut command, self.surroundings.all_cpus)
-            .map_err(|error| failed("the pacer does not start", &error))?;
+        let mut command = self.pacer(server, job, &json, self.plan.seed);
+        command.arg("--hlog").arg(self.store.file(&format!("{files}.hlog")));
+        let (mut pacer, started) = self.start_pacer(&mut command, &pacer_log, &json)?;
         let mut samplers = [Sampler::new(server.pid()), Sampler::new(pacer.pid())];
-        let status = self.attend(server, &mut pacer, &mut samplers, started, what)?;
-        let run = read_run(&json, status, &pacer_log).map_err(Mishap::Failed)?;
+        let servers = std::slice::from_mut(server);
+        let status = self.attend(servers, &mut pacer, &mut samplers, started, what)?;
+        let run: Run = read_object(&json, status, &pacer_log).map_err(Mishap::Failed)?;
+        check_schema(&run.schema, RUN_SCHEMA, &json).map_err(Mishap::Failed)?;
         let begin = measured_begin(&run).unwrap_or(started + self.plan.warmup);
         let [target, pacer] =
             samplers.map(|sampler| sampler.usage(begin, begin + self.plan.duration));
         Ok(Figures { settings: None, notes: Vec::new(), run, target, pacer })
     }
 
+    /// Starts the pacer, whose output goes to `log` and its object to `json`; and when that was.
+    fn start_pacer(
+        &self,
+        command: &mut Command,
+        log: &Path,
+        json: &PathBuf,
+    ) -> Result<(Child, Mono), Mishap> {
+        redirect(command, log).map_err(|error| failed("the pacer's log", &error))?;
+        // What an earlier attempt left must not pass for this one's.
+        remove_if_there(json).map_err(|error| failed("an old result", &error))?;
+        let started = MonotonicClock.now();
+        let pacer = Child::spawn(command, self.surroundings.all_cpus)
+            .map_err(|error| failed("the pacer does not start", &error))?;
+        Ok((pacer, started))
+    }
+
     /// Samples until the pacer has ended.
     fn attend(
         &self,
-        server: &mut Server,
+        servers: &mut [Server],
         pacer: &mut Child,
         samplers: &mut [Sampler<super::sampler::RealProcFs>],
         started: Mono,
@@ -148,14 +175,14 @@ impl Laboratory<'_> {
             let nap = next.saturating_since(MonotonicClock.now()).min(STOP_LATENCY);
             let ended = pacer.wait_for(nap).map_err(|error| failed("the pacer", &error))?;
             if let Some(status) = ended {
-                // The server lives on; this sample closes its window.
+                // The servers live on; this sample closes their window.
                 samplers.iter_mut().for_each(|sampler| sampler.sample(MonotonicClock.now()));
-                return server.ended().map_or(Ok(status), |how| Err(died(&how)));
+                return first_end(servers).map_or(Ok(status), |how| Err(died(&how)));
             }
             if self.surroundings.stopped() {
                 return Err(Mishap::Stopped);
             }
-            if let Some(how) = server.ended() {
+            if let Some(how) = first_end(servers) {
                 return Err(died(&how));
             }
             if now > deadline {
@@ -165,19 +192,21 @@ impl Laboratory<'_> {
         }
     }
 
-    fn pacer(&self, server: &Server, job: &Job, json: &Path, hlog: &Path) -> Command {
+    fn pacer(&self, server: &Server, job: &Job, json: &Path, seed: u64) -> Command {
         let plan = self.plan;
         let mut command = Command::new(self.surroundings.exe);
         command.arg("pace").arg(format!("http://{}", server.address()));
         command.arg("--mix").arg(&plan.mix);
         command.args(["-R", &plan.rates[job.rate].text, "-d", &typed(plan.duration)]);
         command.args(["--warmup", &typed(plan.warmup), "-c", &plan.connections.to_string()]);
-        command.args(["--cpus", &plan.pacer_cpus.to_string(), "--seed", &plan.seed.to_string()]);
+        command.args(["--cpus", &plan.pacer_cpus.to_string(), "--seed", &seed.to_string()]);
         if let Some(most) = plan.max_connections {
             command.args(["--max-connections", &most.to_string()]);
         }
         // Others do not say which core has a connection.
-        if plan.spread && matches!(plan.targets[job.target].launch, Launch::Serve(_)) {
+        let loaded =
+            if plan.duet { &plan.targets[..] } else { &plan.targets[job.target..=job.target] };
+        if plan.spread && loaded.iter().all(|of| matches!(of.launch, Launch::Serve(_))) {
             command.arg("--spread");
         }
         if let Some(timeout) = plan.timeout {
@@ -186,7 +215,7 @@ impl Laboratory<'_> {
         if plan.arrivals != "constant" {
             command.args(["--arrivals", &plan.arrivals]);
         }
-        command.arg("--json").arg(json).arg("--hlog").arg(hlog);
+        command.arg("--json").arg(json);
         command
     }
 }
@@ -212,6 +241,11 @@ fn measured_begin(run: &Run) -> Option<Mono> {
     run.host.get("measured_begin_mono_ns")?.as_u64().map(Mono)
 }
 
+/// How the first of `servers` that is gone ended.
+fn first_end(servers: &mut [Server]) -> Option<String> {
+    servers.iter_mut().find_map(Server::ended)
+}
+
 fn died(how: &str) -> Mishap {
     Mishap::Failed(format!("the server ended during the run {how}"))
 }
@@ -228,16 +262,23 @@ fn remove_if_there(path: &PathBuf) -> std::io::Result<()> {
 }
 
 /// The pacer's object. It is there also when the verdict is INVALID, which exit code 3 says.
-fn read_run(json: &Path, status: ExitStatus, log: &Path) -> Result<Run, String> {
+fn read_object<T: DeserializeOwned>(
+    json: &Path,
+    status: ExitStatus,
+    log: &Path,
+) -> Result<T, String> {
     if !matches!(status.code(), Some(0 | 3)) {
         return Err(format!("the pacer failed ({status}); its log ends with:{}", log_tail(log)));
     }
     let text = std::fs::read_to_string(json)
         .map_err(|error| format!("the pacer left no result: {}: {error}", json.display()))?;
-    let run: Run = serde_json::from_str(&text)
-        .map_err(|error| format!("the pacer's result is not one: {}: {error}", json.display()))?;
-    if run.schema != RUN_SCHEMA {
-        return Err(format!("{}: schema {} instead of {RUN_SCHEMA}", json.display(), run.schema));
+    serde_json::from_str(&text)
+        .map_err(|error| format!("the pacer's result is not one: {}: {error}", json.display()))
+}
+
+fn check_schema(schema: &str, ours: &str, json: &Path) -> Result<(), String> {
+    match schema == ours {
+        true => Ok(()),
+        false => Err(format!("{}: schema {schema} instead of {ours}", json.display())),
     }
-    Ok(run)
 }

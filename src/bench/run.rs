@@ -8,13 +8,13 @@
 //! Everything but [`run`] is pure. Not here: how one run is made (see `measure`), what its directory
 //! is (see `store`). Start at [`run`].
 
-use super::BenchError;
 use super::measure::Laboratory;
 use super::plan::{Launch, Overrides, Plan, Target};
 use super::progress::Progress;
 use super::store::{Fnv, Store, utc};
 use super::summary::summarise;
 use super::target::{Mishap, Surroundings, is_set_up, set_up};
+use super::{BenchError, duet};
 use crate::doctor;
 use crate::io::clock::wall_secs;
 use crate::io::host;
@@ -75,9 +75,13 @@ pub fn run(
 ) -> Result<BenchOutcome, BenchError> {
     let usable = usable_cpus();
     let mut plan = plan.overridden(overrides)?;
-    let notes = plan.fit_to(&usable, &doctor::topology());
+    let mut notes = plan.fit_to(&usable, &doctor::topology());
     if plan.targets.is_empty() {
         return Err(BenchError::Machine(notes.join("\n")));
+    }
+    if plan.duet {
+        duet::check(&plan)?;
+        notes.extend(duet::note(&plan));
     }
     let all_cpus = super::plan::cpu_list(&usable)
         .ok_or_else(|| BenchError::Machine(String::from("the kernel names no CPU to run on")))?;
@@ -91,7 +95,7 @@ pub fn run(
     keep_off_measured_cpus(&plan, &usable);
 
     let surroundings = Surroundings { exe: &exe, all_cpus: &all_cpus, stop };
-    let progress = Progress::new(order(&plan).len());
+    let progress = Progress::new(runs_of(&plan));
     bench.notes.iter().for_each(|note| progress.line(note));
     if !bench.runs.is_empty() {
         let there = bench.runs.len();
@@ -100,10 +104,23 @@ pub fn run(
     if prepare(&mut plan, &mut bench, surroundings, &store, &progress)? {
         let laboratory =
             Laboratory { plan: &plan, surroundings, store: &store, progress: &progress };
-        conduct(&plan, &mut bench, |job| laboratory.measure(job), |bench| store.save(bench))?;
+        let save = |bench: &Bench| store.save(bench);
+        match plan.duet {
+            false => conduct(&plan, &mut bench, |job| laboratory.measure(job), save)?,
+            true => {
+                let is_there = |restart: &_| duet::load(&store, restart).is_some();
+                let measure = |job: &_| laboratory.measure_duet(job);
+                duet::conduct(&plan, &mut bench, is_there, measure, save)?;
+            }
+        }
     }
     progress.end();
     finish(&plan, bench, &store, out)
+}
+
+/// How often servers are started.
+fn runs_of(plan: &Plan) -> usize {
+    if plan.duet { duet::count(plan) } else { order(plan).len() }
 }
 
 /// The claims judged, everything saved, the table written.
@@ -114,6 +131,7 @@ fn finish(
     out: &mut impl Write,
 ) -> Result<BenchOutcome, BenchError> {
     summarise(&mut bench);
+    duet::judge(plan, &mut bench, store);
     bench.claims = match bench.complete {
         true => plan.claims.iter().map(|claim| claim.judge(&bench)).collect(),
         false => Vec::new(),
@@ -178,6 +196,7 @@ fn new_bench(plan: &Plan, hash: &str) -> Bench {
         summaries: Vec::new(),
         comparisons: Vec::new(),
         differences: Vec::new(),
+        duet: None,
         claims: Vec::new(),
     }
 }
@@ -195,7 +214,7 @@ fn keep_off_measured_cpus(plan: &Plan, usable: &[usize]) {
 }
 
 /// Where `target` runs, if it says so.
-fn cpus_of(target: &Target) -> Option<CpuList> {
+pub(super) fn cpus_of(target: &Target) -> Option<CpuList> {
     let flags = match &target.launch {
         Launch::Serve(flags) => flags.as_slice(),
         Launch::Command(_) => &[],
@@ -267,7 +286,7 @@ pub(super) struct Job {
 }
 
 /// Every run of the plan, in order.
-fn order(plan: &Plan) -> Vec<Job> {
+pub(super) fn order(plan: &Plan) -> Vec<Job> {
     let (targets, rates) = (plan.targets.len(), plan.rates.len());
     let of = targets * rates * plan.repeats as usize;
     let mut rng = Rng::new(plan.seed);
@@ -314,7 +333,7 @@ fn conduct(
     Ok(())
 }
 
-fn is_of(run: &BenchRun, job: &Job, plan: &Plan) -> bool {
+pub(super) fn is_of(run: &BenchRun, job: &Job, plan: &Plan) -> bool {
     run.target == plan.targets[job.target].name
         && run.rate == plan.rates[job.rate].text
         && run.repeat == job.repeat

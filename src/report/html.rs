@@ -41,6 +41,7 @@ pub fn html(bench: &Bench) -> String {
         page += &at_rate(rate, &summaries);
         page += &differences(bench, rate);
     }
+    page += &bench.duet.as_ref().map(super::duet::html).unwrap_or_default();
     page += &troubles(bench);
     page += &claims(bench);
     page += &machine(bench);

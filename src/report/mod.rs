@@ -5,6 +5,7 @@
 //! [`load`] and [`write_html`].
 
 mod differences;
+mod duet;
 mod figure;
 mod html;
 mod merged;
@@ -18,6 +19,7 @@ use crate::results::bench::{BENCH_SCHEMA, Bench};
 use std::path::Path;
 
 pub use differences::compared_table;
+pub use duet::duet_table;
 pub use html::html;
 pub use merged::merged;
 pub use selftest::selftest;

@@ -145,6 +145,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
             pacer_cpus: "1".into(),
             seed: 1,
             timeout_s: None,
+            duet: false,
             targets: targets.iter().map(record).collect(),
         },
         host: serde_json::Map::new(),
@@ -154,6 +155,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         summaries: Vec::new(),
         comparisons: Vec::new(),
         differences: Vec::new(),
+        duet: None,
         claims: Vec::new(),
     }
 }
