@@ -11,13 +11,16 @@ mod support;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use support::{
     BACKENDS, Client, NoResponse, PATIENCE, Response, Server, await_that, metric, on_every_backend,
+    sum_of,
 };
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
 const STATUS: &str = "GET /devices/status HTTP/1.1\r\nHost: h\r\n\r\n";
+const METRICS: &str = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
 const POLL: &str = "GET /events/live HTTP/1.1\r\nHost: h\r\n\r\n";
 const COMMAND: &str = "POST /devices/light/command HTTP/1.1\r\nHost: h\r\nContent-Length: 19\r\n\r\n\
     {\"action\":\"toggle\"}";
@@ -153,8 +156,9 @@ fn a_reset_at_any_moment_harms_nobody_and_leaves_nothing_behind() {
                     drop(client.read());
                 }
                 client.reset();
+                // After each, so that it is never idle for as long as is allowed.
+                assert_eq!(witness.ask(HEALTH).status, 200);
             }
-            assert_eq!(witness.ask(HEALTH).status, 200);
         }
         await_that("all are gone", || metric(&mut witness, "connections") == 1);
         await_that("nothing is parked", || metric(&mut witness, "parked_polls") == 0);
@@ -208,4 +212,31 @@ fn a_server_without_descriptors_still_ends_when_it_is_told_to() {
         first.read_close().expect("it closes in order");
         assert_eq!(server.wait().code(), Some(0));
     }
+}
+
+#[test]
+fn peers_that_pour_without_end_leave_the_others_their_turn() {
+    const FLOODS: usize = 8;
+    static PIECE: [u8; 64 * 1024] = [1; 64 * 1024];
+    on_every_backend(&[], |server| {
+        let mut witness = server.connect();
+        let mut floods: Vec<Client> = (0..FLOODS).map(|_| server.connect()).collect();
+        floods.iter_mut().for_each(|flood| assert_eq!(flood.ask(HEALTH).status, 200));
+        witness.ask(HEALTH);
+        server.signal("-STOP");
+        let mut poured = 0;
+        for flood in &mut floods {
+            flood.set_write_patience(Duration::from_millis(50));
+            // Until the kernel holds no more of it.
+            while flood.try_send(&PIECE).is_ok() {
+                poured += PIECE.len() as u64;
+            }
+        }
+        witness.send(METRICS);
+        server.signal("-CONT");
+        let answer = witness.read().expect("it is answered");
+        let taken = sum_of(answer.text(), "received_bytes_total");
+        println!("the witness, who came last, was answered after {taken} of {poured} octets");
+        assert!(taken < poured / 2, "it had to wait until the others were through");
+    });
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use support::{
     BACKENDS, Client, NoResponse, PATIENCE, Response, Server, Stopwatch, await_that, check_refusal,
-    metric,
+    metric, on_every_backend,
 };
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -194,8 +194,7 @@ fn every_action_of_every_device_does_what_it_says() {
         ("camera", "{\"action\":\"set\",\"value\":1}", "1"),
         ("light", "{\"action\":\"set\",\"value\":0}", "0"),
     ];
-    for backend in BACKENDS {
-        let server = Server::start(&["--backend", backend]);
+    on_every_backend(&[], |server| {
         let mut client = server.connect();
         check(&client.ask(STATUS), &house("100", "21.5", "1", "0"));
         let mut state = ["100", "21.5", "1", "0"];
@@ -206,7 +205,7 @@ fn every_action_of_every_device_does_what_it_says() {
             check(&client.ask(STATUS), &house(state[0], state[1], state[2], state[3]));
             check(&client.ask(poll_since(seq - 1)), &event(seq, device, value));
         }
-    }
+    });
 }
 
 #[test]
@@ -216,8 +215,7 @@ fn a_poll_for_events_that_left_the_log_is_told_so() {
     const BATCHES: u64 = 257;
     const CONFIRMED: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
         Content-Length: 80\r\nDate: Tue, 24 Nov 2026 04:19:06 GMT\r\n\r\n";
-    for backend in BACKENDS {
-        let server = Server::start(&["--backend", backend, "--device-latency", "0"]);
+    on_every_backend(&["--device-latency", "0"], |server| {
         let mut client = server.connect();
         let batch_len = usize::try_from(BATCH).expect("256 fits");
         let batch = set_light(1).repeat(batch_len);
@@ -234,7 +232,7 @@ fn a_poll_for_events_that_left_the_log_is_told_so() {
         assert!((2..=BATCH * BATCHES).contains(&oldest), "{}", gone.text());
         check(&client.ask(poll_since(oldest - 1)), &event(oldest, "light", "1"));
         assert_eq!(client.ask(poll_since(oldest - 2)).status, 410);
-    }
+    });
 }
 
 #[test]
@@ -258,8 +256,7 @@ fn a_command_is_never_answered_before_the_device_is_done() {
 
 #[test]
 fn a_command_is_not_seen_before_it_is_carried_out() {
-    for backend in BACKENDS {
-        let server = Server::start(&["--backend", backend, "--device-latency", "300ms"]);
+    on_every_backend(&["--device-latency", "300ms"], |server| {
         let (mut commander, mut other) = (server.connect(), server.connect());
         let began = Stopwatch::start();
         commander.send([HEALTH, &set_light(7)].concat());
@@ -271,7 +268,7 @@ fn a_command_is_not_seen_before_it_is_carried_out() {
         }
         check(&commander.read().expect("it is confirmed"), &confirmation("light", "7", 1));
         check(&other.ask(STATUS), &house("7", "21.5", "1", "0"));
-    }
+    });
 }
 
 #[test]
@@ -287,8 +284,7 @@ fn a_poll_without_an_event_waits_its_time() {
 
 #[test]
 fn a_drip_that_makes_progress_still_meets_the_deadline_of_the_head() {
-    for backend in BACKENDS {
-        let server = Server::start(&["--backend", backend, "--head-timeout", "100ms"]);
+    on_every_backend(&["--head-timeout", "100ms"], |server| {
         let mut client = server.connect();
         client.set_patience(Duration::from_millis(10));
         let began = Stopwatch::start();
@@ -304,7 +300,7 @@ fn a_drip_that_makes_progress_still_meets_the_deadline_of_the_head() {
             assert!(began.elapsed() < PATIENCE, "a drip keeps the connection for ever");
         };
         assert_eq!(answer.status, 408);
-    }
+    });
 }
 
 #[test]
@@ -470,8 +466,7 @@ fn a_peer_that_never_reads_is_given_up_on_and_costs_little_memory() {
 fn limits_that_are_raised_are_reached() {
     let raised = ["--line-bytes-max", "150000", "--head-bytes-max", "200000", "--echo"];
     let body = ["--body-bytes-max", "1000000"];
-    for backend in BACKENDS {
-        let server = Server::start(&[&["--backend", backend], &raised[..], &body].concat());
+    on_every_backend(&[&raised[..], &body].concat(), |server| {
         let mut client = server.connect();
         let padding = "x".repeat(140_000);
         let line = format!("GET /healthz?{padding} HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -484,13 +479,12 @@ fn limits_that_are_raised_are_reached() {
         let length = content.len();
         let head = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
         check(&client.ask([head, content.clone()].concat()), &content);
-    }
+    });
 }
 
 #[test]
 fn garbage_is_answered_400_and_closed_and_harms_nobody_else() {
-    for backend in BACKENDS {
-        let server = Server::start(&["--backend", backend]);
+    on_every_backend(&[], |server| {
         let mut neighbour = server.connect();
         for garbage in [&b"\0\0\0\0"[..], b"hello\r\n", b"\x16\x03\x01\x02\x00", &[0xff; 4096]] {
             let mut client = server.connect();
@@ -499,7 +493,7 @@ fn garbage_is_answered_400_and_closed_and_harms_nobody_else() {
             client.read_close().expect("the connection closes in order");
             check(&neighbour.ask(HEALTH), "{\"status\":\"ok\"}");
         }
-    }
+    });
 }
 
 #[test]

@@ -290,7 +290,7 @@ impl Metric {
             Metric::RssMb => summary.rss_bytes.median.map(|bytes| bytes / 1e6),
             Metric::CpuPercent => summary.cpu_percent.median,
             Metric::CpuUs => summary.cpu_us_per_request.median,
-            Metric::Errors => Some((kind.errors.total() + kind.unfinished) as f64),
+            Metric::Errors => Some(kind.lost() as f64),
             Metric::Achieved => summary.achieved_rps.median,
         }
     }

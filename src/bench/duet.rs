@@ -8,6 +8,7 @@
 pub mod estimate;
 
 use super::BenchError;
+use super::measure::Assignment;
 use super::plan::{Launch, Plan, Target};
 use super::run::{Job, cpus_of, is_of, order};
 use super::store::Store;
@@ -76,6 +77,19 @@ fn restarts(plan: &Plan) -> Vec<Job> {
     let of = jobs.len();
     jobs.iter_mut().enumerate().for_each(|(position, job)| (job.position, job.of) = (position, of));
     jobs
+}
+
+/// A restart of both targets, by its first.
+pub(super) fn assignment<'a>(plan: &'a Plan, job: &Job) -> Option<Assignment<'a>> {
+    let [a, b] = plan.targets.as_slice() else { return None };
+    let of_a = job.assignment(plan);
+    let [a, b] = [&a.name, &b.name];
+    let pair = format!("{a}+{b}");
+    Some(Assignment {
+        stem: of_a.stem.replacen(a.as_str(), &pair, 1),
+        what: format!("{a} with {b} at {}, restart {}", plan.rates[job.rate].rate, job.repeat),
+        ..of_a
+    })
 }
 
 /// How many restarts the plan has.

@@ -7,13 +7,13 @@
 
 use super::plan::{Launch, Plan, Target};
 use super::progress::Progress;
-use super::run::Job;
 use super::sampler::Sampler;
 use super::store::Store;
 use super::target::{Mishap, STOP_LATENCY, Server, Surroundings, log_tail, redirect};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::io::process::Child;
+use crate::pace::arrivals::Arrivals;
 use crate::results::bench::{BenchRun, Usage};
 use crate::results::{RUN_SCHEMA, Run};
 use crate::units::{Mono, Nanos};
@@ -29,6 +29,23 @@ pub(super) struct Laboratory<'a> {
     pub(super) surroundings: Surroundings<'a>,
     pub(super) store: &'a Store,
     pub(super) progress: &'a Progress,
+}
+
+/// A run that is to be made.
+pub(super) struct Assignment<'a> {
+    pub(super) target: &'a Target,
+    /// Offered rate, as typed.
+    pub(super) rate: &'a str,
+    /// From 1.
+    pub(super) repeat: u32,
+    /// Measured time.
+    pub(super) duration: Nanos,
+    /// Time before it.
+    pub(super) warmup: Nanos,
+    /// Begins the names of its files.
+    pub(super) stem: String,
+    /// What a person calls it.
+    pub(super) what: String,
 }
 
 /// The figures of a run.
@@ -48,62 +65,24 @@ const PACER_GRACE: Nanos = Nanos::from_secs(30);
 
 impl Laboratory<'_> {
     /// Makes the run. What goes wrong is in it as its failure; `None` if the bench is to end.
-    pub(super) fn measure(&self, job: &Job) -> Option<BenchRun> {
-        let (target, rate) = (&self.plan.targets[job.target], &self.plan.rates[job.rate]);
-        let what = format!("{} at {}, repeat {}", target.name, rate.rate, job.repeat);
-        self.progress.begin(job.position, job.of, &what);
-        let files = format!("runs/{}", stem(&target.name, &rate.text, job.repeat));
-        let (failure, figures) = match self.figures(target, job, &files, &what) {
+    pub(super) fn measure(&self, assignment: &Assignment<'_>) -> Option<BenchRun> {
+        let files = format!("runs/{}", assignment.stem);
+        let (failure, figures) = match self.figures(assignment, &files) {
             Ok(figures) => (None, Some(figures)),
             Err(Mishap::Failed(failure)) => {
-                self.progress.line(&format!("{what}: {failure}"));
+                self.progress.line(&format!("{}: {failure}", assignment.what));
                 (Some(failure), None)
             }
             Err(Mishap::Stopped) => return None,
         };
-        Some(self.run_of(target, job, failure, figures, files))
+        Some(run_of(assignment.target, assignment, failure, figures, files))
     }
 
-    fn run_of(
-        &self,
-        target: &Target,
-        job: &Job,
-        failure: Option<String>,
-        figures: Option<Figures>,
-        files: String,
-    ) -> BenchRun {
-        let (mut target_settings, mut target_notes) = (None, Vec::new());
-        let (run, target_usage, pacer_usage) = match figures {
-            Some(Figures { settings, notes, run, target, pacer }) => {
-                (target_settings, target_notes) = (settings, notes);
-                (Some(run), target, pacer)
-            }
-            None => (None, None, None),
-        };
-        BenchRun {
-            target: target.name.clone(),
-            rate: self.plan.rates[job.rate].text.clone(),
-            repeat: job.repeat,
-            failure,
-            run,
-            target_usage,
-            pacer_usage,
-            target_settings,
-            target_notes,
-            files,
-        }
-    }
-
-    fn figures(
-        &self,
-        target: &Target,
-        job: &Job,
-        files: &str,
-        what: &str,
-    ) -> Result<Figures, Mishap> {
+    fn figures(&self, assignment: &Assignment<'_>, files: &str) -> Result<Figures, Mishap> {
+        let target = assignment.target;
         let log = self.store.file(&format!("{files}.server.log"));
         let mut server = Server::start(target, self.surroundings, &log)?;
-        let mut figures = self.load(&mut server, job, files, what)?;
+        let mut figures = self.load(&mut server, assignment, files)?;
         if let Launch::Serve(_) = target.launch {
             (figures.settings, figures.notes) = server.said();
         }
@@ -115,23 +94,22 @@ impl Laboratory<'_> {
     fn load(
         &self,
         server: &mut Server,
-        job: &Job,
+        assignment: &Assignment<'_>,
         files: &str,
-        what: &str,
     ) -> Result<Figures, Mishap> {
         let pacer_log = self.store.file(&format!("{files}.pacer.log"));
         let json = self.store.file(&format!("{files}.json"));
-        let mut command = self.pacer(server, job, &json, self.plan.seed);
+        let mut command = self.pacer(server, assignment, &json, self.plan.seed);
         command.arg("--hlog").arg(self.store.file(&format!("{files}.hlog")));
         let (mut pacer, started) = self.start_pacer(&mut command, &pacer_log, &json)?;
         let mut samplers = [Sampler::new(server.pid()), Sampler::new(pacer.pid())];
         let servers = std::slice::from_mut(server);
-        let status = self.attend(servers, &mut pacer, &mut samplers, started, what)?;
+        let status = self.attend(servers, &mut pacer, &mut samplers, started, assignment)?;
         let run: Run = read_object(&json, status, &pacer_log).map_err(Mishap::Failed)?;
         check_schema(&run.schema, RUN_SCHEMA, &json).map_err(Mishap::Failed)?;
-        let begin = measured_begin(&run).unwrap_or(started + self.plan.warmup);
+        let begin = measured_begin(&run).unwrap_or(started + assignment.warmup);
         let [target, pacer] =
-            samplers.map(|sampler| sampler.usage(begin, begin + self.plan.duration));
+            samplers.map(|sampler| sampler.usage(begin, begin + assignment.duration));
         Ok(Figures { settings: None, notes: Vec::new(), run, target, pacer })
     }
 
@@ -158,18 +136,18 @@ impl Laboratory<'_> {
         pacer: &mut Child,
         samplers: &mut [Sampler<super::sampler::RealProcFs>],
         started: Mono,
-        what: &str,
+        assignment: &Assignment<'_>,
     ) -> Result<ExitStatus, Mishap> {
-        let begin = started + self.plan.warmup;
-        let until = begin + self.plan.duration;
-        let drain = self.plan.timeout.unwrap_or(Nanos::ZERO);
+        let begin = started + assignment.warmup;
+        let until = begin + assignment.duration;
+        let drain = self.plan.pacer.drain.or(self.plan.timeout).unwrap_or(Nanos::ZERO);
         let deadline = until + drain + PACER_GRACE;
         let mut next = begin;
         loop {
             let now = MonotonicClock.now();
             if now >= next {
                 samplers.iter_mut().for_each(|sampler| sampler.sample(now));
-                self.progress.advance(what, now - begin, self.plan.duration);
+                self.progress.advance(&assignment.what, now - begin, assignment.duration);
                 next = next_sample(now, begin, until);
             }
             let nap = next.saturating_since(MonotonicClock.now()).min(STOP_LATENCY);
@@ -192,37 +170,81 @@ impl Laboratory<'_> {
         }
     }
 
-    fn pacer(&self, server: &Server, job: &Job, json: &Path, seed: u64) -> Command {
+    fn pacer(
+        &self,
+        server: &Server,
+        assignment: &Assignment<'_>,
+        json: &Path,
+        seed: u64,
+    ) -> Command {
         let plan = self.plan;
         let mut command = Command::new(self.surroundings.exe);
         command.arg("pace").arg(format!("http://{}", server.address()));
         command.arg("--mix").arg(&plan.mix);
-        command.args(["-R", &plan.rates[job.rate].text, "-d", &typed(plan.duration)]);
-        command.args(["--warmup", &typed(plan.warmup), "-c", &plan.connections.to_string()]);
-        command.args(["--cpus", &plan.pacer_cpus.to_string(), "--seed", &seed.to_string()]);
-        if let Some(most) = plan.max_connections {
-            command.args(["--max-connections", &most.to_string()]);
+        // Arrivals that carry their own rate allow no other beside it.
+        if plan.arrivals.rate().is_none() {
+            command.args(["-R", assignment.rate]);
         }
+        command.args(["-d", &assignment.duration.as_typed()]);
+        command.args(["--warmup", &assignment.warmup.as_typed()]);
+        command.args(["-c", &plan.connections.to_string()]);
+        command.args(["--cpus", &plan.pacer_cpus.to_string(), "--seed", &seed.to_string()]);
         // Others do not say which core has a connection.
-        let loaded =
-            if plan.duet { &plan.targets[..] } else { &plan.targets[job.target..=job.target] };
+        let alone = std::slice::from_ref(assignment.target);
+        let loaded = if plan.duet { plan.targets.as_slice() } else { alone };
         if plan.spread && loaded.iter().all(|of| matches!(of.launch, Launch::Serve(_))) {
             command.arg("--spread");
         }
-        if let Some(timeout) = plan.timeout {
-            command.args(["--timeout", &typed(timeout)]);
-        }
-        if plan.arrivals != "constant" {
-            command.args(["--arrivals", &plan.arrivals]);
+        for (flag, value) in options(plan) {
+            command.args([flag, &value]);
         }
         command.arg("--json").arg(json);
         command
     }
 }
 
-/// Exactly, as the pacer reads it.
-fn typed(span: Nanos) -> String {
-    format!("{}ns", span.0)
+/// What the run of `target` comes to, with figures or the reason why there are none.
+fn run_of(
+    target: &Target,
+    assignment: &Assignment<'_>,
+    failure: Option<String>,
+    figures: Option<Figures>,
+    files: String,
+) -> BenchRun {
+    let blank = BenchRun {
+        target: target.name.clone(),
+        rate: assignment.rate.to_owned(),
+        repeat: assignment.repeat,
+        failure,
+        files,
+        ..BenchRun::default()
+    };
+    let Some(Figures { settings, notes, run, target, pacer }) = figures else { return blank };
+    BenchRun {
+        run: Some(run),
+        target_usage: target,
+        pacer_usage: pacer,
+        target_settings: settings,
+        target_notes: notes,
+        ..blank
+    }
+}
+
+/// The flags that are given only where the file sets them.
+fn options(plan: &Plan) -> impl Iterator<Item = (&'static str, String)> {
+    let pacer = &plan.pacer;
+    let arrivals = (plan.arrivals != Arrivals::Constant).then(|| plan.arrivals.to_string());
+    let flags = [
+        ("--max-connections", plan.max_connections.map(|most| most.to_string())),
+        ("--timeout", plan.timeout.map(Nanos::as_typed)),
+        ("--arrivals", arrivals),
+        ("--catch-up", pacer.catch_up.map(|policy| policy.to_string())),
+        ("--drain", pacer.drain.map(Nanos::as_typed)),
+        ("--timestamps", pacer.timestamps.map(|who| who.name().to_owned())),
+        ("--backend", pacer.backend.map(|backend| backend.name().to_owned())),
+        ("--wait", pacer.wait.map(|wait| wait.name().to_owned())),
+    ];
+    flags.into_iter().filter_map(|(flag, value)| Some((flag, value?)))
 }
 
 /// One a second from `begin` on, and one right at the end.
@@ -230,11 +252,6 @@ fn next_sample(now: Mono, begin: Mono, until: Mono) -> Mono {
     let taken = now.saturating_since(begin).0 / SAMPLE_EVERY.0;
     let next = begin + Nanos((taken + 1) * SAMPLE_EVERY.0);
     if now < until { next.min(until) } else { next }
-}
-
-/// Names the files of a run; a rate such as `1e6/7` holds a slash.
-fn stem(target: &str, rate: &str, repeat: u32) -> String {
-    format!("{target}-{}-r{repeat}", rate.replace('/', "_"))
 }
 
 fn measured_begin(run: &Run) -> Option<Mono> {

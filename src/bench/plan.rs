@@ -6,14 +6,27 @@
 //! warmup = "1s"                    # before it, at the same rate, in no figure (default 0)
 //! repeats = 3                      # runs of each target at each rate (default 3)
 //! rates = ["1000", "20k"]          # requests/s; or `rate = "1000"` for one
-//! arrivals = "constant"            # as `pace --arrivals` (default constant)
+//! arrivals = "constant"            # as `pace --arrivals`; ramps and the like say the rate themselves
 //! mix = "mixes/article.toml"       # what is requested; relative to this file
 //! connections = 64                 # opened at the start (default 64)
 //! max_connections = 1024           # a due request opens one when all are busy, up to this
 //! spread = true                    # as many of them on every core of our own server (default false)
-//! pacer_cpus = "1"                 # the pacer spins there
+//! pacer_cpus = "1"                 # the pacer spins there, one thread on each
 //! seed = 1                         # of arrivals, mix and order (default 1)
 //! timeout = "2s"                   # after which a request has failed
+//! drain = "2s"                     # how long answers are awaited after the end (default the timeout)
+//! catch_up = "all"                 # this and the next three as `pace --catch-up`,
+//! timestamps = "own"               # --timestamps,
+//! pacer_backend = "epoll"          # --backend
+//! pacer_wait = "spin"              # and --wait
+//!
+//! [knee]                           # finds each target's highest rate that keeps the objective
+//! objective = "p99 < 5ms"          # as `pace --threshold`; `status.p99 < 1ms` of one request
+//! from = "1000"                    # whole numbers of requests/s; the search climbs by doubling,
+//! to = "200k"                      # and then halves the gap, in the ratio
+//! within = "5%"                    # until pass and fail are so near (default 5%)
+//! repeats = 3                      # runs at each rate, of which more than half decide (default 3)
+//! duration = "2s"                  # of a run (default as above); warmup likewise
 //!
 //! [[target]]                       # at least one; names are unique, without dots
 //! name = "uring"
@@ -37,6 +50,8 @@
 //! expr = "node22.p99 < uring-spin.p99"    # see `claim`
 //! rate = "1000"                    # optional: about this rate only
 //! ```
+//! A file with `include = "article.toml"` is that file's experiment under another name and with other
+//! times: besides it may have `name`, `duration`, `warmup` and `repeats`.
 //! How axes go together, what targets are called and what `[[axis]]` takes besides stands in
 //! `plan/axis.rs`; CPUs by their place, `--cpus sibling-of:pacer`, in `plan/placement.rs`.
 //! Any other key is an error, and every error names file and line. Not here: whether the machine
@@ -44,9 +59,13 @@
 
 use super::BenchError;
 use super::claim::Claim;
+use super::knee::KneePlan;
 use crate::doctor::Topology;
 use crate::io::topology::CpuList;
-use crate::results::bench::{PlanRecord, TargetRecord, Varied};
+use crate::pace::arrivals::Arrivals;
+use crate::pace::catch_up::CatchUp;
+use crate::pace::plan::{Backend, PaceWait, Timestamps};
+use crate::results::bench::{PacerRecord, PlanRecord, TargetRecord, Varied};
 use crate::units::{Nanos, Rate};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -68,10 +87,15 @@ pub struct Plan {
     pub warmup: Nanos,
     /// Runs of each target at each rate; at least 1.
     pub repeats: u32,
-    /// Offered rates; at least one, no two equal.
+    /// Offered rates, no two equal; at least one, unless a knee is searched. Arrivals that carry their
+    /// own rate have that one.
     pub rates: Vec<OfferedRate>,
-    /// As `pace --arrivals` takes it.
-    pub arrivals: String,
+    /// When requests are due.
+    pub arrivals: Arrivals,
+    /// What else the pacer is told.
+    pub pacer: PacerOptions,
+    /// The search for the highest rate that keeps an objective.
+    pub knee: Option<KneePlan>,
     /// The mix file; exists.
     pub mix: PathBuf,
     /// Connections opened at the start.
@@ -92,6 +116,21 @@ pub struct Plan {
     pub duet: bool,
     /// What is to be judged at the end.
     pub claims: Vec<Claim>,
+}
+
+/// Options of the pacer; `None`: its own default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacerOptions {
+    /// What is done about overdue requests.
+    pub catch_up: Option<CatchUp>,
+    /// How long answers are awaited after the end; by default the timeout.
+    pub drain: Option<Nanos>,
+    /// Who stamps what is sent and received.
+    pub timestamps: Option<Timestamps>,
+    /// How the kernel is spoken to.
+    pub backend: Option<Backend>,
+    /// What threads do with slack.
+    pub wait: Option<PaceWait>,
 }
 
 /// A rate and how it was typed: the pacer is handed the words, so no digit is lost.
@@ -210,6 +249,9 @@ impl Plan {
             [a, b] if a == b => {
                 return refused("two names, please; write a target twice to see it against itself");
             }
+            _ if self.knee.is_some() => {
+                return refused("the file searches a knee, of one target at a time");
+            }
             [a, b] => {
                 self.targets.retain(|target| [a, b].contains(&&target.name));
                 self.targets.sort_by_key(|target| target.name != *a);
@@ -235,7 +277,7 @@ impl Plan {
             warmup_s: self.warmup.as_secs_f64(),
             repeats: self.repeats,
             rates: self.rates.iter().map(|rate| rate.text.clone()).collect(),
-            arrivals: self.arrivals.clone(),
+            arrivals: self.arrivals.to_string(),
             mix: self.mix.display().to_string(),
             connections: self.connections,
             max_connections: self.max_connections,
@@ -244,7 +286,21 @@ impl Plan {
             seed: self.seed,
             timeout_s: self.timeout.map(Nanos::as_secs_f64),
             duet: self.duet,
+            pacer: self.pacer.record(),
+            knee: self.knee.as_ref().map(KneePlan::record),
             targets: self.targets.iter().map(Target::record).collect(),
+        }
+    }
+}
+
+impl PacerOptions {
+    fn record(&self) -> PacerRecord {
+        PacerRecord {
+            catch_up: self.catch_up.map(|policy| policy.to_string()),
+            drain: self.drain.map(Nanos::as_typed),
+            timestamps: self.timestamps.map(|who| who.name().to_owned()),
+            backend: self.backend.map(|backend| backend.name().to_owned()),
+            wait: self.wait.map(|wait| wait.name().to_owned()),
         }
     }
 }

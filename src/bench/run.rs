@@ -3,12 +3,14 @@
 //! A repeat of every target at every rate comes before the next repeat of any, so that what the
 //! machine does over minutes hits all of them. Targets take turns in going first; rates come in an
 //! order shuffled anew in every repeat. Each result is saved as soon as it exists; runs that an
-//! earlier, interrupted bench of the same plan left are not made again, those that failed are.
+//! earlier, interrupted bench of the same plan left are not made again, those that failed are. A knee
+//! search comes last; which rate is next is `knee`'s to say.
 //!
 //! Everything but [`run`] is pure. Not here: how one run is made (see `measure`), what its directory
 //! is (see `store`). Start at [`run`].
 
-use super::measure::Laboratory;
+use super::knee::{self, KneeJob, KneePlan};
+use super::measure::{Assignment, Laboratory};
 use super::plan::{Launch, Overrides, Plan, Target};
 use super::progress::Progress;
 use super::store::{Fnv, Store, utc};
@@ -19,8 +21,10 @@ use crate::doctor;
 use crate::io::clock::wall_secs;
 use crate::io::host;
 use crate::io::topology::{CpuList, pin_current_thread, usable_cpus};
+use crate::pace::arrivals::Arrivals;
 use crate::report;
 use crate::results::bench::{BENCH_SCHEMA, Bench, BenchRun, ClaimOutcome, Summary};
+use crate::results::duet::Restart;
 use crate::rng::Rng;
 use crate::units::Nanos;
 use std::io::Write;
@@ -95,32 +99,51 @@ pub fn run(
     keep_off_measured_cpus(&plan, &usable);
 
     let surroundings = Surroundings { exe: &exe, all_cpus: &all_cpus, stop };
-    let progress = Progress::new(runs_of(&plan));
+    let progress = Progress::new(runs_max(&plan));
     bench.notes.iter().for_each(|note| progress.line(note));
-    if !bench.runs.is_empty() {
-        let there = bench.runs.len();
+    let there = runs_made(&bench);
+    if there > 0 {
         progress.line(&format!("{}: {there} runs are there already", store.dir().display()));
     }
     if prepare(&mut plan, &mut bench, surroundings, &store, &progress)? {
         let laboratory =
             Laboratory { plan: &plan, surroundings, store: &store, progress: &progress };
+        let measure = |job: &Job| {
+            let assignment = job.assignment(&plan);
+            progress.begin(job.position, job.of, &assignment.what);
+            laboratory.measure(&assignment)
+        };
         let save = |bench: &Bench| store.save(bench);
         match plan.duet {
-            false => conduct(&plan, &mut bench, |job| laboratory.measure(job), save)?,
-            true => {
-                let is_there = |restart: &_| duet::load(&store, restart).is_some();
-                let measure = |job: &_| laboratory.measure_duet(job);
-                duet::conduct(&plan, &mut bench, is_there, measure, save)?;
-            }
+            false => conduct(&plan, &mut bench, measure, save)?,
+            true => conduct_duet(&plan, &mut bench, &laboratory)?,
         }
+        let probe = |job: &KneeJob, knee: &KneePlan, position| {
+            let assignment = probe_of(&plan, knee, job);
+            let of = runs_max(&plan);
+            progress.begin(position, of, &assignment.what);
+            laboratory.measure(&assignment)
+        };
+        search_knee(&plan, &mut bench, probe, save)?;
     }
     progress.end();
     finish(&plan, bench, &store, out)
 }
 
-/// How often servers are started.
-fn runs_of(plan: &Plan) -> usize {
-    if plan.duet { duet::count(plan) } else { order(plan).len() }
+/// Makes the restarts of a duet.
+fn conduct_duet(
+    plan: &Plan,
+    bench: &mut Bench,
+    laboratory: &Laboratory<'_>,
+) -> Result<(), BenchError> {
+    let Laboratory { store, progress, .. } = laboratory;
+    let is_there = |restart: &Restart| duet::load(store, restart).is_some();
+    let measure = |job: &Job| {
+        let assignment = duet::assignment(plan, job)?;
+        progress.begin(job.position, job.of, &assignment.what);
+        laboratory.measure_duet(&assignment)
+    };
+    duet::conduct(plan, bench, is_there, measure, |bench| store.save(bench))
 }
 
 /// The claims judged, everything saved, the table written.
@@ -142,7 +165,8 @@ fn finish(
     let dir = store.dir().to_owned();
     let mut text = report::render_table(&bench);
     if !bench.complete {
-        let (made, of) = (bench.runs.len(), order(plan).len());
+        let (made, of) = (runs_made(&bench), runs_max(plan));
+        let of = if plan.knee.is_some() { format!("at most {of}") } else { of.to_string() };
         text += &format!("\nInterrupted after {made} of {of} runs; the same command goes on.\n");
     }
     text += &format!("\nResults: {0}/bench.json, {0}/report.html\n", dir.display());
@@ -152,17 +176,36 @@ fn finish(
     Ok(BenchOutcome { dir, bench, ending })
 }
 
-/// What this plan, this mix and this build of ringpace have in common with no other.
+/// How many runs there are, those of the knee search among them.
+fn runs_made(bench: &Bench) -> usize {
+    all_runs(bench).count()
+}
+
+/// How many there will be; with a knee search at most.
+fn runs_max(plan: &Plan) -> usize {
+    let searches = plan.knee.as_ref().map_or(0, |knee| knee.runs_max() * plan.targets.len());
+    let ordered = if plan.duet { duet::count(plan) } else { order(plan).len() };
+    ordered + searches
+}
+
+/// What this plan, its files and this build of ringpace have in common with no other.
 fn plan_hash(plan: &Plan, exe: &Path) -> Result<String, BenchError> {
-    let mix = std::fs::read(&plan.mix)
-        .map_err(|error| BenchError::File(format!("{}: {error}", plan.mix.display())))?;
+    let read = |path: &Path| {
+        std::fs::read(path)
+            .map_err(|error| BenchError::File(format!("{}: {error}", path.display())))
+    };
+    let mix = read(&plan.mix)?;
+    let replay = match &plan.arrivals {
+        Arrivals::Replay(replay) => Some(read(Path::new(replay.file()))?),
+        _ => None,
+    };
     let build = std::fs::metadata(exe)
         .and_then(|file| Ok(format!("{} {:?}", file.len(), file.modified()?)))
         .map_err(|error| BenchError::Machine(format!("{}: {error}", exe.display())))?;
     let record = serde_json::to_vec(&plan.record())
         .map_err(|error| BenchError::Machine(format!("the plan cannot be written: {error}")))?;
     let mut hash = Fnv::default();
-    for part in [record, mix, build.into_bytes()] {
+    for part in [record, mix, build.into_bytes()].into_iter().chain(replay) {
         hash.add(&part);
     }
     Ok(hash.to_string())
@@ -197,6 +240,7 @@ fn new_bench(plan: &Plan, hash: &str) -> Bench {
         comparisons: Vec::new(),
         differences: Vec::new(),
         duet: None,
+        knee: None,
         claims: Vec::new(),
     }
 }
@@ -285,6 +329,36 @@ pub(super) struct Job {
     pub(super) of: usize,
 }
 
+impl Job {
+    pub(super) fn assignment<'a>(&self, plan: &'a Plan) -> Assignment<'a> {
+        let (target, rate) = (&plan.targets[self.target], &plan.rates[self.rate]);
+        Assignment {
+            target,
+            rate: &rate.text,
+            repeat: self.repeat,
+            duration: plan.duration,
+            warmup: plan.warmup,
+            // A rate such as `1e6/7` holds a slash.
+            stem: format!("{}-{}-r{}", target.name, rate.text.replace('/', "_"), self.repeat),
+            what: format!("{} at {}, repeat {}", target.name, rate.rate, self.repeat),
+        }
+    }
+}
+
+/// A run of the knee search.
+fn probe_of<'a>(plan: &'a Plan, knee: &KneePlan, job: &'a KneeJob) -> Assignment<'a> {
+    let (target, rate) = (&plan.targets[job.target], &job.rate);
+    Assignment {
+        target,
+        rate,
+        repeat: job.repeat,
+        duration: knee.duration,
+        warmup: knee.warmup,
+        stem: format!("{}-{rate}-knee{}", target.name, job.repeat),
+        what: format!("knee of {} at {rate}/s, repeat {}", target.name, job.repeat),
+    }
+}
+
 /// Every run of the plan, in order.
 pub(super) fn order(plan: &Plan) -> Vec<Job> {
     let (targets, rates) = (plan.targets.len(), plan.rates.len());
@@ -329,7 +403,38 @@ fn conduct(
         summarise(bench);
         save(bench)?;
     }
-    bench.complete = true;
+    bench.complete = plan.knee.is_none();
+    Ok(())
+}
+
+/// Makes the runs of the knee search that `bench` does not have yet, once it has all others; `measure`
+/// and `save` are as those of [`conduct`]. `measure` is also told how many runs there are before.
+fn search_knee(
+    plan: &Plan,
+    bench: &mut Bench,
+    mut measure: impl FnMut(&KneeJob, &KneePlan, usize) -> Option<BenchRun>,
+    mut save: impl FnMut(&Bench) -> Result<(), BenchError>,
+) -> Result<(), BenchError> {
+    let Some(search) = &plan.knee else { return Ok(()) };
+    let names: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
+    let mut found = bench.knee.take().unwrap_or_default();
+    found.runs.retain(|run| run.failure.is_none());
+    found.targets = knee::found(search, &names, &found.runs);
+    bench.knee = Some(found);
+    if bench.runs.len() < order(plan).len() {
+        return Ok(());
+    }
+    while let Some(found) = &mut bench.knee {
+        let Some(job) = knee::next_job(search, &names, &found.runs) else {
+            bench.complete = true;
+            break;
+        };
+        let made = bench.runs.len() + found.runs.len();
+        let Some(run) = measure(&job, search, made) else { break };
+        found.runs.push(run);
+        found.targets = knee::found(search, &names, &found.runs);
+        save(bench)?;
+    }
     Ok(())
 }
 
@@ -339,11 +444,15 @@ pub(super) fn is_of(run: &BenchRun, job: &Job, plan: &Plan) -> bool {
         && run.repeat == job.repeat
 }
 
+fn all_runs(bench: &Bench) -> impl Iterator<Item = &BenchRun> {
+    bench.runs.iter().chain(bench.knee.iter().flat_map(|knee| &knee.runs))
+}
+
 /// INVALID goes before a claim: what was judged by such figures was not judged.
 fn ending(bench: &Bench) -> Ending {
     if !bench.complete {
         Ending::Interrupted
-    } else if bench.runs.iter().any(|run| run.failure.is_some()) {
+    } else if all_runs(bench).any(|run| run.failure.is_some()) {
         Ending::Failed
     } else if bench.summaries.iter().any(Summary::is_invalid) {
         Ending::Invalid

@@ -12,7 +12,10 @@
 use crate::io::process::{clock_ticks_per_second, stat_fields};
 use crate::results::bench::{Usage, UsagePoint};
 use crate::units::{Mono, Nanos};
+use perf::PerfSeries;
 use std::collections::HashMap;
+
+mod perf;
 
 /// Where the files of `/proc` come from.
 pub trait ProcFs {
@@ -49,6 +52,8 @@ pub struct Sampler<P> {
     threads: HashMap<u32, ThreadCounters>,
     totals: Totals,
     samples: Vec<Sample>,
+    /// What perf counts; `None` where `/proc` is not the real one.
+    perf: Option<PerfSeries>,
 }
 
 /// Counters since the sampler was made.
@@ -88,9 +93,13 @@ struct ThreadCounters {
 const PROCESSES_MAX: usize = 1_024;
 
 impl Sampler<RealProcFs> {
-    /// A sampler of process `root`.
+    /// A sampler of process `root`, whose threads and children perf counts from now on as far as the
+    /// machine lets it.
     pub fn new(root: u32) -> Sampler<RealProcFs> {
-        Sampler::over(RealProcFs, root, clock_ticks_per_second())
+        let sampler = Sampler::over(RealProcFs, root, clock_ticks_per_second());
+        let threads: Vec<u32> =
+            tree(&RealProcFs, root).into_iter().flat_map(|pid| RealProcFs.threads(pid)).collect();
+        Sampler { perf: Some(PerfSeries::attach(&threads)), ..sampler }
     }
 }
 
@@ -106,18 +115,15 @@ impl<P: ProcFs> Sampler<P> {
             threads: HashMap::new(),
             totals: Totals::default(),
             samples: Vec::new(),
+            perf: None,
         }
     }
 
     /// Takes a sample, `now`. Without effect if the process is gone.
     pub fn sample(&mut self, now: Mono) {
-        let mut pending = vec![self.root];
         let (mut processes, mut threads) = (HashMap::new(), HashMap::new());
         let (mut rss_bytes, mut peak_bytes) = (0, 0);
-        while let Some(pid) = pending.pop() {
-            if processes.len() == PROCESSES_MAX || processes.contains_key(&pid) {
-                continue;
-            }
+        for pid in tree(&self.proc_fs, self.root) {
             let stat = self.proc_fs.read(&format!("{pid}/stat"));
             let Some(counters) = stat.as_deref().and_then(parse_stat) else { continue };
             processes.insert(pid, counters);
@@ -126,8 +132,6 @@ impl<P: ProcFs> Sampler<P> {
             peak_bytes += memory_bytes(&status, "VmHWM:");
             for tid in self.proc_fs.threads(pid) {
                 threads.insert(tid, self.read_thread(pid, tid));
-                let children = self.proc_fs.read(&format!("{pid}/task/{tid}/children"));
-                pending.extend(parse_pids(&children.unwrap_or_default()));
             }
         }
         if processes.is_empty() {
@@ -138,6 +142,9 @@ impl<P: ProcFs> Sampler<P> {
         self.processes = processes;
         self.threads = threads;
         self.samples.push(Sample { at: now, totals: self.totals, rss_bytes, peak_bytes });
+        if let Some(perf) = &mut self.perf {
+            perf.sample(now);
+        }
     }
 
     fn read_thread(&self, pid: u32, tid: u32) -> ThreadCounters {
@@ -182,6 +189,7 @@ impl<P: ProcFs> Sampler<P> {
                 .migrations
                 .map(|to| to.saturating_sub(from.totals.migrations.unwrap_or(0))),
             series: self.series(begin, &from, &inside, &to),
+            perf: self.perf.as_ref().map(|perf| perf.usage(begin, until)),
         })
     }
 
@@ -238,6 +246,22 @@ impl<P: ProcFs> Sampler<P> {
             peak_bytes: right.peak_bytes,
         })
     }
+}
+
+/// The process `root` and all that lives below it.
+fn tree(proc_fs: &impl ProcFs, root: u32) -> Vec<u32> {
+    let (mut found, mut pending) = (Vec::new(), vec![root]);
+    while let Some(pid) = pending.pop() {
+        if found.len() == PROCESSES_MAX || found.contains(&pid) {
+            continue;
+        }
+        found.push(pid);
+        for tid in proc_fs.threads(pid) {
+            let children = proc_fs.read(&format!("{pid}/task/{tid}/children"));
+            pending.extend(parse_pids(&children.unwrap_or_default()));
+        }
+    }
+    found
 }
 
 impl Totals {

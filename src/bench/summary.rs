@@ -99,6 +99,7 @@ fn total(runs: &[&Run]) -> KindSummary {
         ok: runs.iter().map(|run| run.ok).sum(),
         errors: errors(runs.iter().map(|run| run.errors)),
         unfinished: runs.iter().map(|run| run.unfinished).sum(),
+        skipped: runs.iter().map(|run| run.skipped).sum(),
         response_ns: spreads(runs.iter().map(|run| &run.response_ns)),
         error_ns: quantile_errors(runs.iter().map(|run| &run.error_ns)),
     }
@@ -119,6 +120,7 @@ fn one_kind(name: &str, runs: &[&Run]) -> KindSummary {
         ok: each.iter().map(|kind| kind.ok).sum(),
         errors: errors(each.iter().map(|kind| kind.errors)),
         unfinished: each.iter().map(|kind| kind.unfinished).sum(),
+        skipped: each.iter().map(|kind| kind.skipped).sum(),
         response_ns: spreads(each.iter().map(|kind| &kind.response_ns)),
         error_ns: quantile_errors(each.iter().map(|kind| &kind.error_ns)),
     }
@@ -170,7 +172,8 @@ fn quantile_errors<'a>(each: impl Iterator<Item = &'a QuantileErrors>) -> Quanti
     }
 }
 
-fn spread(each: Vec<Option<u64>>) -> Spread {
+/// Every repeat and their median; `None` is +infinity.
+pub(super) fn spread(each: Vec<Option<u64>>) -> Spread {
     let mut sorted: Vec<u64> = each.iter().map(|value| value.unwrap_or(u64::MAX)).collect();
     sorted.sort_unstable();
     let (low, high) = middle(&sorted).unwrap_or((u64::MAX, u64::MAX));

@@ -19,6 +19,7 @@ pub mod epoll;
 pub mod host;
 pub mod limits;
 pub mod net;
+pub mod perf;
 pub mod probe;
 pub mod process;
 mod ring;

@@ -56,15 +56,19 @@ impl Threshold {
         Err(format!("`{self}`: no request is called `{kind}`; there are {}", names.join(", ")))
     }
 
-    /// An error in a sentence if `run` does not meet it.
-    pub fn check(&self, run: &Run) -> Result<(), String> {
+    /// The figure of `run` that it is about; `None` if that is +infinity, or no request gave it.
+    pub fn figure(&self, run: &Run) -> Option<Nanos> {
         let of_kind = |kind: &String| run.requests.iter().find(|request| request.name == *kind);
         let quantiles = match &self.kind {
             None => Some(&run.response_ns),
             Some(kind) => of_kind(kind).map(|request| &request.response_ns),
         };
-        let figure = quantiles.and_then(self.key.figure).map(Nanos);
-        match (figure, self.bound) {
+        quantiles.and_then(self.key.figure).map(Nanos)
+    }
+
+    /// An error in a sentence if `run` does not meet it.
+    pub fn check(&self, run: &Run) -> Result<(), String> {
+        match (self.figure(run), self.bound) {
             (Some(figure), Bound::Below) if figure < self.limit => Ok(()),
             (Some(figure), Bound::UpTo) if figure <= self.limit => Ok(()),
             (Some(figure), _) => Err(format!("`{self}` is not met: it is {figure}")),

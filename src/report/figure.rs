@@ -131,11 +131,6 @@ fn named(counts: &[(usize, &str)]) -> Vec<String> {
     some.map(|(count, name)| format!("{count} {name}")).collect()
 }
 
-/// How many requests have no answer as expected.
-pub(super) fn lost(kind: &KindSummary) -> u64 {
-    kind.errors.total() + kind.unfinished
-}
-
 /// `3 timeout, 2 unfinished`; empty if nothing was lost.
 pub(super) fn losses(kind: &KindSummary) -> String {
     let errors = &kind.errors;
@@ -146,6 +141,7 @@ pub(super) fn losses(kind: &KindSummary) -> String {
         (errors.timeout, "timeout"),
         (errors.connect, "not connected"),
         (kind.unfinished, "unfinished"),
+        (kind.skipped, "skipped by the pacer"),
     ];
     named(&counts.map(|(count, name)| (count as usize, name))).join(", ")
 }
@@ -153,8 +149,12 @@ pub(super) fn losses(kind: &KindSummary) -> String {
 /// What was measured, in one line.
 pub(super) fn scope(plan: &PlanRecord) -> String {
     let span = |secs: f64| Nanos((secs * 1e9).round() as u64).to_string();
+    let arrivals = match plan.arrivals.as_str() {
+        "constant" => String::new(),
+        others => format!(" arriving as {others}"),
+    };
     format!(
-        "{}, {}, {}; {} measured, warm-up {}; mix {}",
+        "{}, {}{arrivals}, {}; {} measured, warm-up {}; mix {}",
         counted(plan.targets.len(), "target"),
         counted(plan.rates.len(), "rate"),
         counted(plan.repeats as usize, "repeat"),

@@ -6,8 +6,7 @@
 
 use super::differences::{FINDINGS_NOTE, figures, finding, pair, setting};
 use super::figure::{
-    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, lost, megabytes, scope,
-    verdicts,
+    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, megabytes, scope, verdicts,
 };
 use super::plots::{Curve, Point, percentile_plot};
 use super::table::outcome;
@@ -94,7 +93,7 @@ fn latency_table(caption: &str, rows: &[Row<'_>]) -> String {
     heads.extend(headline().map(|quantile| quantile.name));
     heads.push("verdicts");
     let body = rows.iter().map(|(colour, summary, kind)| {
-        let mut cells = vec![kind.planned.to_string(), lost(kind).to_string()];
+        let mut cells = vec![kind.planned.to_string(), kind.lost().to_string()];
         cells.extend(headline().map(|quantile| quantile_cell(quantile, &kind.response_ns)));
         cells.push(verdicts(summary).join(", "));
         (swatch(*colour, &summary.target), cells)
@@ -281,7 +280,7 @@ fn troubles(bench: &Bench) -> String {
     let mut lines: Vec<String> = failures(bench).collect();
     for summary in &bench.summaries {
         let whom = format!("{} at {}/s", summary.target, summary.rate);
-        if lost(&summary.total) > 0 {
+        if summary.total.lost() > 0 {
             lines.push(format!("{whom}: lost: {}", losses(&summary.total)));
         }
         lines.extend(summary.reasons.iter().map(|reason| format!("{whom}, {reason}")));

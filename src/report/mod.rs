@@ -8,6 +8,7 @@ mod differences;
 mod duet;
 mod figure;
 mod html;
+mod knee;
 mod merged;
 mod plots;
 mod selftest;

@@ -2,8 +2,7 @@
 
 use super::differences::{FINDINGS_NOTE, differences, setting};
 use super::figure::{
-    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, lost, megabytes, scope,
-    verdicts,
+    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, megabytes, scope, verdicts,
 };
 use crate::results::bench::{Bench, ClaimOutcome, KindSummary, Spreads, Summary};
 
@@ -26,6 +25,7 @@ pub fn render_table(bench: &Bench) -> String {
         }
     }
     text += &bench.duet.as_ref().map(super::duet_table).unwrap_or_default();
+    text += &super::knee::knees(bench);
     text += &footnotes(bench);
     text += &troubles(bench);
     text += &claims(bench);
@@ -110,7 +110,7 @@ fn machine(summary: &Summary) -> Vec<String> {
         level(&summary.cpu_us_per_request, 1),
         megabytes(&summary.rss_bytes),
         level(&summary.switches_per_s, 0),
-        lost(&summary.total).to_string(),
+        summary.total.lost().to_string(),
     ]
 }
 
@@ -146,7 +146,7 @@ fn troubles(bench: &Bench) -> String {
     let mut lines: Vec<String> = failures(bench).collect();
     for summary in &bench.summaries {
         let whom = format!("{} at {}/s", summary.target, summary.rate);
-        if lost(&summary.total) > 0 {
+        if summary.total.lost() > 0 {
             let planned = summary.total.planned;
             lines.push(format!("{whom}: lost of {planned}: {}", losses(&summary.total)));
         }

@@ -6,6 +6,7 @@
 //! figure comes about; see `bench::summary`, `bench::claim` and `bench::sampler`.
 
 use super::duet::Duet;
+use super::knee::{Knee, KneePlanRecord};
 use super::{Errors, QuantileErrors, Run, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,6 +46,9 @@ pub struct Bench {
     /// What two targets that were paced together differ by; `null` unless they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duet: Option<Duet>,
+    /// The search for the highest rate that keeps an objective, if the file asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knee: Option<Knee>,
     /// The claims of the file, judged.
     pub claims: Vec<ClaimResult>,
 }
@@ -60,9 +64,10 @@ pub struct PlanRecord {
     pub warmup_s: f64,
     /// Runs of each target at each rate.
     pub repeats: u32,
-    /// Offered rates, as typed.
+    /// Offered rates, as typed. Arrivals that carry their own have one: the mean of bursts and of a
+    /// replay, the highest of a ramp or of steps.
     pub rates: Vec<String>,
-    /// `constant`, `poisson`, `burst:50`.
+    /// `constant`, `burst:50/10ms`, `ramp:1000..5000`, `replay:FILE`.
     pub arrivals: String,
     /// The mix file, as typed.
     pub mix: String,
@@ -82,8 +87,35 @@ pub struct PlanRecord {
     /// Whether the two targets were paced together, pair by pair.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duet: bool,
+    /// What else the pacer was told.
+    #[serde(default, skip_serializing_if = "PacerRecord::is_default")]
+    pub pacer: PacerRecord,
+    /// The knee search; `null` if the file asks for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knee: Option<KneePlanRecord>,
     /// The servers under test.
     pub targets: Vec<TargetRecord>,
+}
+
+/// Options of the pacer, as typed; `null`: the pacer's own default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacerRecord {
+    /// As `pace --catch-up`.
+    pub catch_up: Option<String>,
+    /// As `pace --drain`.
+    pub drain: Option<String>,
+    /// As `pace --timestamps`.
+    pub timestamps: Option<String>,
+    /// As `pace --backend`.
+    pub backend: Option<String>,
+    /// As `pace --wait`.
+    pub wait: Option<String>,
+}
+
+impl PacerRecord {
+    fn is_default(&self) -> bool {
+        *self == PacerRecord::default()
+    }
 }
 
 /// A server under test.
@@ -188,6 +220,19 @@ pub struct Usage {
     pub migrations: Option<u64>,
     /// One point per sampling interval.
     pub series: Vec<UsagePoint>,
+    /// What perf counted meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perf: Option<PerfUsage>,
+}
+
+/// What perf_event_open(2) counted of a process, of the threads it had and all they started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerfUsage {
+    /// `cycles`, `instructions`, `cache_references`, `cache_misses`, `branch_misses`, `task_clock_ns`,
+    /// `page_faults`, `context_switches`, `cpu_migrations`; those of them that this machine counts.
+    pub counts: BTreeMap<String, u64>,
+    /// What is not counted, and why; one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Usage between one sample and the next.
@@ -260,11 +305,21 @@ pub struct KindSummary {
     pub errors: Errors,
     /// Requests never sent or never answered.
     pub unfinished: u64,
+    /// Requests that the pacer did not send because they were overdue (`catch_up = "skip"`).
+    #[serde(default)]
+    pub skipped: u64,
     /// done - intended.
     pub response_ns: Spreads,
     /// How much of each figure may be the pacer's doing; the median of the repeats.
     #[serde(default)]
     pub error_ns: QuantileErrors,
+}
+
+impl KindSummary {
+    /// Requests that have no answer as expected: failed, unfinished or skipped.
+    pub fn lost(&self) -> u64 {
+        self.errors.total() + self.unfinished + self.skipped
+    }
 }
 
 /// Quantiles over the repeats.

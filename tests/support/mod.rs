@@ -484,9 +484,13 @@ pub(crate) fn on_every_backend(more: &[&str], test: impl Fn(&mut Server)) {
 
 /// The sum over all cores of the metric `name`.
 pub(crate) fn metric(client: &mut Client, name: &str) -> u64 {
-    let text = client.ask("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    sum_of(client.ask("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").text(), name)
+}
+
+/// The same, of an answer of `/metrics`.
+pub(crate) fn sum_of(metrics: &str, name: &str) -> u64 {
     let begins = format!("ringpace_{name}{{");
-    let lines = text.text().lines().filter(|line| line.starts_with(&begins));
+    let lines = metrics.lines().filter(|line| line.starts_with(&begins));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 

@@ -25,6 +25,11 @@ fn an_import_that_points_up_is_found() {
     check(rule, "src/io/uring.rs", "!use crate::serve::worker;\n!use crate::bench;");
     check(rule, "src/report/mod.rs", "use crate::bench::plan;\n!use crate::cli::Args;");
     check(rule, "src/bench/run.rs", "use crate::results;\n!use crate::pace::conn::Conn;");
+    check(
+        rule,
+        "src/bench/plan.rs",
+        "use crate::pace::{mix, plan::Backend};\n!use crate::pace::run;",
+    );
     check(rule, "src/cli.rs", "use crate::{bench, pace, serve::worker};");
     check(rule, "src/lib.rs", "pub use crate::cli::main;");
 }

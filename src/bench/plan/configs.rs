@@ -88,3 +88,25 @@ fn pinning_leaves_out_what_a_machine_does_not_have() {
     assert_eq!(names_on(2, 1, 2), ["other-core 0", "same-cpu 1"]);
     assert_eq!(names_on(8, 2, 4), ["other-core 0", "smt-sibling 9", "other-l3 4", "same-cpu 1"]);
 }
+
+#[test]
+fn the_short_article_has_every_target_and_claim_and_takes_under_four_minutes() {
+    let (long, short) = (config("article"), config("article-short"));
+    let names = |plan: &Plan| plan.targets.iter().map(|t| t.name.clone()).collect::<Vec<String>>();
+    let claims = |plan: &Plan| plan.claims.iter().map(|c| c.expr.clone()).collect::<Vec<String>>();
+    assert_eq!((names(&long), claims(&long)), (names(&short), claims(&short)));
+    assert!(short.repeats >= 3 && short.claims.len() > 20);
+    let runs = short.targets.len() as u64 * u64::from(short.repeats);
+    // Beside its load a run takes up to two seconds to start, drain and stop.
+    let seconds = runs * (short.duration.0 + short.warmup.0 + 2_000_000_000) / 1_000_000_000;
+    assert!(seconds < 240, "{seconds} s");
+}
+
+#[test]
+fn the_ladder_has_many_rates_and_a_knee() {
+    let plan = config("rate-ladder");
+    assert!(plan.rates.len() >= 8 && plan.targets.len() >= 4);
+    let knee = plan.knee.expect("it searches one");
+    assert_eq!(knee.objective.to_string(), "status.p99 < 1ms");
+    assert_eq!(config("burst").record().arrivals, "burst:50");
+}

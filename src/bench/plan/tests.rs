@@ -1,5 +1,6 @@
 use super::placement::tests::machine;
 use super::*;
+use crate::pace::arrivals::ArrivalsTyped;
 
 /// The directory of the crate stands for that of the file: `Cargo.toml` is a file that exists.
 const HEAD: &str = r#"name = "t"
@@ -8,6 +9,8 @@ rate = "1000"
 mix = "Cargo.toml"
 pacer_cpus = "1"
 "#;
+/// A mix of `status`, `command` and `events`.
+const MIX: &str = "bench-configs/mixes/article.toml";
 const TARGET: &str = "[[target]]\nname = \"a\"\nserve = [\"--cpus\", \"0\"]\n";
 
 fn parse(text: &str) -> Result<Plan, BenchError> {
@@ -35,6 +38,196 @@ fn a_small_file_is_filled_up_with_defaults() {
     assert_eq!(plan.rates[0].text, "1000");
     assert_eq!(plan.targets[0].ready_path, "/healthz");
     assert_eq!(plan.mix, Path::new("Cargo.toml"));
+    assert_eq!((plan.record().arrivals.as_str(), plan.knee.is_none()), ("constant", true));
+    // A plan without the newer keys is written, and so hashed, as before there were any.
+    let record = serde_json::to_value(plan.record()).unwrap();
+    assert!(record.get("pacer").is_none() && record.get("knee").is_none(), "{record}");
+}
+
+/// The small plan with `lines` instead of `rate`, and with a mix that is one.
+fn with_load(lines: &str) -> String {
+    let head = HEAD.replace("rate = \"1000\"", lines).replace("Cargo.toml", MIX);
+    format!("{head}{TARGET}")
+}
+
+#[test]
+fn every_kind_of_arrivals_is_taken() {
+    for (typed, rate) in [
+        ("burst:50/10ms", "5000"),
+        ("ramp:1000..5000", "5000"),
+        ("steps:1000,4000,2000@10s", "4000"),
+    ] {
+        let plan = parse(&with_load(&format!("arrivals = \"{typed}\""))).unwrap();
+        assert_eq!((plan.rates[0].text.as_str(), plan.rates.len()), (rate, 1), "{typed}");
+        assert_eq!(plan.record().arrivals, typed);
+    }
+    for typed in ["constant", "poisson", "burst:50"] {
+        let lines = format!("arrivals = \"{typed}\"\nrates = [1000, 2000]");
+        let plan = parse(&with_load(&lines)).unwrap();
+        assert_eq!((plan.record().arrivals.as_str(), plan.rates.len()), (typed, 2));
+    }
+}
+
+#[test]
+fn arrivals_that_have_a_length_need_no_duration() {
+    let text = with_load("arrivals = \"steps:1000,4000@10s\"").replace("duration = \"5s\"\n", "");
+    assert_eq!(parse(&text).unwrap().duration, Nanos::from_secs(20));
+    check(
+        &text.replace("steps:1000,4000@10s", "ramp:1..2"),
+        "plan.toml:1: duration is missing; write one like duration = \"30s\"",
+    );
+}
+
+#[test]
+fn arrivals_are_checked() {
+    let load = |lines: &str| with_load(lines);
+    check(
+        &load("arrivals = \"ramp:1000..5000\"\nrate = 1000"),
+        "plan.toml:4: arrivals ramp:1000..5000 say the rate themselves; leave this out",
+    );
+    check(
+        &load("arrivals = \"burst:50\""),
+        "plan.toml:1: rate is missing; write one like rate = \"1000\"",
+    );
+    check(
+        &load("arrivals = \"ramp:1000\""),
+        "plan.toml:3: `1000` is no ramp; write two rates, as `ramp:1000..5000`",
+    );
+    check(
+        &load("arrivals = \"ramp:0.000000001..1e18\"").replace("\"5s\"", "\"1000h\""),
+        "plan.toml:3: arrivals ramp:1/1000000000..1000000000000000000: the rates are too fine for so \
+         long a run; round them or shorten it",
+    );
+}
+
+/// A file beside the plan, gone when the test is.
+struct Beside(std::path::PathBuf);
+
+impl Beside {
+    fn new(name: &str, text: &str) -> Beside {
+        let dir = std::env::temp_dir().join(format!("ringpace-plan-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join(name), text).unwrap();
+        Beside(dir.join(name))
+    }
+
+    /// Reads `text` as that of a plan in the same directory.
+    fn parse(&self, text: &str) -> Result<Plan, BenchError> {
+        let mix = Path::new(env!("CARGO_MANIFEST_DIR")).join(MIX);
+        let text = text.replace(MIX, &mix.display().to_string());
+        Plan::parse(&text, &self.0.with_file_name("plan.toml"))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_replay_is_a_file_beside_the_plan() {
+    let times = Beside::new("times.txt", "0\n500ms status\n1999999999ns\n");
+    let text = with_load("arrivals = \"replay:times.txt\"").replace("duration = \"5s\"\n", "");
+    let plan = times.parse(&text).unwrap();
+    assert_eq!((plan.duration, plan.rates[0].text.as_str()), (Nanos::from_secs(2), "3/2"));
+    assert_eq!(plan.record().arrivals, format!("replay:{}", times.0.display()));
+    // What the pacer is told is what it reads.
+    assert!(plan.arrivals.to_string().parse::<ArrivalsTyped>().is_ok());
+}
+
+#[test]
+fn what_is_wrong_with_a_replay_is_said_with_both_lines() {
+    let times = Beside::new("bad.txt", "0\n500ms nobody\n");
+    let text = with_load("arrivals = \"replay:bad.txt\"");
+    let error = times.parse(&text).unwrap_err().to_string();
+    assert!(error.contains("plan.toml:3: "), "{error}");
+    assert!(error.contains("bad.txt:2: `nobody` is no request of the mix"), "{error}");
+    let error = times.parse(&text.replace("bad.txt", "none.txt")).unwrap_err().to_string();
+    assert!(
+        error.contains("plan.toml:3: the replay's file ") && error.contains("none.txt"),
+        "{error}"
+    );
+    let early = text.replace("duration = \"5s\"", "warmup = \"1s\"");
+    let times = Beside::new("early.txt", "0\n500ms\n");
+    let error = times.parse(&early.replace("bad.txt", "early.txt")).unwrap_err().to_string();
+    assert!(
+        error.ends_with("plan.toml:3: the file of the replay ends within the warm-up"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_pacer_is_told_what_the_file_says_and_the_record_has_it() {
+    let lines = "rate = 1000\ncatch_up = \"skip:10ms\"\ndrain = \"500ms\"\ntimestamps = \"own\"\n\
+                 pacer_backend = \"uring\"\npacer_wait = \"hybrid\"";
+    let record = parse(&with_load(lines)).unwrap().record();
+    let of = |word: &str| Some(String::from(word));
+    let expected = PacerRecord {
+        catch_up: of("skip:10ms"),
+        drain: of("500ms"),
+        timestamps: of("own"),
+        backend: of("uring"),
+        wait: of("hybrid"),
+    };
+    assert_eq!(record.pacer, expected);
+    assert_eq!(serde_json::to_value(&record).unwrap()["pacer"]["drain"], "500ms");
+    let wrong = |key: &str, value: &str| with_load(&format!("rate = 1\n{key} = \"{value}\""));
+    for (key, value, says) in [
+        ("catch_up", "never", "`never`"),
+        ("drain", "5", "`5` has no unit"),
+        ("timestamps", "mine", "`mine` names nobody who stamps"),
+        ("pacer_backend", "kqueue", "`kqueue` is no backend of the pacer"),
+        ("pacer_wait", "doze", "`doze` is no way for the pacer to wait"),
+    ] {
+        let error = parse(&wrong(key, value)).unwrap_err().to_string();
+        assert!(error.starts_with("plan.toml:4: ") && error.contains(says), "{error}");
+    }
+    let stamps = "rate = 1\ntimestamps = \"kernel\"\npacer_backend = \"uring\"";
+    check(
+        &with_load(stamps),
+        "plan.toml:4: the kernel's stamps are read with recvmsg, which pacer_backend \"uring\" does \
+         not use; take \"epoll\"",
+    );
+}
+
+#[test]
+fn a_knee_may_stand_alone_and_is_checked() {
+    let knee = |lines: &str| {
+        let small = with_load("").replace(TARGET, "");
+        format!("{small}[knee]\n{lines}\n{TARGET}")
+    };
+    let whole = "objective = \"status.p99<1ms\"\nfrom = 100\nto = \"1k\"";
+    let plan = parse(&knee(whole)).unwrap();
+    assert!(plan.rates.is_empty());
+    let record = plan.record().knee.unwrap();
+    assert_eq!((record.repeats, record.duration_s, record.within), (3, 5.0, 0.05));
+    let instead = |old: &str, new: &str| knee(&whole.replace(old, new));
+    check(
+        &instead("status.", "p."),
+        "plan.toml:7: `p.p99<1ms`: no request is called `p`; there are \
+         status, command, events",
+    );
+    check(
+        &instead("<1ms", ">1ms"),
+        "plan.toml:7: `status.p99>1ms` is no threshold; write one like \
+         `p99<500us`",
+    );
+    check(&instead("100\n", "1000\n"), "plan.toml:9: to must be above from");
+    check(&instead("100\n", "\"1/2\"\n"), "plan.toml:8: from must be a whole number of requests/s");
+    check(&knee(&format!("{whole}\nrepeats = 0")), "plan.toml:10: repeats must be at least 1");
+    check(
+        &knee(&format!("{whole}\nduration = 0")),
+        "plan.toml:10: duration must be longer than zero",
+    );
+    check(
+        &knee(&format!("{whole}\nwithin = \"0%\"")),
+        "plan.toml:10: `0%` is no such share; write one from `1%` to `100%`",
+    );
+    check(
+        &knee(whole).replace("pacer_cpus", "arrivals = \"ramp:1..2\"\npacer_cpus"),
+        "plan.toml:5: a knee search sets the rate, and these arrivals say it themselves",
+    );
 }
 
 #[test]
@@ -338,12 +531,46 @@ fn the_example_in_the_documentation_is_a_plan() {
         .take_while(|line| *line != " ```")
         .map(|line| format!("{line}\n"))
         .collect();
-    let example = example
-        .replace("mixes/article.toml", "Cargo.toml")
-        .replace("../tools/peers/fastify", "src");
+    let example =
+        example.replace("mixes/article.toml", MIX).replace("../tools/peers/fastify", "src");
     let plan = parse(&example).unwrap();
     let names: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
     assert_eq!(names, ["uring-block", "uring-spin", "node22"]);
     assert_eq!((plan.claims.len(), plan.rates.len()), (1, 2));
     assert!(plan.spread && plan.record().spread);
+    let knee = plan.record().knee.unwrap();
+    assert_eq!((knee.objective.as_str(), knee.to.as_str()), ("p99 < 5ms", "200000"));
+    assert_eq!((knee.within, knee.duration_s, knee.warmup_s), (0.05, 2.0, 1.0));
 }
+
+#[test]
+fn a_file_may_be_another_with_other_times() {
+    let whole =
+        Beside::new("whole.toml", &format!("{HEAD}{TARGET}").replace("Cargo.toml", MIX_ALONE));
+    let _mix = Beside::new(MIX_ALONE, "");
+    let head = "include = \"whole.toml\"\nname = \"short\"\n";
+    let plan = whole.parse(head).unwrap();
+    assert_eq!(
+        (plan.name.as_str(), plan.duration, plan.repeats),
+        ("short", Nanos::from_secs(5), 3)
+    );
+    let plan =
+        whole.parse(&format!("{head}duration = \"1s\"\nwarmup = \"2s\"\nrepeats = 1")).unwrap();
+    let times = (plan.duration, plan.warmup, plan.repeats);
+    assert_eq!(times, (Nanos::from_secs(1), Nanos::from_secs(2), 1));
+    assert_eq!(plan.targets[0].name, "a");
+    let error = |text: &str| whole.parse(text).unwrap_err().to_string();
+    let other = error(&format!("{head}rate = 1"));
+    assert!(other.contains("plan.toml:3: unknown field `rate`, expected one of"), "{other}");
+    let none = error(&head.replace("whole", "none"));
+    assert!(none.contains("plan.toml:1: there is no file "), "{none}");
+    let zero = error(&format!("{head}repeats = 0"));
+    assert!(zero.ends_with("plan.toml:3: repeats must be at least 1"), "{zero}");
+    // What is wrong in the other file is said of that.
+    let _nested = Beside::new("nested.toml", &format!("\n{head}"));
+    let nested = error(&head.replace("whole", "nested"));
+    assert!(nested.contains("nested.toml:2: unknown field `include`"), "{nested}");
+}
+
+/// A file that is there, as far as a plan is asked for one.
+const MIX_ALONE: &str = "mix-alone.toml";

@@ -5,13 +5,19 @@ use super::placement::Placement;
 use super::{CommandLine, Launch, OfferedRate, Plan, Target};
 
 mod axes;
+mod include;
+mod knee;
+mod load;
 use crate::bench::BenchError;
 use crate::bench::claim::Claim;
 use crate::io::topology::CpuList;
+use crate::pace::arrivals::ArrivalsTyped;
+use crate::pace::catch_up::CatchUp;
+use crate::pace::plan::{Backend, PaceWait, Timestamps};
 use crate::units::{Nanos, Rate};
 use axes::{Axes, TypedAxis};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -22,21 +28,19 @@ use toml::Spanned;
 
 pub(super) fn read(text: &str, path: &Path) -> Result<Plan, BenchError> {
     let source = Source { text, path };
-    let typed: TypedPlan = toml::from_str(text)
-        .map_err(|error| source.error(error.span().unwrap_or(0..0), error.message()))?;
-    source.plan(typed)
+    if include::is_meant(text) { source.variation() } else { source.whole() }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TypedPlan {
     name: Spanned<String>,
-    duration: Spanned<Parsed<Nanos>>,
+    duration: Option<Spanned<Parsed<Nanos>>>,
     warmup: Option<Parsed<Nanos>>,
     repeats: Option<Spanned<u32>>,
     rate: Option<Spanned<Parsed<OfferedRate>>>,
     rates: Option<Spanned<Vec<Spanned<Parsed<OfferedRate>>>>>,
-    arrivals: Option<String>,
+    arrivals: Option<Spanned<Parsed<ArrivalsTyped>>>,
     mix: Spanned<String>,
     connections: Option<Spanned<u32>>,
     max_connections: Option<Spanned<u32>>,
@@ -45,6 +49,12 @@ struct TypedPlan {
     pacer_cpus: Parsed<CpuList>,
     seed: Option<u64>,
     timeout: Option<Spanned<Parsed<Nanos>>>,
+    drain: Option<Parsed<Nanos>>,
+    catch_up: Option<Parsed<CatchUp>>,
+    timestamps: Option<Spanned<Parsed<Timestamps>>>,
+    pacer_backend: Option<Parsed<Backend>>,
+    pacer_wait: Option<Parsed<PaceWait>>,
+    knee: Option<knee::TypedKnee>,
     combine: Option<Spanned<Parsed<Combine>>>,
     #[serde(default)]
     target: Vec<Spanned<TypedTarget>>,
@@ -88,16 +98,31 @@ impl Source<'_> {
         BenchError::File(format!("{}:{line}: {what}", self.path.display()))
     }
 
+    /// The keys of the text.
+    fn typed<T: DeserializeOwned>(&self) -> Result<T, BenchError> {
+        toml::from_str(self.text)
+            .map_err(|error| self.error(error.span().unwrap_or(0..0), error.message()))
+    }
+
+    /// The plan of a text that includes no other.
+    fn whole(&self) -> Result<Plan, BenchError> {
+        self.plan(self.typed()?)
+    }
+
     fn plan(&self, typed: TypedPlan) -> Result<Plan, BenchError> {
         let axes = self.axes(&typed.axis, typed.combine.as_ref(), &typed.target)?;
         let targets = self.targets(&typed.target, &axes)?;
+        let name = self.name(&typed.name)?;
+        let load = self.load(&typed)?;
         Ok(Plan {
-            name: self.name(&typed.name)?,
-            duration: self.not_zero(&typed.duration, "duration")?,
-            warmup: typed.warmup.map_or(Nanos::ZERO, |span| span.0),
+            name,
+            duration: load.duration,
+            warmup: self.warmup(&typed),
             repeats: self.at_least_one(typed.repeats.as_ref(), "repeats")?.unwrap_or(REPEATS),
-            rates: self.rates(typed.rate, typed.rates)?,
-            arrivals: typed.arrivals.unwrap_or_else(|| String::from("constant")),
+            knee: self.knee(&typed, &load)?,
+            rates: load.rates,
+            arrivals: load.arrivals,
+            pacer: self.pacer_options(&typed)?,
             mix: self.file(&typed.mix)?,
             connections: self
                 .at_least_one(typed.connections.as_ref(), "connections")?
@@ -144,34 +169,6 @@ impl Source<'_> {
             }
             other => Ok(other.map(|number| *number.get_ref())),
         }
-    }
-
-    fn rates(
-        &self,
-        one: Option<Spanned<Parsed<OfferedRate>>>,
-        many: Option<Spanned<Vec<Spanned<Parsed<OfferedRate>>>>>,
-    ) -> Result<Vec<OfferedRate>, BenchError> {
-        let typed = match (one, many) {
-            (Some(one), None) => vec![one],
-            (None, Some(many)) if many.get_ref().is_empty() => {
-                return Err(self.error(many.span(), "rates is empty; nothing would be sent"));
-            }
-            (None, Some(many)) => many.into_inner(),
-            (Some(one), Some(_)) => {
-                return Err(self.error(one.span(), "give rate or rates, not both"));
-            }
-            (None, None) => {
-                return Err(self.error(0..0, "rate is missing; write one like rate = \"1000\""));
-            }
-        };
-        let mut rates: Vec<OfferedRate> = Vec::new();
-        for rate in typed {
-            if rates.iter().any(|other| other.rate == rate.get_ref().0.rate) {
-                return Err(self.error(rate.span(), "this rate is there twice"));
-            }
-            rates.push(rate.into_inner().0);
-        }
-        Ok(rates)
     }
 
     fn targets(

@@ -19,7 +19,9 @@ fn plan(targets: usize, rates: usize, repeats: u32) -> Plan {
         warmup: crate::units::Nanos::ZERO,
         repeats,
         rates: (0..rates).map(rate).collect(),
-        arrivals: "constant".into(),
+        arrivals: Arrivals::Constant,
+        pacer: Default::default(),
+        knee: None,
         mix: "mix.toml".into(),
         connections: 1,
         max_connections: None,
@@ -179,4 +181,91 @@ fn the_ending_says_what_may_be_believed() {
     assert_eq!(with([Invalid, Suspect, Invalid], ClaimOutcome::Holds), Ending::Done);
     assert_eq!(with([Invalid, Invalid, Invalid], ClaimOutcome::Fails), Ending::Invalid);
     assert_eq!(Ending::Invalid.exit_code(), 3);
+}
+
+/// The plan of two targets that also searches a knee.
+fn with_knee() -> Plan {
+    let knee = KneePlan {
+        objective: "p99 < 5ms".parse().unwrap(),
+        from: 1_000,
+        to: 8_000,
+        within: "50%".parse().unwrap(),
+        repeats: 1,
+        duration: Nanos::from_secs(7),
+        warmup: Nanos::from_secs(2),
+    };
+    Plan { knee: Some(knee), ..plan(2, 1, 1) }
+}
+
+/// A run of the search that keeps the objective up to 3,000/s.
+fn probed(plan: &Plan, job: &KneeJob) -> BenchRun {
+    let mut run = sample::run(10);
+    let kept = job.rate.parse::<u64>().unwrap() <= 3_000;
+    run.response_ns.p99 = Some(if kept { 1 } else { 9_000_000 });
+    let run = sample::bench_run(&plan.targets[job.target].name, job.repeat, run);
+    BenchRun { rate: job.rate.clone(), ..run }
+}
+
+#[test]
+fn a_knee_is_searched_last_and_an_interrupted_search_goes_on() {
+    let plan = with_knee();
+    let mut bench = sample::bench(&["a", "b"], Vec::new());
+    let unasked = |_: &KneeJob, _: &KneePlan, _| panic!("the other runs come first");
+    search_knee(&plan, &mut bench, unasked, |_| Ok(())).unwrap();
+    conduct(&plan, &mut bench, |job| Some(measured(&plan, job)), |_| Ok(())).unwrap();
+    assert!(!bench.complete, "the knee is missing");
+    assert_eq!(runs_made(&bench), 2);
+
+    let mut saved = Vec::new();
+    let interrupted =
+        |job: &KneeJob, _: &KneePlan, before| (before < 5).then(|| probed(&plan, job));
+    let save = |bench: &Bench| {
+        saved.push(bench.knee.as_ref().unwrap().runs.len());
+        Ok(())
+    };
+    search_knee(&plan, &mut bench, interrupted, save).unwrap();
+    assert_eq!((saved, bench.complete), (vec![1, 2, 3], false));
+    assert_eq!(ending(&bench), Ending::Interrupted);
+
+    // A search with what was written is the same search.
+    let text = serde_json::to_string(&bench).unwrap();
+    let mut bench: Bench = serde_json::from_str(&text).unwrap();
+    conduct(&plan, &mut bench, |_| panic!("they are there"), |_| Ok(())).unwrap();
+    let go_on = |job: &KneeJob, _: &KneePlan, _| Some(probed(&plan, job));
+    search_knee(&plan, &mut bench, go_on, |_| Ok(())).unwrap();
+    assert_eq!(ending(&bench), Ending::Done);
+    let knee = bench.knee.unwrap();
+    let edges: Vec<_> =
+        knee.targets.iter().map(|t| (t.passed.as_deref(), t.failed.as_deref())).collect();
+    assert_eq!(edges, [(Some("2830"), Some("4000")); 2]);
+    assert!(knee.runs.len() <= runs_max(&plan) - 2);
+}
+
+#[test]
+fn a_run_of_the_search_that_failed_fails_the_bench_and_is_made_again() {
+    let plan = with_knee();
+    let mut bench = sample::bench(&["a", "b"], Vec::new());
+    conduct(&plan, &mut bench, |job| Some(measured(&plan, job)), |_| Ok(())).unwrap();
+    let dies = |job: &KneeJob, _: &KneePlan, _| match job.rate.as_str() {
+        "4000" => Some(BenchRun { rate: job.rate.clone(), ..sample::failed_run("a", 1) }),
+        _ => Some(probed(&plan, job)),
+    };
+
+    let plan_of_a = Plan { targets: plan.targets[..1].to_vec(), ..plan.clone() };
+    search_knee(&plan_of_a, &mut bench, dies, |_| Ok(())).unwrap();
+    assert_eq!((bench.complete, ending(&bench)), (true, Ending::Failed));
+    let go_on = |job: &KneeJob, _: &KneePlan, _| Some(probed(&plan, job));
+    search_knee(&plan_of_a, &mut bench, go_on, |_| Ok(())).unwrap();
+    assert_eq!(ending(&bench), Ending::Done);
+}
+
+#[test]
+fn a_run_is_told_the_times_of_what_it_is_for() {
+    let plan = with_knee();
+    let of_plan = order(&plan)[0].assignment(&plan).duration;
+    let knee = plan.knee.as_ref().unwrap();
+    let job = KneeJob { target: 1, rate: "4000".into(), repeat: 2 };
+    let probe = probe_of(&plan, knee, &job);
+    assert_eq!((of_plan, probe.duration), (Nanos::from_secs(1), Nanos::from_secs(7)));
+    assert_eq!((probe.stem.as_str(), probe.rate), ("b-4000-knee2", "4000"));
 }

@@ -91,6 +91,7 @@ pub(crate) fn usage() -> Usage {
         involuntary_switches: 10,
         migrations: None,
         series: Vec::new(),
+        perf: None,
     }
 }
 
@@ -146,6 +147,8 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
             seed: 1,
             timeout_s: None,
             duet: false,
+            pacer: PacerRecord::default(),
+            knee: None,
             targets: targets.iter().map(record).collect(),
         },
         host: serde_json::Map::new(),
@@ -156,6 +159,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         comparisons: Vec::new(),
         differences: Vec::new(),
         duet: None,
+        knee: None,
         claims: Vec::new(),
     }
 }
@@ -187,6 +191,7 @@ pub(crate) fn summary(target: &str, each: [u64; 3]) -> Summary {
         ok: planned,
         errors: Errors::default(),
         unfinished: 0,
+        skipped: 0,
         response_ns: spreads(each, planned / 3, false),
         error_ns: QuantileErrors { p50: Some(120), p99: Some(480), ..QuantileErrors::default() },
     };

@@ -46,6 +46,8 @@ struct State {
     spinner: Option<Waker>,
     root: Option<Waker>,
     acceptor: Option<Waker>,
+    /// Tasks that let the others have their turn.
+    resting: Vec<Waker>,
     /// The tasks that end when `over` is set.
     attendants: Vec<Waker>,
 }
@@ -109,6 +111,7 @@ impl Desk {
             spinner: None,
             root: None,
             acceptor: None,
+            resting: Vec::new(),
             attendants: Vec::new(),
         }))
     }
@@ -118,6 +121,7 @@ impl Desk {
         let mut state = self.0.borrow_mut();
         register(&mut state.root, cx);
         state.end_turn();
+        state.resting.drain(..).for_each(Waker::wake);
         if !state.over || state.tasks > 0 {
             return Poll::Pending;
         }
@@ -159,6 +163,15 @@ impl Desk {
         register(&mut state.spinner, cx);
         state.wake_root();
         Poll::Pending
+    }
+
+    /// Has the running task run again once all others have had their turn. The root wakes it: one that
+    /// wakes itself is put before all others by monoio, and would starve them for as long as it finds
+    /// something to do.
+    pub(super) fn rest(&self, cx: &Context<'_>) {
+        let mut state = self.0.borrow_mut();
+        state.resting.push(cx.waker().clone());
+        state.wake_root();
     }
 
     pub(super) fn task_began(&self) {

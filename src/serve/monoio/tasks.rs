@@ -92,7 +92,7 @@ async fn transfer(
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
+        desk.rest(cx);
         Poll::Pending
     })
     .await;
