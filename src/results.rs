@@ -77,6 +77,9 @@ pub struct Run {
     pub kernel_stamps: Option<KernelStamps>,
     /// Gaps in the pacer's own loop.
     pub stalls: Stalls,
+    /// The longest of them, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub longest_stalls: Vec<StallSpan>,
     /// The same figures over the requests whose life overlaps no stall.
     pub without_stalls: WithoutStalls,
     /// Per request kind, in the order of the mix.
@@ -188,6 +191,15 @@ pub struct Stalls {
     /// Requests whose life, from intended to done, overlaps one.
     #[serde(default)]
     pub requests_overlapping: u64,
+}
+
+/// One gap in the pacer's own loop.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StallSpan {
+    /// When it began, from the begin of the measured time.
+    pub at_s: f64,
+    /// How long it took.
+    pub length_ns: u64,
 }
 
 /// The distributions over the requests whose life overlaps no stall.

@@ -161,7 +161,7 @@ fn finish(
     };
     store.save(&bench)?;
     let html = store.file("report.html");
-    report::write_html(&bench, &html).map_err(BenchError::Machine)?;
+    report::write_html(&bench, store.dir(), &html).map_err(BenchError::Machine)?;
     let dir = store.dir().to_owned();
     let mut text = report::render_table(&bench);
     if !bench.complete {

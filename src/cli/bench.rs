@@ -85,18 +85,19 @@ pub(super) struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// Draws table and page anew from `bench.json`.
+    /// Draws table and page anew from `bench.json` and the interval logs beside it.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let bench = report::load(&self.dir).map_err(Failure::usage)?;
         print(&report::render_table(&bench));
         let page = self.html.unwrap_or_else(|| self.dir.join("report.html"));
-        report::write_html(&bench, &page).map_err(Failure::run)?;
+        report::write_html(&bench, &self.dir, &page).map_err(Failure::run)?;
         print(&format!("{}\n", page.display()));
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Compare two sets of results: quantiles side by side, and whether they can be told apart.
+/// Compare two sets of results: quantiles side by side, and whether they can be told apart. Exits with 1
+/// if over all requests a latency or the CPU time is higher beyond the noise.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "compare")]
 pub(super) struct CompareArgs {
@@ -114,12 +115,13 @@ pub(super) struct CompareArgs {
 }
 
 impl CompareArgs {
-    /// Prints the differences, new less base.
+    /// Prints the differences, new less base; exit code 1 if one is a regression.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let compared =
             bench::compare::compare(&self.base, &self.new, self.anyway).map_err(of_bench)?;
         let [base, new] = &compared.sides;
         print(&report::compared_table(base, new, &compared.warnings, &compared.differences));
-        Ok(ExitCode::SUCCESS)
+        let regressed = report::regressions(&compared.differences).next().is_some();
+        Ok(ExitCode::from(u8::from(regressed)))
     }
 }

@@ -4,7 +4,12 @@
 //! One line per interval and request kind, tagged with the kind's name. Values are in nanoseconds,
 //! the maximum on each line in milliseconds. The lines of a tag add up to that kind's distribution
 //! of the whole run. The format has no +infinity: a comment says how many requests a line lacks.
-//! Start at [`Log::begin`].
+//! Start at [`Log::begin`];
+//! [`read`] reads it back.
+
+mod read;
+
+pub use read::{Within, read};
 
 use super::interval::Interval;
 use crate::units::Nanos;
@@ -126,5 +131,31 @@ mod tests {
         assert_eq!(lines, expected.map(|(tag, at, for_s, max)| (tag.to_string(), at, for_s, max)));
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("long_poll lacks 1 requests that failed in second 1"), "{text}");
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_with_what_failed() {
+        let mut first = Interval::new(2);
+        first.responses[0].record(Nanos::from_millis(1));
+        let mut second = Interval { second: 1, until: 3, ..Interval::new(2) };
+        second.responses[0].record(Nanos::from_millis(2));
+        second.responses[0].record_infinite();
+        second.responses[1].record_infinite();
+        let mut found = Vec::new();
+        read(&written(&[first, second]), |tag, within, responses| {
+            found.push((
+                tag.to_string(),
+                within.begin.0 / 1_000_000,
+                responses.count(),
+                responses.infinite(),
+            ));
+        })
+        .unwrap();
+        let expected = [("get", 0, 1, 0), ("get", 1_000, 1, 1), ("long_poll", 1_000, 1, 1)];
+        let mut found: Vec<_> =
+            found.iter().map(|(tag, a, b, c)| (tag.as_str(), *a, *b, *c)).collect();
+        found.sort();
+        // The failures of `get` come by themselves: a comment stands before the line.
+        assert_eq!(found, [expected[0], ("get", 1_000, 1, 0), expected[1], expected[2]]);
     }
 }

@@ -5,13 +5,13 @@
 //! interval logs (`.hlog`), which hold the response times only. Pure: text in, results out. Start at
 //! [`Runs::of_json`] and [`Runs::add`].
 
-use super::encoded::{decode, decode_v2, encode};
+use super::encoded::{decode, encode};
+use super::hlog::read;
 use super::outcome::request_kind;
 use super::recorder::{KindRecord, quantiles};
 use crate::results::merged::{MERGE_SCHEMA, Merged};
 use crate::results::{Encoded, QuantileErrors, RUN_SCHEMA, RequestKind, Run, Verdict};
 use crate::stats::Histogram;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 /// Runs that were added up.
 #[derive(Clone, Debug)]
@@ -95,25 +95,15 @@ impl Runs {
     /// Reads an interval log. `file` names it in messages.
     pub fn of_log(file: &str, bytes: &[u8]) -> Result<Runs, String> {
         let mut runs = Runs { runs: 1, kinds: Vec::new(), beside: None };
-        for entry in IntervalLogIterator::new(bytes) {
-            let entry =
-                entry.map_err(|error| format!("{file}: it is no interval log: {error:?}"))?;
-            let LogEntry::Interval(interval) = entry else { continue };
-            let tag = interval.tag().map_or("all", |tag| tag.as_str());
-            let histogram = decode_v2(interval.encoded_histogram())
-                .and_then(|counts| Histogram::from_parts(counts, None))
-                .map_err(|why| format!("{file}: `{tag}`: {why}"))?;
+        read(bytes, |tag, _, responses| {
             let kind = runs.kind(tag);
-            kind.planned += histogram.count();
-            kind.ok += histogram.count();
-            kind.response.merge(&histogram);
-        }
-        for (tag, lacking) in String::from_utf8_lossy(bytes).lines().filter_map(lacking) {
-            let kind = runs.kind(tag);
-            kind.planned += lacking;
-            kind.unfinished += lacking;
-            kind.response.record_infinite_many(lacking);
-        }
+            let (all, infinite) = (responses.count(), responses.infinite());
+            kind.planned += all;
+            kind.ok += all - infinite;
+            kind.unfinished += infinite;
+            kind.response.merge(responses);
+        })
+        .map_err(|why| format!("{file}: {why}"))?;
         match runs.kinds.is_empty() {
             true => Err(format!("{file}: there is no interval in it")),
             false => Ok(runs),
@@ -242,14 +232,6 @@ impl Whole {
             requests: merged.requests,
         }
     }
-}
-
-/// The tag and the count of `#TAG lacks N requests that failed in second S`, which `hlog` writes.
-fn lacking(line: &str) -> Option<(&str, u64)> {
-    let (tag, rest) = line.strip_prefix('#')?.split_once(" lacks ")?;
-    let (count, _) = rest.split_once(" requests that failed")?;
-    let count = count.parse().ok().filter(|count| *count <= u64::from(u32::MAX))?;
-    Some((tag.trim(), count))
 }
 
 #[cfg(test)]

@@ -85,6 +85,7 @@ impl Outcome {
             kernel_stamps: None,
             server_timing_malformed: recorder.spans().malformed() + recorder.spans().dropped(),
             stalls: recorder.stall_totals(),
+            longest_stalls: recorder.stalls.spans(),
             without_stalls,
             requests: kinds.map(|(kind, record)| request_kind(&kind.name, record)).collect(),
             lateness_histogram: Some(encode(recorder.lateness())),

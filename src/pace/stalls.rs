@@ -8,7 +8,6 @@
 
 use crate::results;
 use crate::units::{Mono, Nanos};
-use std::collections::VecDeque;
 
 /// What the loop did between two readings of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +29,9 @@ pub const SYSCALL_GAP_MAX: Nanos = Nanos::from_micros(100);
 
 const _: () = assert!(SPIN_GAP_MAX.0 < SYSCALL_GAP_MAX.0);
 
-/// How many of the latest stalls are kept one by one. Chosen: 16 KiB.
-pub const RECENT_MAX: usize = 1_024;
+/// How many of the longest stalls are kept one by one. Chosen: as many marks as a chart of the run
+/// can show apart; looking through them costs far less than any stall.
+pub const KEPT_MAX: usize = 64;
 
 /// One gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,8 @@ pub struct StallMeter {
     longest: Nanos,
     /// How long other threads' loops ran; only after a merge.
     observed_elsewhere: Nanos,
-    recent: VecDeque<Stall>,
+    /// At most [`KEPT_MAX`], in no order.
+    kept: Vec<Stall>,
 }
 
 impl StallMeter {
@@ -71,7 +72,7 @@ impl StallMeter {
             total: Nanos::ZERO,
             longest: Nanos::ZERO,
             observed_elsewhere: Nanos::ZERO,
-            recent: VecDeque::with_capacity(RECENT_MAX),
+            kept: Vec::with_capacity(KEPT_MAX),
         }
     }
 
@@ -104,10 +105,18 @@ impl StallMeter {
         self.count += 1;
         self.total += stall.length;
         self.longest = self.longest.max(stall.length);
-        if self.recent.len() == RECENT_MAX {
-            self.recent.pop_front();
+        self.keep(stall);
+    }
+
+    /// Keeps it if it is among the longest.
+    fn keep(&mut self, stall: Stall) {
+        if self.kept.len() < KEPT_MAX {
+            self.kept.push(stall);
+        } else if let Some(shortest) = self.kept.iter_mut().min_by_key(|kept| kept.length)
+            && shortest.length < stall.length
+        {
+            *shortest = stall;
         }
-        self.recent.push_back(stall);
     }
 
     /// Nothing is overdue at `now`: what falls due from here on suffers from no stall before. What
@@ -124,9 +133,11 @@ impl StallMeter {
         self.is_catching_up || self.last_end > intended_at
     }
 
-    /// The latest stalls, oldest first; at most [`RECENT_MAX`].
-    pub fn recent(&self) -> impl Iterator<Item = Stall> + '_ {
-        self.recent.iter().copied()
+    /// The longest stalls, in order of time; at most [`KEPT_MAX`].
+    pub fn longest(&self) -> Vec<Stall> {
+        let mut kept = self.kept.clone();
+        kept.sort_by_key(|stall| stall.begin);
+        kept
     }
 
     /// Adds what another thread's loop found.
@@ -135,15 +146,21 @@ impl StallMeter {
         self.total += other.total;
         self.longest = self.longest.max(other.longest);
         self.observed_elsewhere += other.observed();
-        self.recent.extend(other.recent.iter().copied());
-        self.recent.make_contiguous().sort_by_key(|stall| stall.begin);
-        let surplus = self.recent.len().saturating_sub(RECENT_MAX);
-        self.recent.drain(..surplus);
+        other.kept.iter().for_each(|stall| self.keep(*stall));
     }
 
     /// For how long the loops of all threads ran, from the end of the warm-up.
     fn observed(&self) -> Nanos {
         self.observed_elsewhere + self.last_reading.saturating_since(self.counted_from)
+    }
+
+    /// The longest stalls for the results, at their offset from the end of the warm-up.
+    pub fn spans(&self) -> Vec<results::StallSpan> {
+        let span = |stall: Stall| results::StallSpan {
+            at_s: stall.begin.saturating_since(self.counted_from).as_secs_f64(),
+            length_ns: stall.length.0,
+        };
+        self.longest().into_iter().map(span).collect()
     }
 
     /// The figures for the results, where the recorder adds the overlapping requests.
@@ -239,9 +256,25 @@ mod tests {
             meter.mark(Mono(k * 1_000_000), Activity::Syscall);
         }
         assert_eq!(meter.totals(0).count, 2_998);
-        assert_eq!(meter.recent().count(), RECENT_MAX);
+        assert_eq!(meter.longest().len(), KEPT_MAX);
         let other = meter.clone();
         meter.merge(&other);
-        assert_eq!((meter.totals(0).count, meter.recent().count()), (5_996, RECENT_MAX));
+        assert_eq!((meter.totals(0).count, meter.longest().len()), (5_996, KEPT_MAX));
+    }
+
+    #[test]
+    fn the_longest_stalls_are_kept_with_their_times() {
+        let mut meter = StallMeter::new(Mono(0), Mono(1_000_000));
+        let mut now = 1_000_000;
+        for k in 1..=500u64 {
+            now += 1_000_000 + k * 1_000;
+            meter.mark(Mono(now), Activity::Syscall);
+        }
+        let spans = meter.spans();
+        assert_eq!(spans.len(), KEPT_MAX);
+        assert_eq!(spans[0].length_ns, 1_437_000);
+        assert_eq!(spans[KEPT_MAX - 1].length_ns, 1_500_000);
+        let last_begin_ns = now - 1_000_000 - 1_500_000;
+        assert!((spans[KEPT_MAX - 1].at_s * 1e9 - last_begin_ns as f64).abs() < 1.0);
     }
 }

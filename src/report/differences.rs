@@ -41,7 +41,25 @@ pub fn compared_table(
     text += &listed("Warnings", warnings);
     let all: Vec<&Difference> = differences.iter().collect();
     text += &format!("\n{}", sections(&all, |of| format!("{} at {}/s", of.target, of.rate)));
-    format!("{text}\n{FINDINGS_NOTE}\n")
+    format!("{text}\n{FINDINGS_NOTE}\n{}", conclusion(differences))
+}
+
+/// The differences that are regressions: more time or CPU over all requests, beyond the noise. Those of
+/// single request kinds are shown and not counted: of so many figures one is always off by chance.
+pub fn regressions(differences: &[Difference]) -> impl Iterator<Item = &Difference> {
+    differences.iter().filter(|of| of.request == "total" && of.finding == Finding::Higher)
+}
+
+fn conclusion(differences: &[Difference]) -> String {
+    let worse: Vec<String> = regressions(differences)
+        .map(|of| format!("{} at {}/s: {} {}", of.target, of.rate, of.figure, finding(of)))
+        .collect();
+    match worse.is_empty() {
+        true => {
+            String::from("\nNo regression: over all requests nothing is higher beyond the noise.\n")
+        }
+        false => format!("\n{}", wrapped(&format!("Regression: {}.", worse.join("; ")))),
+    }
 }
 
 fn is_headline(difference: &Difference) -> bool {

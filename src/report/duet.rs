@@ -5,7 +5,8 @@
 
 use super::differences::{CANNOT_TELL, interval, signed, span};
 use super::figure::without_shared_unit;
-use super::html::escaped;
+use super::html::markup::{escaped, list, note, other_table};
+use super::html::page::{Page, Section};
 use super::table::{aligned, wrapped};
 use crate::results::bench::{Finding, Interval};
 use crate::results::duet::{Duet, DuetFinding};
@@ -34,27 +35,22 @@ pub fn duet_table(duet: &Duet) -> String {
     text + "\n" + &wrapped(NOTE)
 }
 
-/// The same for the page.
-pub(super) fn html(duet: &Duet) -> String {
-    let title = escaped(&format!("Duet of {} (A) and {} (B)", duet.a, duet.b));
-    let mut text = format!("<h2>{title}</h2>\n<ul>\n");
-    for sentence in sentences(duet) {
-        text += &format!("<li>{}</li>\n", escaped(&sentence));
-    }
-    text += "</ul>\n";
-    for (rate, findings) in by_rate(duet) {
-        let rate = escaped(rate);
-        text += &format!("<div class=\"wide\"><table>\n<caption>Pairs at {rate}/s</caption>\n");
-        text += &format!("<thead>{}</thead>\n<tbody>\n", row("th", &HEADS.map(String::from)));
-        findings.iter().for_each(|finding| text += &row("td", &cells(finding)));
-        text += "</tbody></table></div>\n";
-    }
-    text + &format!("<p class=\"note\">{}</p>\n", escaped(NOTE))
+/// The same for the page; `None` unless two targets were paced together.
+pub(super) fn section(page: &Page<'_>) -> Option<Section> {
+    Section::new("duet", "Pair by pair", markup(page.bench.duet.as_ref()?))
 }
 
-fn row(cell: &str, cells: &[String]) -> String {
-    let cells = cells.iter().map(|text| format!("<{cell}>{}</{cell}>", escaped(text)));
-    format!("<tr>{}</tr>\n", cells.collect::<String>())
+fn markup(duet: &Duet) -> String {
+    let title = format!("Duet of {} (A) and {} (B)", duet.a, duet.b);
+    let mut text = format!("<h3>{}</h3>\n{}", escaped(&title), list(&sentences(duet)));
+    for (rate, findings) in by_rate(duet) {
+        let rows = findings.iter().map(|finding| {
+            let mut cells = cells(finding).into_iter().map(|cell| escaped(&cell));
+            (cells.next().unwrap_or_default(), cells.collect())
+        });
+        text += &other_table(&format!("Pairs at {rate}/s"), &HEADS, rows);
+    }
+    text + &note(NOTE)
 }
 
 fn by_rate(duet: &Duet) -> Vec<(&str, Vec<&DuetFinding>)> {
@@ -174,7 +170,7 @@ mod tests {
 
     #[track_caller]
     fn check(finding: DuetFinding, says: &str) {
-        let (text, page) = (duet_table(&duet(finding.clone())), html(&duet(finding)));
+        let (text, page) = (duet_table(&duet(finding.clone())), markup(&duet(finding)));
         assert!(text.contains(&format!("status at 1000/s: {says}\n")), "{text}");
         assert!(page.contains(&format!("{}</li>", escaped(says))), "{page}");
         assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");

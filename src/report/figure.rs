@@ -8,6 +8,8 @@ use crate::units::Nanos;
 /// A quantile that is shown.
 pub(super) struct Quantile {
     pub(super) name: &'static str,
+    /// In `bench.json`.
+    pub(super) key: &'static str,
     /// Of 100,000 requests, how many lie beyond it; 0 for the maximum.
     pub(super) beyond_per_100k: u64,
     pub(super) of: fn(&Spreads) -> &Spread,
@@ -15,13 +17,13 @@ pub(super) struct Quantile {
 
 /// Every quantile there is.
 pub(super) const QUANTILES: [Quantile; 7] = [
-    Quantile { name: "p50", beyond_per_100k: 50_000, of: |spreads| &spreads.p50 },
-    Quantile { name: "p90", beyond_per_100k: 10_000, of: |spreads| &spreads.p90 },
-    Quantile { name: "p95", beyond_per_100k: 5_000, of: |spreads| &spreads.p95 },
-    Quantile { name: "p99", beyond_per_100k: 1_000, of: |spreads| &spreads.p99 },
-    Quantile { name: "p99.9", beyond_per_100k: 100, of: |spreads| &spreads.p99_9 },
-    Quantile { name: "p99.99", beyond_per_100k: 10, of: |spreads| &spreads.p99_99 },
-    Quantile { name: "max", beyond_per_100k: 0, of: |spreads| &spreads.max },
+    Quantile { name: "p50", key: "p50", beyond_per_100k: 50_000, of: |spreads| &spreads.p50 },
+    Quantile { name: "p90", key: "p90", beyond_per_100k: 10_000, of: |spreads| &spreads.p90 },
+    Quantile { name: "p95", key: "p95", beyond_per_100k: 5_000, of: |spreads| &spreads.p95 },
+    Quantile { name: "p99", key: "p99", beyond_per_100k: 1_000, of: |spreads| &spreads.p99 },
+    Quantile { name: "p99.9", key: "p99_9", beyond_per_100k: 100, of: |spreads| &spreads.p99_9 },
+    Quantile { name: "p99.99", key: "p99_99", beyond_per_100k: 10, of: |spreads| &spreads.p99_99 },
+    Quantile { name: "max", key: "max", beyond_per_100k: 0, of: |spreads| &spreads.max },
 ];
 
 /// Those of the headline.
@@ -44,7 +46,12 @@ impl Quantile {
             return String::from("-");
         }
         let mark = if self.is_thin(spreads) { "*" } else { "" };
-        format!("{}{mark}", latency((self.of)(spreads).median, spreads.longest_observed))
+        format!("{}{mark}", self.value(spreads))
+    }
+
+    /// The median of the repeats without any mark.
+    pub(super) fn value(&self, spreads: &Spreads) -> String {
+        latency((self.of)(spreads).median, spreads.longest_observed)
     }
 
     /// Least and most of the repeats, `49.1-53.0 us`; empty if they read the same.
@@ -126,7 +133,7 @@ pub(super) fn verdicts(summary: &Summary) -> Vec<String> {
 }
 
 /// The counts that are not zero, with their names.
-fn named(counts: &[(usize, &str)]) -> Vec<String> {
+pub(super) fn named(counts: &[(usize, &str)]) -> Vec<String> {
     let some = counts.iter().filter(|(count, _)| *count > 0);
     some.map(|(count, name)| format!("{count} {name}")).collect()
 }

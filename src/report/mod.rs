@@ -1,27 +1,34 @@
 //! Shows results: a bench as a table in the terminal and as one HTML page that needs nothing else, a
 //! single run as a table.
 //!
-//! Everything shown is in `bench.json`; nothing is worked out here but layout. Pure, except
-//! [`load`] and [`write_html`].
+//! Every figure of a table is in `bench.json`; nothing is worked out here but layout. Drawings also show
+//! what the runs' interval logs hold. Pure, except [`load`], [`Logs::read`] and [`write_html`].
 
+mod chart;
 mod differences;
 mod duet;
 mod figure;
 mod html;
 mod knee;
+mod ladder;
+mod logs;
 mod merged;
-mod plots;
+mod nines;
+mod scale;
 mod selftest;
 mod single;
 mod table;
+mod timeline;
+mod usage;
 mod wrk2;
 
 use crate::results::bench::{BENCH_SCHEMA, Bench};
 use std::path::Path;
 
-pub use differences::compared_table;
+pub use differences::{compared_table, regressions};
 pub use duet::duet_table;
 pub use html::html;
+pub use logs::Logs;
 pub use merged::merged;
 pub use selftest::selftest;
 pub use single::run_table;
@@ -45,7 +52,9 @@ pub fn load(dir: &Path) -> Result<Bench, String> {
     Ok(bench)
 }
 
-/// Writes [`html`] to `path`. The error is a sentence that names the file.
-pub fn write_html(bench: &Bench, path: &Path) -> Result<(), String> {
-    std::fs::write(path, html(bench)).map_err(|error| format!("{}: {error}", path.display()))
+/// Writes [`html`] of the bench in the directory `dir` to `path`. The error is a sentence that names
+/// the file.
+pub fn write_html(bench: &Bench, dir: &Path, path: &Path) -> Result<(), String> {
+    let page = html(bench, &Logs::read(dir, bench));
+    std::fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))
 }

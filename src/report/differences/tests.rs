@@ -96,3 +96,18 @@ fn a_comparison_fits_110_columns() {
     assert!(widest <= 110, "{widest} columns:\n{text}");
     assert!(text.starts_with("base  old: a at 1000/s\nnew   new: b\n\nWarnings\n"), "{text}");
 }
+
+#[test]
+fn a_regression_is_what_is_higher_over_all_requests_beyond_the_noise() {
+    let of_kind = Difference { request: "status".into(), ..difference(Finding::Higher) };
+    let cpu = Difference { figure: "cpu".into(), ..difference(Finding::Higher) };
+    let all = [difference(Finding::Lower), difference(Finding::HoldsZero), of_kind, cpu];
+    let found: Vec<&str> = regressions(&all).map(|of| of.figure.as_str()).collect();
+    assert_eq!(found, ["cpu"]);
+    let text = compared_table("a", "b", &[], &all);
+    assert!(text.ends_with("\nRegression: b at 1000/s: cpu 4.0 % higher.\n"), "{text}");
+    let text = compared_table("a", "b", &[], &all[..3]);
+    assert!(
+        text.ends_with("\nNo regression: over all requests nothing is higher beyond the noise.\n")
+    );
+}

@@ -66,6 +66,7 @@ pub(crate) fn run(p50: u64) -> Run {
         server_timing_malformed: 0,
         kernel_stamps: None,
         stalls: Stalls::default(),
+        longest_stalls: Vec::new(),
         without_stalls: WithoutStalls {
             response_ns: quantiles(p50, false),
             lateness_ns: quantiles(90, false),

@@ -70,7 +70,9 @@ fn a_stopped_pacer_says_so_and_then_sends_all_it_owes() {
     // to be sent, a few milliseconds in all.
     assert!((95..=110).contains(&run.stalls.requests_overlapping), "{:?}", run.stalls);
     assert!(run.without_stalls.lateness_ns.max < Some(3_000_000), "{:?}", run.without_stalls);
-    assert!(outcome.recorder.stalls.recent().any(|stall| stall.length > Nanos::from_millis(95)));
+    assert!(
+        outcome.recorder.stalls.longest().iter().any(|stall| stall.length > Nanos::from_millis(95))
+    );
     let owed = log.borrow().arrivals.iter().filter(|at| **at >= thaw && **at < thaw + MS).count();
     assert!(owed >= 64, "{owed} sent in the millisecond after the stall");
 }
