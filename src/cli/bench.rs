@@ -115,13 +115,18 @@ pub(super) struct CompareArgs {
 }
 
 impl CompareArgs {
-    /// Prints the differences, new less base; exit code 1 if one is a regression.
+    /// Prints the differences, new less base; exit code 1 if one is a regression, 3 if a side is
+    /// INVALID and none can be told.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let compared =
             bench::compare::compare(&self.base, &self.new, self.anyway).map_err(of_bench)?;
         let [base, new] = &compared.sides;
         print(&report::compared_table(base, new, &compared.warnings, &compared.differences));
         let regressed = report::regressions(&compared.differences).next().is_some();
-        Ok(ExitCode::from(u8::from(regressed)))
+        Ok(ExitCode::from(match regressed {
+            true => 1,
+            false if report::is_untold(&compared.differences) => 3,
+            false => 0,
+        }))
     }
 }

@@ -50,11 +50,19 @@ pub fn regressions(differences: &[Difference]) -> impl Iterator<Item = &Differen
     differences.iter().filter(|of| of.request == "total" && of.finding == Finding::Higher)
 }
 
+/// Whether a side is INVALID: of it neither a regression can be said nor that there is none.
+pub fn is_untold(differences: &[Difference]) -> bool {
+    differences.iter().any(|of| of.request == "total" && of.finding == Finding::Invalid)
+}
+
 fn conclusion(differences: &[Difference]) -> String {
     let worse: Vec<String> = regressions(differences)
         .map(|of| format!("{} at {}/s: {} {}", of.target, of.rate, of.figure, finding(of)))
         .collect();
     match worse.is_empty() {
+        true if is_untold(differences) => {
+            String::from("\nNothing can be said of a regression: a side is INVALID.\n")
+        }
         true => {
             String::from("\nNo regression: over all requests nothing is higher beyond the noise.\n")
         }

@@ -25,7 +25,7 @@ mod wrk2;
 use crate::results::bench::{BENCH_SCHEMA, Bench};
 use std::path::Path;
 
-pub use differences::{compared_table, regressions};
+pub use differences::{compared_table, is_untold, regressions};
 pub use duet::duet_table;
 pub use html::html;
 pub use logs::Logs;

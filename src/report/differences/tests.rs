@@ -106,6 +106,9 @@ fn a_regression_is_what_is_higher_over_all_requests_beyond_the_noise() {
     assert_eq!(found, ["cpu"]);
     let text = compared_table("a", "b", &[], &all);
     assert!(text.ends_with("\nRegression: b at 1000/s: cpu 4.0 % higher.\n"), "{text}");
+    let invalid = [difference(Finding::Invalid)];
+    assert!(is_untold(&invalid) && !is_untold(&all));
+    assert!(compared_table("a", "b", &[], &invalid).ends_with("regression: a side is INVALID.\n"));
     let text = compared_table("a", "b", &[], &all[..3]);
     assert!(
         text.ends_with("\nNo regression: over all requests nothing is higher beyond the noise.\n")
