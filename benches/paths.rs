@@ -234,6 +234,7 @@ fn recorder() -> (Box<Recorder>, Request) {
         is_measured: true,
         intended_at: NOW + Nanos::from_millis(1),
         first_byte_at: None,
+        published_at: None,
         sent_at: Some(NOW + Nanos::from_millis(1)),
         is_retry: false,
         place: Place::Waiting,

@@ -243,6 +243,13 @@ pub struct RequestKind {
     /// As in [`Run::too_few`].
     #[serde(default)]
     pub too_few: Vec<String>,
+    /// read - published, of the answers that say when what they bring was published. By the wall
+    /// clock, which has to be the server's as well: both on one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_ns: Option<Quantiles>,
+    /// What `delivery_ns` rests on; with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
     /// The distributions whole, for `ringpace merge`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histograms: Option<KindHistograms>,
@@ -292,6 +299,24 @@ pub struct KindHistograms {
     pub ttfb: Encoded,
     /// What `error_ns` comes from: the least that the response times may have been.
     pub undelayed: Encoded,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Encoded>,
+}
+
+/// What the answers of a request kind say of when what they bring was published. Each answer as
+/// expected is in one of the counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Answers that say a time not after they were read: those of `delivery_ns`.
+    pub with: u64,
+    /// Answers that say no time, as a poll that timed out.
+    pub without: u64,
+    /// Answers that say a time after they were read: the server's clock is not ours.
+    pub from_the_future: u64,
+    /// The furthest after it.
+    pub ahead_max_ns: u64,
+    /// How far the distance of the wall clock from the pacer's may be off.
+    pub clock_error_ns: u64,
 }
 
 /// A histogram of nanoseconds, whole and exact.

@@ -1,9 +1,9 @@
 //! Spans, points in time and rates as types, so that a bare integer never crosses a function
 //! boundary with its unit in a comment.
 //!
-//! [`Nanos`] is a span, [`Mono`] a point on this host's CLOCK_MONOTONIC, [`Rate`] an exact rational
-//! number of requests per second. All parse from what a person types (`500us`, `20k`). Not here:
-//! reading a clock; see `clock::Clock`.
+//! [`Nanos`] is a span, [`Mono`] a point on this host's CLOCK_MONOTONIC, [`Wall`] one on its
+//! CLOCK_REALTIME, [`Rate`] an exact rational number of requests per second. Spans and rates parse
+//! from what a person types (`500us`, `20k`). Not here: reading a clock; see `clock::Clock`.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
@@ -19,6 +19,11 @@ pub struct Nanos(pub u64);
 /// `Mono - Mono` is a [`Nanos`] and must not go backwards; `Mono + Mono` does not compile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mono(pub u64);
+
+/// A point on CLOCK_REALTIME, in nanoseconds since 1970. That clock may be set, so a [`Wall`] is never
+/// what a latency is measured by; `clock::WallOffset` relates the two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wall(pub u64);
 
 impl Nanos {
     /// No time at all.

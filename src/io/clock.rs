@@ -1,8 +1,8 @@
 //! The real clocks. Nothing outside `io` reads a clock; everybody else is handed a point in time or
 //! a [`crate::clock::Clock`].
 
-use crate::clock::Clock;
-use crate::units::Mono;
+use crate::clock::{Clock, WallOffset};
+use crate::units::{Mono, Nanos, Wall};
 
 /// CLOCK_MONOTONIC, read through the vDSO: no system call, some 25 ns.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,14 +20,27 @@ pub fn wall_secs() -> u64 {
     read(libc::CLOCK_REALTIME_COARSE).tv_sec as u64
 }
 
-/// A point on CLOCK_REALTIME, in nanoseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wall(pub u64);
-
-/// CLOCK_REALTIME, as exact as [`MonotonicClock`]: for what the kernel has stamped by it, and for
-/// nothing else, since it may step.
-pub(super) fn wall_now() -> Wall {
+/// CLOCK_REALTIME, as exact as [`MonotonicClock`]; only to find how far the two are apart, since it
+/// may step.
+fn wall_now() -> Wall {
     Wall(nanos(read(libc::CLOCK_REALTIME)))
+}
+
+/// Chosen: one of them is not interrupted.
+const SAMPLES: usize = 8;
+
+/// How far the wall clock is ahead now: read between two readings of the other, the closest of
+/// several. Takes a microsecond.
+pub fn wall_offset() -> WallOffset {
+    let sample = |_| {
+        let before = MonotonicClock.now();
+        let wall = wall_now();
+        let width = MonotonicClock.now().saturating_since(before);
+        let middle = before.0 + width.0 / 2;
+        WallOffset { ns: wall.0.saturating_sub(middle), error: Nanos(width.0 / 2 + 1) }
+    };
+    let samples = (0..SAMPLES).map(sample);
+    samples.min_by_key(|offset| offset.error).expect("there are several")
 }
 
 /// So many nanoseconds, as the kernel takes them.
@@ -58,5 +71,15 @@ mod tests {
     fn monotonic_time_does_not_go_backwards() {
         let times: Vec<Mono> = (0..1_000).map(|_| MonotonicClock.now()).collect();
         assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn the_clocks_distance_is_known_to_the_microsecond() {
+        let offset = wall_offset();
+        let wall = wall_now();
+        let mono = MonotonicClock.now();
+        let apart = offset.to_mono(wall).0.abs_diff(mono.0);
+        assert!(offset.error < Nanos::from_micros(100), "{offset:?}");
+        assert!(apart < 1_000_000_000, "{apart} ns apart");
     }
 }

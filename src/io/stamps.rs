@@ -13,10 +13,10 @@
 //! as the pacer has it. Start at [`Stamps`]; the driver drives [`Stamping`].
 
 use super::{ConnId, net};
-use crate::clock::Clock;
-use crate::io::clock::{MonotonicClock, Wall, wall_now};
+use crate::clock::{Clock, WallOffset};
+use crate::io::clock::{MonotonicClock, wall_offset};
 use crate::stats::Histogram;
-use crate::units::{Mono, Nanos};
+use crate::units::{Mono, Nanos, Wall};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -93,7 +93,7 @@ pub struct Stamping {
     measured_from: Mono,
     /// By slot.
     lines: Vec<Option<Line>>,
-    offset: Offset,
+    offset: WallOffset,
     sampled_at: Mono,
 }
 
@@ -105,7 +105,7 @@ const TIMESTAMPING: net::OptionName = (libc::SOL_SOCKET, libc::SO_TIMESTAMPING);
 impl Stamping {
     /// Of no connection yet.
     pub(super) fn new() -> Stamping {
-        let offset = Offset::sample();
+        let offset = wall_offset();
         let stamps = Stamps { clock_error: offset.error, ..Stamps::default() };
         let sampled_at = MonotonicClock.now();
         Stamping { stamps, measured_from: Mono(0), lines: Vec::new(), offset, sampled_at }
@@ -239,9 +239,8 @@ impl Stamping {
 
     fn sample(&mut self, now: Mono) {
         self.sampled_at = now;
-        let offset = Offset::sample();
-        let moved = self.offset.ns.abs_diff(offset.ns);
-        if moved > offset.error.0 + self.offset.error.0 + STEP_MIN.0 {
+        let offset = wall_offset();
+        if self.offset.step_until(offset).is_some() {
             self.stamps.clock_steps += 1;
             // What was stamped before the step does not fit what is stamped after it.
             self.lines.iter_mut().flatten().for_each(|line| line.exchange = None);
@@ -252,38 +251,6 @@ impl Stamping {
         self.stamps.clock_error = self.stamps.clock_error.max(self.offset.error);
     }
 }
-
-/// A smaller step is none that anybody made. Chosen.
-const STEP_MIN: Nanos = Nanos::from_micros(1);
-
-/// How far CLOCK_REALTIME is ahead of CLOCK_MONOTONIC, and how well that is known.
-#[derive(Clone, Copy, Debug)]
-struct Offset {
-    ns: u64,
-    error: Nanos,
-}
-
-impl Offset {
-    /// Reads one clock between two readings of the other; the closest of several.
-    fn sample() -> Offset {
-        let attempt = |_| {
-            let before = MonotonicClock.now();
-            let wall = wall_now();
-            let width = MonotonicClock.now().saturating_since(before);
-            let middle = before.0 + width.0 / 2;
-            Offset { ns: wall.0.saturating_sub(middle), error: Nanos(width.0 / 2 + 1) }
-        };
-        let samples = (0..SAMPLES).map(attempt);
-        samples.min_by_key(|offset| offset.error).expect("there are several")
-    }
-
-    fn to_mono(self, at: Wall) -> Mono {
-        Mono(at.0.saturating_sub(self.ns))
-    }
-}
-
-/// Chosen: one of them is not interrupted.
-const SAMPLES: usize = 8;
 
 /// Words of ancillary data. Chosen: three timespecs, an extended error with an IPv6 address, and
 /// three heads are some 150 bytes.
@@ -465,15 +432,5 @@ mod tests {
         driver.close(id);
         assert_eq!(driver.stamps().unwrap().take().incomplete, 1);
         assert!(Epoll::new().unwrap().stamps().is_none());
-    }
-
-    #[test]
-    fn the_clocks_distance_is_known_to_the_microsecond() {
-        let offset = Offset::sample();
-        let wall = wall_now();
-        let mono = MonotonicClock.now();
-        let apart = offset.to_mono(wall).0.abs_diff(mono.0);
-        assert!(offset.error < Nanos::from_micros(100), "{offset:?}");
-        assert!(apart < 1_000_000_000, "{apart} ns apart");
     }
 }

@@ -6,7 +6,7 @@
 //! one thread captures, another does not see. No allocation after the first values. Start at
 //! [`Captures::take`].
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt::{self, Write as _};
 
 /// Bytes of a captured value at most. Chosen: any number, UUID or short token.
@@ -48,10 +48,8 @@ impl Captures {
     /// Takes a value from the `content` of an answer; whether it was there and fit to be sent.
     pub fn take(&mut self, capture: &Capture, content: &[u8]) -> bool {
         self.scratch.clear();
-        let lookup = Lookup { key: &capture.key, value: &mut self.scratch };
-        let mut json = serde_json::Deserializer::from_slice(content);
-        let is_found = matches!(json.deserialize_map(lookup), Ok(true));
-        if !is_found || json.end().is_err() || !is_fit(&self.scratch) {
+        let found = find(content, &capture.key, Scalar(&mut self.scratch));
+        if found != Some(true) || !is_fit(&self.scratch) {
             return false;
         }
         std::mem::swap(&mut self.values[capture.slot], &mut self.scratch);
@@ -66,36 +64,47 @@ fn is_fit(value: &str) -> bool {
     (1..=VALUE_BYTES_MAX).contains(&value.len()) && value.bytes().all(is_unreserved)
 }
 
-/// Reads a JSON object for the value of one key, which it writes to `value`.
-struct Lookup<'a> {
-    key: &'a str,
-    value: &'a mut String,
+/// The value of `key` in the JSON object that `content` is, read by `seed`; the first of several.
+pub(super) fn find<'de, S: DeserializeSeed<'de>>(
+    content: &'de [u8],
+    key: &str,
+    seed: S,
+) -> Option<S::Value> {
+    let mut json = serde_json::Deserializer::from_slice(content);
+    let found = json.deserialize_map(Lookup { key, seed: Some(seed) }).ok()?;
+    json.end().ok().and(found)
 }
 
-impl<'de> Visitor<'de> for Lookup<'_> {
-    type Value = bool;
+/// Reads a JSON object for the value of one key.
+struct Lookup<'a, S> {
+    key: &'a str,
+    /// Until it is found.
+    seed: Option<S>,
+}
+
+impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Lookup<'_, S> {
+    type Value = Option<S::Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        let mut is_found = false;
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
         while let Some(is_wanted) = map.next_key_seed(Named(self.key))? {
-            if is_wanted && !is_found {
-                is_found = map.next_value_seed(Scalar(self.value))?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+            match self.seed.take_if(|_| is_wanted) {
+                Some(seed) => found = Some(map.next_value_seed(seed)?),
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(is_found)
+        Ok(found)
     }
 }
 
 /// Whether a key is the one of this name.
 struct Named<'a>(&'a str);
 
-impl<'de> serde::de::DeserializeSeed<'de> for Named<'_> {
+impl<'de> DeserializeSeed<'de> for Named<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
@@ -118,7 +127,7 @@ impl Visitor<'_> for Named<'_> {
 /// Writes a number, a string or a truth value as text; whether it was one.
 struct Scalar<'a>(&'a mut String);
 
-impl<'de> serde::de::DeserializeSeed<'de> for Scalar<'_> {
+impl<'de> DeserializeSeed<'de> for Scalar<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {

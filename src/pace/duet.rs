@@ -12,7 +12,7 @@ use super::worker::Worker;
 use super::worker::duet::{Duet, DuetEnd};
 use super::{CatchUp, Outcome, PaceError, START_MARGIN, explain, resolve, task_of, write_to};
 use crate::clock::Clock;
-use crate::io::clock::MonotonicClock;
+use crate::io::clock::{MonotonicClock, wall_offset};
 use crate::io::disturbance::Snapshot;
 use crate::io::epoll::Epoll;
 use crate::io::net::Address;
@@ -92,8 +92,9 @@ fn conduct<D: Driver>(
 ) -> Result<DuetRun, PaceError> {
     let [plan, _] = plans;
     let hosts = plans.each_ref().map(|plan| plan.url.authority());
+    let wall = wall_offset();
     let worker = |side: usize| {
-        let task = task_of(plan, to[side], 0);
+        let task = task_of(plan, (to[side], wall), 0);
         debug_assert_eq!(task.lane, Lane::WHOLE, "one core has the whole schedule");
         driver().map(|driver| Worker::new(task, &plan.mix, &hosts[side], driver, MonotonicClock))
     };
@@ -107,7 +108,9 @@ fn conduct<D: Driver>(
     .map_err(|(side, error)| explain(&plans[index(side)], plan.connections, error))?;
     let before = Snapshot::take(plan.cpus.first().copied());
     let start = MonotonicClock.now() + START_MARGIN;
-    let end = duet.pace(start, stop).map_err(PaceError::Driver)?;
+    let mut end = duet.pace(start, stop).map_err(PaceError::Driver)?;
+    let step = wall.step_until(wall_offset());
+    end.recorders.iter_mut().for_each(|recorder| recorder.wall_step = step);
     Ok(run_of(plans, start, end, &before.since()))
 }
 

@@ -5,6 +5,7 @@
 //! interval logs (`.hlog`), which hold the response times only. Pure: text in, results out. Start at
 //! [`Runs::of_json`] and [`Runs::add`].
 
+use super::delivery::Deliveries;
 use super::encoded::{decode, encode};
 use super::hlog::read;
 use super::outcome::request_kind;
@@ -12,6 +13,7 @@ use super::recorder::{KindRecord, quantiles};
 use crate::results::merged::{MERGE_SCHEMA, Merged};
 use crate::results::{Encoded, QuantileErrors, RUN_SCHEMA, RequestKind, Run, Verdict};
 use crate::stats::Histogram;
+use crate::units::Nanos;
 
 /// Runs that were added up.
 #[derive(Clone, Debug)]
@@ -79,6 +81,8 @@ impl Runs {
                 service: histogram_of(&histograms.service)?,
                 ttfb: histogram_of(&histograms.ttfb)?,
                 undelayed: histogram_of(&histograms.undelayed)?,
+                deliveries: deliveries_of(&kind)
+                    .map_err(|why| format!("`{}`: {why}", kind.name))?,
                 ..KindRecord::default()
             };
             kinds.push((kind.name, record));
@@ -155,6 +159,8 @@ impl Runs {
         for (name, kind) in &self.kinds {
             let name = super::hlog::tag_safe(name);
             named.push((format!("{name}.response"), kind.response.clone()));
+            let deliveries = kind.deliveries.iter();
+            named.extend(deliveries.map(|one| (format!("{name}.delivery"), one.delivery.clone())));
         }
         named
     }
@@ -197,6 +203,23 @@ impl Runs {
             None => RequestKind { histograms: None, ..kind },
         };
         kinds.map(histograms).collect()
+    }
+}
+
+/// What a kind says of deliveries; a sentence if it contradicts itself.
+fn deliveries_of(kind: &RequestKind) -> Result<Option<Deliveries>, String> {
+    let Some(published) = kind.published else { return Ok(None) };
+    let encoded = kind.histograms.as_ref().and_then(|histograms| histograms.delivery.as_ref());
+    let deliveries = Deliveries {
+        delivery: decode(encoded.ok_or("there is no histogram of deliveries")?)?,
+        without: published.without,
+        from_the_future: published.from_the_future,
+        ahead_max: Nanos(published.ahead_max_ns),
+        clock_error: Nanos(published.clock_error_ns),
+    };
+    match deliveries.answers() == Some(kind.ok) {
+        true => Ok(Some(deliveries)),
+        false => Err(String::from("what it says of deliveries lacks answers")),
     }
 }
 

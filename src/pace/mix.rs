@@ -10,6 +10,7 @@
 mod file;
 
 use super::capture::Capture;
+use super::delivery::Publication;
 use super::template::{Head, Template, Text};
 use crate::rng::mix64;
 
@@ -33,6 +34,8 @@ pub struct Kind {
     pub expect: Expect,
     /// What is taken from its answers; one that lacks it is not what was expected.
     pub captures: Vec<Capture>,
+    /// Where its answers say when what they bring was published; one that does not is none the worse.
+    pub published: Option<Publication>,
     /// The server takes its time to answer: a long poll, which is kept out of the overall latency.
     pub long_poll: bool,
     /// Answers have no content whatever their Content-Length says (HEAD).
@@ -185,6 +188,7 @@ impl Kind {
             weight: 1,
             expect: Expect::default(),
             captures: Vec::new(),
+            published: None,
             long_poll: false,
             is_head: method == "HEAD",
             may_retry: is_repeatable(&method),
@@ -217,9 +221,12 @@ impl Kind {
     }
 
     /// Stands for the request in the hash of the schedule: over its bytes, without the URL's
-    /// authority and its token, so that two servers on two ports may get provably the same.
+    /// authority and its token, so that two servers on two ports may get provably the same; and over
+    /// what is read as the time of publication.
     pub fn signature(&self, seed: u64) -> u64 {
-        self.template_with("", None).signature(seed)
+        let request = self.template_with("", None).signature(seed);
+        let published = self.published.as_ref().map(Publication::signature);
+        published.map_or(request, |published| mix64(request, published))
     }
 
     /// Methods whose content is anticipated get a Content-Length even of zero (RFC 9110 section

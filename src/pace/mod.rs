@@ -2,9 +2,9 @@
 //!
 //! Sans-IO cores: [`arrivals`], [`course`], [`replay`], [`schedule`], [`catch_up`] and [`agenda`]
 //! (when), [`mix`], [`template`] and [`capture`] (what), [`conn`], [`outstanding`], [`pool`] and
-//! [`spread`] (how), [`stalls`], [`recorder`], [`interval`], [`pairs`] and [`signed`] (what came of it),
-//! [`verdict`] and [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how
-//! others read it).
+//! [`spread`] (how), [`stalls`], [`recorder`], [`delivery`], [`interval`], [`pairs`] and [`signed`]
+//! (what came of it), [`verdict`] and [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and
+//! [`live`] (how others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
 //! together and merges what they recorded; [`selftest`] has it measure itself, and [`duet`] two servers
 //! at once. Start at [`run`].
@@ -16,6 +16,7 @@ pub mod catch_up;
 pub mod conn;
 pub mod course;
 pub mod csv;
+pub mod delivery;
 pub mod duet;
 pub mod encoded;
 pub mod hgrm;
@@ -48,8 +49,8 @@ pub use catch_up::CatchUp;
 pub use outcome::Outcome;
 pub use plan::{Backend, Outputs, PaceWait, Plan, Timestamps};
 
-use crate::clock::Clock;
-use crate::io::clock::{MonotonicClock, wall_secs};
+use crate::clock::{Clock, WallOffset};
+use crate::io::clock::{MonotonicClock, wall_offset, wall_secs};
 use crate::io::disturbance::Snapshot;
 use crate::io::epoll::Epoll;
 use crate::io::net::{Address, SocketPath};
@@ -133,13 +134,15 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
     let sinks = open_outputs(&plan.outputs).map_err(PaceError::Plan)?;
     let to = resolve(plan)?;
     let gate = Gate::new(plan.threads());
+    let wall = wall_offset();
     let names: Vec<String> = plan.mix.kinds().iter().map(|kind| kind.name.clone()).collect();
     let (ends, watched) = thread::scope(|scope| {
         let (observer, feeds) = observe(plan, &names, &sinks);
         let observer = observer.map(|observer| scope.spawn(|| watch(plan, observer, sinks)));
         let spawn = |(index, feed): (usize, Option<Feed>)| {
             let gate = &gate;
-            scope.spawn(move || run_lane(plan, to, (index, feed), gate, stop))
+            let task = task_of(plan, (to, wall), index);
+            scope.spawn(move || run_lane(plan, (task, feed), gate, stop))
         };
         let threads: Vec<_> = feeds.into_iter().enumerate().map(spawn).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
@@ -149,7 +152,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
         let watched = observer.map(|thread| thread.join().expect("an observer does not panic"));
         (ends, watched)
     });
-    let outcome = merge(plan, ends)?;
+    let outcome = merge(plan, ends, wall.step_until(wall_offset()))?;
     watched.unwrap_or(Ok(()))?;
     write_outputs(&plan.outputs, &outcome)?;
     Ok(outcome)
@@ -241,13 +244,11 @@ struct LaneEnd {
 /// The life of one thread. However it goes, it passes the gate once, for the others wait there.
 fn run_lane(
     plan: &Plan,
-    to: Address,
-    (index, feed): (usize, Option<Feed>),
+    (task, feed): (Task, Option<Feed>),
     gate: &Gate,
     stop: &AtomicBool,
 ) -> Result<LaneEnd, PaceError> {
-    let task = task_of(plan, to, index);
-    let pinned = match plan.cpus.get(index) {
+    let pinned = match plan.cpus.get(task.lane.index as usize) {
         Some(cpu) => topology::pin_current_thread(*cpu).map_err(PaceError::Plan),
         None => Ok(()),
     };
@@ -274,7 +275,7 @@ fn run_lane(
 }
 
 /// Thread `index`'s share: every N-th arrival, and its part of the connections.
-fn task_of(plan: &Plan, to: Address, index: usize) -> Task {
+fn task_of(plan: &Plan, (to, wall): (Address, WallOffset), index: usize) -> Task {
     let threads = plan.threads();
     let share = |total: usize| total / threads + usize::from(index < total % threads);
     Task {
@@ -287,6 +288,7 @@ fn task_of(plan: &Plan, to: Address, index: usize) -> Task {
         limits: Limits { connections_max: share(plan.connections_max), timeout: plan.timeout },
         wait: plan.wait,
         catch_up: plan.catch_up,
+        wall,
     }
 }
 
@@ -332,8 +334,13 @@ fn explain(plan: &Plan, connections: usize, error: EstablishError) -> PaceError 
     }
 }
 
-/// One outcome of all threads; or the error of the one that has the most to say.
-fn merge(plan: &Plan, ends: Vec<Result<LaneEnd, PaceError>>) -> Result<Outcome, PaceError> {
+/// One outcome of all threads; or the error of the one that has the most to say. `wall_step` is by how
+/// much the wall clock was set meanwhile.
+fn merge(
+    plan: &Plan,
+    ends: Vec<Result<LaneEnd, PaceError>>,
+    wall_step: Option<Nanos>,
+) -> Result<Outcome, PaceError> {
     let mut lanes = Vec::new();
     let mut stopped = None;
     for end in ends {
@@ -359,6 +366,7 @@ fn merge(plan: &Plan, ends: Vec<Result<LaneEnd, PaceError>>) -> Result<Outcome, 
             all.merge(lane);
         }
     }
+    all.recorder.wall_step = wall_step;
     let measured_from = all.start + plan.warmup;
     let mut outcome = Outcome::new(plan, all.recorder, measured_from, all.measured);
     let disturbance = serde_json::to_value(all.disturbance).expect("it is plain data");
@@ -415,6 +423,8 @@ fn distributions(outcome: &Outcome) -> Vec<(String, Histogram)> {
         named.push((format!("{name}.response"), record.response.clone()));
         named.push((format!("{name}.service"), record.service.clone()));
         named.push((format!("{name}.ttfb"), record.ttfb.clone()));
+        let deliveries = record.deliveries.iter();
+        named.extend(deliveries.map(|one| (format!("{name}.delivery"), one.delivery.clone())));
     }
     named
 }

@@ -3,6 +3,7 @@
 //! Pure: turns a [`Recorder`] and the plan it followed into [`results::Run`]. Start at
 //! [`Outcome::new`].
 
+use super::delivery::Deliveries;
 use super::encoded::encode;
 use super::plan::Plan;
 use super::recorder::{KindRecord, Recorder, quantiles};
@@ -46,6 +47,8 @@ impl Outcome {
             starved: recorder.starved_count(),
             overrun: recorder.overrun_count(),
             unasked: recorder.connections.unasked,
+            from_the_future: from_the_future(&recorder),
+            wall_step: recorder.wall_step,
             response: quantiles(&total.response),
             undelayed,
             lateness,
@@ -111,13 +114,31 @@ pub(super) fn request_kind(name: &str, record: &KindRecord) -> results::RequestK
         ttfb_ns: quantiles(&record.ttfb),
         error_ns: error(record),
         too_few: quantiles(&record.response).too_few(),
+        delivery_ns: record.deliveries.as_ref().map(|one| quantiles(&one.delivery)),
+        published: record.deliveries.as_ref().map(published),
         histograms: Some(results::KindHistograms {
             response: encode(&record.response),
             service: encode(&record.service),
             ttfb: encode(&record.ttfb),
             undelayed: encode(&record.undelayed),
+            delivery: record.deliveries.as_ref().map(|one| encode(&one.delivery)),
         }),
     }
+}
+
+fn published(deliveries: &Deliveries) -> results::Published {
+    results::Published {
+        with: deliveries.delivery.count(),
+        without: deliveries.without,
+        from_the_future: deliveries.from_the_future,
+        ahead_max_ns: deliveries.ahead_max.0,
+        clock_error_ns: deliveries.clock_error.0,
+    }
+}
+
+fn from_the_future(recorder: &Recorder) -> Vec<(u64, Nanos)> {
+    let deliveries = recorder.kinds().iter().filter_map(|kind| kind.deliveries.as_ref());
+    deliveries.map(|one| (one.from_the_future, one.ahead_max)).collect()
 }
 
 fn error(record: &KindRecord) -> results::QuantileErrors {

@@ -6,7 +6,7 @@
 //! Start at [`Outstanding::push`].
 
 use crate::slab::Key;
-use crate::units::{Mono, Nanos};
+use crate::units::{Mono, Nanos, Wall};
 use std::collections::VecDeque;
 
 /// Names one outstanding request; orders by when it was due, and is never used again.
@@ -43,6 +43,8 @@ pub struct Request {
     pub sent_at: Option<Mono>,
     /// When the first byte of its final answer came, once that is whole.
     pub first_byte_at: Option<Mono>,
+    /// When what its answer brings was published, if that says so.
+    pub published_at: Option<Wall>,
     /// Whether this is its second and last try.
     pub is_retry: bool,
     /// Where it is.
@@ -59,6 +61,7 @@ impl Request {
             intended_at: due.intended_at,
             sent_at: None,
             first_byte_at: None,
+            published_at: None,
             is_retry: false,
             place: Place::Waiting,
         }

@@ -13,6 +13,7 @@
 
 use super::capture::{Capture, Captures};
 use super::conn::{Conn, Loss, Standing, Step};
+use super::delivery::Publication;
 use super::mix::{Expect, Mix};
 use super::outstanding::{Due, Outstanding, Place, Request, Ticket};
 use super::recorder::{Ending, Failure, Recorder};
@@ -88,6 +89,7 @@ const CAPTURE_BYTES_MAX: usize = 64 * 1024;
 struct Treatment {
     expect: Expect,
     captures: Vec<Capture>,
+    published: Option<Publication>,
     is_head: bool,
     may_retry: bool,
     signature: u64,
@@ -146,11 +148,14 @@ impl Pool {
         let kinds = mix.kinds().iter().map(|kind| Treatment {
             expect: kind.expect,
             captures: kind.captures.clone(),
+            published: kind.published.clone(),
             is_head: kind.is_head,
             may_retry: kind.may_retry,
             signature: kind.signature(seed),
         });
-        let capture_bytes_max = if mix.names().is_empty() { 0 } else { CAPTURE_BYTES_MAX };
+        let is_read =
+            !mix.names().is_empty() || mix.kinds().iter().any(|kind| kind.published.is_some());
+        let capture_bytes_max = if is_read { CAPTURE_BYTES_MAX } else { 0 };
         Pool {
             limits,
             kinds: kinds.collect(),
@@ -480,9 +485,10 @@ impl Pool {
         if let Some(timing) = conn.server_timing() {
             self.recorder.server_timing(request, timing);
         }
-        let wanted = &self.kinds[request.kind].captures;
+        let Treatment { captures, published, .. } = &self.kinds[request.kind];
+        request.published_at = published.as_ref().and_then(|one| one.read(conn.content()));
         // All are tried, even after one that is missing.
-        wanted.iter().filter(|capture| !self.captures.take(capture, conn.content())).count() == 0
+        captures.iter().filter(|capture| !self.captures.take(capture, conn.content())).count() == 0
     }
 
     /// An answer came, with all that its kind captures if it `is_whole`.

@@ -4,7 +4,7 @@
 //! Times are in seconds. A figure at +infinity is `+Inf`; a quantile of too few requests is left
 //! out. Every value is a gauge, since the next run replaces it. Pure. Start at [`text`].
 
-use crate::results::{Errors, Quantiles, Run, Verdict};
+use crate::results::{Errors, Published, Quantiles, RequestKind, Run, Verdict};
 use std::fmt::Write;
 
 /// The run as text.
@@ -32,6 +32,7 @@ pub fn text(run: &Run) -> String {
         let labels = format!("kind=\"{}\",", escaped(&kind.name));
         quantiles(&mut text, "response_seconds", &labels, &kind.response_ns);
     }
+    deliveries(&mut text, run);
     let error = run.error_ns;
     head(&mut text, "lateness_seconds", "Lateness of the pacer, sent - due.");
     quantiles(&mut text, "lateness_seconds", "", &run.lateness_ns);
@@ -63,6 +64,31 @@ pub fn text(run: &Run) -> String {
         line(&mut text, "verdict", &format!("verdict=\"{word}\""), is_it);
     }
     text
+}
+
+/// Only of runs in which answers were to say when what they bring was published.
+fn deliveries(text: &mut String, run: &Run) {
+    let kinds = || {
+        let published =
+            |kind: &'_ RequestKind| Some((escaped(&kind.name), kind.delivery_ns?, kind.published?));
+        run.requests.iter().filter_map(published)
+    };
+    if kinds().next().is_none() {
+        return;
+    }
+    head(text, "delivery_seconds", "From the publication of what an answer brings to its reading.");
+    for (kind, delivery, _) in kinds() {
+        quantiles(text, "delivery_seconds", &format!("kind=\"{kind}\","), &delivery);
+    }
+    head(text, "published", "Answers by whether they say when what they bring was published.");
+    for (kind, _, published) in kinds() {
+        let Published { with, without, from_the_future, .. } = published;
+        for (says, count) in
+            [("with", with), ("without", without), ("from_the_future", from_the_future)]
+        {
+            line(text, "published", &format!("kind=\"{kind}\",says=\"{says}\""), count as f64);
+        }
+    }
 }
 
 fn head(text: &mut String, name: &str, help: &str) {
@@ -131,5 +157,24 @@ mod tests {
         }
         // 10,000 requests say nothing of a p99.99.
         assert!(!text.contains("0.9999"), "{text}");
+    }
+
+    #[test]
+    fn deliveries_are_there_only_where_answers_say_when() {
+        let mut run = sample::run(50_000);
+        assert!(!text(&run).contains("delivery") && !text(&run).contains("published"));
+        run.requests[1].delivery_ns = Some(sample::quantiles(250_000, false));
+        let published =
+            Published { with: 9_990, without: 8, from_the_future: 2, ..Default::default() };
+        run.requests[1].published = Some(published);
+        let text = text(&run);
+        for part in [
+            "ringpace_run_delivery_seconds{kind=\"command\",quantile=\"0.5\"} 0.00025\n",
+            "ringpace_run_published{kind=\"command\",says=\"with\"} 9990\n",
+            "ringpace_run_published{kind=\"command\",says=\"without\"} 8\n",
+            "ringpace_run_published{kind=\"command\",says=\"from_the_future\"} 2\n",
+        ] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
     }
 }

@@ -6,12 +6,14 @@
 //! merge; nothing is ever averaged. Not here: what the figures are worth (see `verdict`). Start at
 //! [`Recorder::ended`].
 
+use super::delivery::Deliveries;
 use super::interval::Interval;
 use super::outstanding::{Due, Request};
 use super::pairs::Settled;
 use super::schedule::ScheduleHash;
 use super::spans::Spans;
 use super::stalls::StallMeter;
+use crate::clock::WallOffset;
 use crate::http::server_timing::ServerTiming;
 use crate::results::{self, Errors};
 use crate::stats::{Histogram, Summary};
@@ -71,6 +73,8 @@ pub struct KindRecord {
     /// The least that the response time may have been without the pacer's part in it: done - sent,
     /// less the time for which an answer may have lain unseen.
     pub undelayed: Histogram,
+    /// How long what its answers bring took since its publication, where they are to say so.
+    pub deliveries: Option<Deliveries>,
 }
 
 /// Counts of connections and of what happened on them outside a request; warm-up included.
@@ -107,6 +111,9 @@ pub struct Recorder {
     /// When the present turn of the driver began, and the one before it.
     turns_began_at: (Mono, Mono),
     spans: Spans,
+    wall: WallOffset,
+    /// By how much the wall clock was set during the run, if somebody did.
+    pub wall_step: Option<Nanos>,
     /// Gaps in the loop.
     pub stalls: StallMeter,
     /// What the connections did.
@@ -129,6 +136,8 @@ impl Recorder {
             settled: None,
             turns_began_at: (Mono(0), Mono(0)),
             spans: Spans::default(),
+            wall: WallOffset::default(),
+            wall_step: None,
             stalls,
             connections: ConnectionCounts::default(),
         }
@@ -141,6 +150,20 @@ impl Recorder {
             for (kind, apart) in self.kinds.iter_mut().zip(is_apart) {
                 kind.is_apart = apart;
             }
+        }
+        self
+    }
+
+    /// The same, with the kinds whose answers are to say when what they bring was published. `wall` is
+    /// how far the clock that they say it by is ahead of ours.
+    pub fn with_deliveries(
+        mut self,
+        has_them: impl Iterator<Item = bool>,
+        wall: WallOffset,
+    ) -> Recorder {
+        self.wall = wall;
+        for (kind, has_them) in self.kinds.iter_mut().zip(has_them) {
+            kind.deliveries = has_them.then(|| Deliveries::new(wall.error));
         }
         self
     }
@@ -184,6 +207,9 @@ impl Recorder {
         let kind = &mut self.kinds[request.kind];
         let (response, service) = kind.ended(request, ending, unseen_since);
         debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
+        if let (Ending::Ok(done_at), Some(deliveries)) = (ending, &mut kind.deliveries) {
+            deliveries.record(self.wall.to_wall(done_at), request.published_at);
+        }
         if let Some(interval) = &mut self.interval {
             record(&mut interval.responses[request.kind], response);
         }
@@ -307,7 +333,8 @@ impl Recorder {
         self.last_sent_at
     }
 
-    /// Panics unless every planned request is in exactly one count and both distributions.
+    /// Panics unless every planned request is in exactly one count and in every distribution, and
+    /// every answer of a kind with deliveries in one count of those.
     pub fn assert_conservation(&self) {
         for (index, kind) in self.kinds.iter().enumerate() {
             let ended = kind.ok + kind.errors.total() + kind.unfinished + kind.skipped;
@@ -316,6 +343,8 @@ impl Recorder {
             for histogram in [response, service, ttfb, undelayed] {
                 assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
             }
+            let answers = kind.deliveries.as_ref().map_or(Some(kind.ok), Deliveries::answers);
+            assert_eq!(answers, Some(kind.ok), "kind {index} lost a delivery");
         }
     }
 }
@@ -372,6 +401,9 @@ impl KindRecord {
         self.is_apart |= other.is_apart;
         self.count(other);
         self.distribute(other);
+        if let Some(other) = &other.deliveries {
+            self.deliveries.get_or_insert_default().merge(other);
+        }
     }
 
     fn count(&mut self, other: &KindRecord) {

@@ -27,6 +27,7 @@
 //! | requests that waited for a connection | one | over 1 % |
 //! | requests that failed or never finished | over 1 % | |
 //! | bytes nobody had asked for | one connection | |
+//! | answers that were published after they came, or the wall clock set while answers say when | one | |
 //!
 //! Rules that hold add up; the worst decides. A p99 is judged from 1,000 requests on.
 
@@ -56,6 +57,11 @@ pub struct Evidence {
     pub skipped: u64,
     /// Connections dropped because bytes came that nobody had asked for.
     pub unasked: u64,
+    /// What answers said of when their content was published, where they were to: a pair for each
+    /// request kind of how many were from the future, and by how much at most.
+    pub from_the_future: Vec<(u64, Nanos)>,
+    /// By how much the wall clock was set during the run.
+    pub wall_step: Option<Nanos>,
     /// done - intended.
     pub response: Quantiles,
     /// The same without what the pacer can have added.
@@ -130,6 +136,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     judge_stalls(evidence, &mut judgement);
     judge_error(evidence, &mut judgement);
     judge_answers(evidence, &mut judgement);
+    judge_deliveries(evidence, &mut judgement);
     judgement
 }
 
@@ -290,6 +297,32 @@ fn judge_answers(evidence: &Evidence, judgement: &mut Judgement) {
             format!(
                 "The server sent bytes that nobody had asked for, on {} connections.",
                 evidence.unasked
+            ),
+        );
+    }
+}
+
+/// Delivery times take the clock of who publishes for that of this host, and as steady as ours.
+fn judge_deliveries(evidence: &Evidence, judgement: &mut Judgement) {
+    let kinds = &evidence.from_the_future;
+    let count: u64 = kinds.iter().map(|(count, _)| count).sum();
+    let furthest = kinds.iter().map(|(_, ahead)| *ahead).max();
+    if let Some(furthest) = furthest.filter(|_| count > 0) {
+        judgement.add(
+            Verdict::Suspect,
+            format!(
+                "{count} answers say that what they bring was published up to {furthest} after they \
+                 came: the server's clock is not ours, or `published` names another unit; no \
+                 delivery time can be relied on."
+            ),
+        );
+    }
+    if let Some(step) = evidence.wall_step.filter(|_| !kinds.is_empty()) {
+        judgement.add(
+            Verdict::Suspect,
+            format!(
+                "The wall clock was set by {step} during the run; delivery times are off by as much \
+                 from then on."
             ),
         );
     }

@@ -20,7 +20,7 @@ use super::recorder::Recorder;
 use super::schedule::{Horizon, Lane, Load};
 use super::spread::SpreadError;
 use super::stalls::{Activity, StallMeter};
-use crate::clock::Clock;
+use crate::clock::{Clock, WallOffset};
 use crate::io::net::Address;
 use crate::io::stamps::{Stamping, Stamps};
 use crate::io::{ConnId, Driver, Event, Sending, Wait};
@@ -58,6 +58,8 @@ pub struct Task {
     pub wait: PaceWait,
     /// What to do about overdue requests.
     pub catch_up: CatchUp,
+    /// How far the wall clock, by which answers say when something was published, is ahead.
+    pub wall: WallOffset,
 }
 
 /// Why the connections could not be had before the start.
@@ -138,7 +140,8 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     pub fn new(task: Task, mix: &'m Mix, authority: &str, driver: D, clock: C) -> Self {
         let now = clock.now();
         let recorder = Recorder::new(mix.kinds().len(), StallMeter::new(now, now))
-            .with_apart(mix.kinds().iter().map(|kind| kind.long_poll));
+            .with_apart(mix.kinds().iter().map(|kind| kind.long_poll))
+            .with_deliveries(mix.kinds().iter().map(|kind| kind.published.is_some()), task.wall);
         Worker {
             outgoing: Outgoing::new(mix, authority, task.load.seed),
             pool: Pool::new(mix, task.load.seed, task.limits, recorder),

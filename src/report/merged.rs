@@ -25,9 +25,7 @@ pub fn merged(merged: &Merged) -> String {
             row(&mut text, name, quantiles);
         }
     }
-    if merged.requests.len() > 1 {
-        kinds(&mut text, &merged.requests);
-    }
+    kinds(&mut text, &merged.requests);
     thin_note(&mut text, &merged.response_ns);
     counts(&mut text, merged);
     text

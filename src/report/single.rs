@@ -3,7 +3,7 @@
 //! Plain text, at most 110 columns. Pure: a [`Run`] in, a `String` out.
 
 use super::figure::{is_thin, verdict_word};
-use crate::results::{Disturbance, Errors, QuantileErrors, Quantiles, RequestKind, Run};
+use crate::results::{Disturbance, Errors, Published, QuantileErrors, Quantiles, RequestKind, Run};
 use crate::units::Nanos;
 use std::fmt::Write;
 
@@ -12,9 +12,7 @@ pub fn run_table(run: &Run) -> String {
     let mut text = String::new();
     headline(&mut text, run);
     distributions(&mut text, run);
-    if run.requests.len() > 1 {
-        kinds(&mut text, &run.requests);
-    }
+    kinds(&mut text, &run.requests);
     footnotes(&mut text, run);
     counts(&mut text, run);
     verdict(&mut text, run);
@@ -91,12 +89,35 @@ pub(super) fn error_row(text: &mut String, error: &QuantileErrors, count: u64) {
     text.push('\n');
 }
 
+/// Of one kind there is more to say only if it has deliveries.
 pub(super) fn kinds(text: &mut String, requests: &[RequestKind]) {
+    if requests.len() < 2 && requests.iter().all(|kind| kind.delivery_ns.is_none()) {
+        return;
+    }
     headings(text, "response by kind");
     for kind in requests {
         let apart = if kind.long_poll { " (long poll)" } else { "" };
         row(text, &format!("{}{apart}", kind.name), &kind.response_ns);
+        if let Some(delivery) = &kind.delivery_ns {
+            row(text, "  delivery (-published)", delivery);
+        }
     }
+    let published = requests.iter().filter_map(|kind| Some((&kind.name, kind.published?)));
+    published.for_each(|(name, published)| delivery_note(text, name, &published));
+}
+
+/// What the delivery times of a kind rest on.
+fn delivery_note(text: &mut String, name: &str, published: &Published) {
+    let Published { with, without, from_the_future, clock_error_ns, .. } = *published;
+    line(
+        text,
+        format_args!(
+            "{name}: {with} answers say when they were published, {without} do not, \
+             {from_the_future} say later than they came;\n  by this host's wall clock, whose distance \
+             from the pacer's is known to {}",
+            Nanos(clock_error_ns)
+        ),
+    );
 }
 
 pub(super) fn row(text: &mut String, name: &str, quantiles: &Quantiles) {
@@ -269,6 +290,27 @@ mod tests {
         (run.requests[1].long_poll, run.skipped) = (true, 12);
         let text = run_table(&run);
         assert!(text.contains("command (long poll)") && text.contains("+ skipped 12"), "{text}");
+    }
+
+    #[test]
+    fn deliveries_are_a_row_below_their_kind_where_there_are_any() {
+        let mut run = sample::run(50_000);
+        assert!(!run_table(&run).contains("publish"), "{}", run_table(&run));
+        run.requests.truncate(1);
+        assert!(!run_table(&run).contains("by kind"), "{}", run_table(&run));
+        run.requests[0].delivery_ns = Some(sample::quantiles(250_000, false));
+        let published =
+            Published { with: 5_990, without: 8, from_the_future: 2, ..Published::default() };
+        run.requests[0].published = Some(Published { clock_error_ns: 35, ..published });
+        let text = run_table(&run);
+        let mut lines = text.lines().skip_while(|line| !line.starts_with("status"));
+        assert!(lines.next().is_some(), "{text}");
+        let row = lines.next().unwrap();
+        assert!(row.starts_with("  delivery (-published)") && row.contains("250 us"), "{text}");
+        for part in ["5990 answers say when", "8 do not", "2 say later", "known to 35 ns"] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+        assert!(text.lines().all(|line| line.len() <= 110), "{text}");
     }
 
     #[test]

@@ -228,3 +228,58 @@ fn the_kernels_stamps_split_the_path_of_every_request() {
     refused(&["kernel", "unix:/a.sock:/"], &["--timestamps", "Unix socket"]);
     refused(&["nic", &url], &["timestamps", "nic"]);
 }
+
+/// The wall clock, as a server in any language reads it.
+fn unix_micros() -> u128 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("it is later than 1970").as_micros()
+}
+
+/// Answers what `content` makes of the present time to all but every third request.
+fn answer_with_time(peer: &mut Peer, content: fn(u128) -> String) -> std::io::Result<()> {
+    let mut count = 0;
+    peer.for_each(|peer| {
+        count += 1;
+        let content = if count % 3 == 0 { String::from("{}") } else { content(unix_micros()) };
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len());
+        peer.answer((head + &content).as_bytes())
+    })
+}
+
+#[test]
+fn delivery_is_shown_of_a_server_that_says_when_and_distrusted_of_another_clock() {
+    let mix = "[[request]]\nname = \"events\"\nweight = 1\npath = \"/\"\nkind = \"long_poll\"\n\
+               published = { key = \"at\", unit = \"us\" }\n";
+    let mix = file("delivery.toml", mix);
+    let paced_by = |behave: fn(&mut Peer) -> std::io::Result<()>| {
+        let rogue = Rogue::start(Behaviour::Does(behave));
+        let url = format!("http://{}/", rogue.address());
+        let mix = mix.to_str().expect("it is ASCII");
+        let load = ["-R", "1000", "-d", "200ms", "-c", "1", "--max-connections", "1"];
+        let more = [&url, "--wait", "hybrid", "--json", "-", "--mix", mix];
+        let ended = pace(&[&load[..], &more].concat());
+        serde_json::from_str::<Value>(&ended.stdout).expect(&ended.stderr)
+    };
+    let run = paced_by(|peer| answer_with_time(peer, |now| format!("{{\"at\":{now}}}")));
+    let (kind, published) = (&run["requests"][0], &run["requests"][0]["published"]);
+    let (with, without) = (count(published, "with"), count(published, "without"));
+    assert_eq!((with + without, count(published, "from_the_future")), (count(&run, "ok"), 0));
+    // Every third answer says nothing; one that came too late, and a new connection, shift that.
+    let failed = count(&run, "planned") - count(&run, "ok");
+    assert!(without.abs_diff(count(&run, "ok") / 3) <= 2 * failed, "{kind}");
+    assert_eq!(count(&kind["delivery_ns"], "count"), with);
+    // Published after the request was sent, in whole microseconds, and read after that.
+    let slack = 1_000 + 2 * count(published, "clock_error_ns");
+    let longest = figure(&kind["service_ns"], "longest_observed");
+    assert!(figure(&kind["delivery_ns"], "max") <= longest + slack, "{kind}");
+
+    let ahead = paced_by(|peer| {
+        answer_with_time(peer, |now| format!("{{\"at\":\"{}\"}}", now + 3_600_000_000))
+    });
+    let published = &ahead["requests"][0]["published"];
+    assert_eq!(count(published, "with"), 0, "{published}");
+    assert!(count(published, "from_the_future") > 0, "{published}");
+    assert!(count(published, "ahead_max_ns") <= 3_600_000_000_000, "{published}");
+    assert_ne!(ahead["verdict"], "VALID");
+    assert!(ahead["reasons"].to_string().contains("the server's clock is not ours"), "{ahead}");
+}

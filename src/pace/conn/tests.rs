@@ -20,6 +20,7 @@ fn ticket() -> Ticket {
         intended_at: AFTER,
         sent_at: None,
         first_byte_at: None,
+        published_at: None,
         is_retry: false,
         place: Place::Waiting,
     })

@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::WallOffset;
 use crate::pace::hlog::Log;
 use crate::pace::interval::Interval;
 use crate::pace::outcome::Outcome;
@@ -7,7 +8,7 @@ use crate::pace::plan::Plan;
 use crate::pace::recorder::{Ending, Failure, Recorder};
 use crate::pace::stalls::StallMeter;
 use crate::rng::Rng;
-use crate::units::{Mono, Nanos, Rate};
+use crate::units::{Mono, Nanos, Rate, Wall};
 use std::sync::{Arc, Mutex};
 
 /// What is seen of a run and of its samples.
@@ -15,12 +16,16 @@ struct Ran {
     json: String,
     log: Vec<u8>,
     samples: Vec<Option<u64>>,
+    deliveries: Deliveries,
 }
 
 /// A run of random response times, one in twenty failed.
 fn ran(seed: u64) -> Ran {
     let mut rng = Rng::new(seed);
-    let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
+    let wall = WallOffset { ns: 1_000_000_000, error: Nanos(20 + seed) };
+    let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)))
+        .with_deliveries([true].into_iter(), wall);
+    let mut deliveries = Deliveries::new(wall.error);
     recorder.cut(Box::new(Interval::new(1)));
     let mut samples = Vec::new();
     for k in 0..2_000 {
@@ -35,6 +40,13 @@ fn ran(seed: u64) -> Ran {
             false => (Ending::Ok(due_at + Nanos(latency)), Some(latency)),
         };
         request.first_byte_at = sample.map(|latency| due_at + Nanos(latency - 9_000));
+        // One answer in three says no time, some say one after they came.
+        let read = sample.map(|latency| wall.to_wall(due_at + Nanos(latency)));
+        request.published_at =
+            read.filter(|_| k % 3 > 0).map(|at| Wall(at.0 + 900 - rng.below(30_000)));
+        if let Some(read) = read {
+            deliveries.record(read, request.published_at);
+        }
         samples.push(sample);
         recorder.planned(&due, 1);
         recorder.sent(&request, due_at + Nanos(k % 7));
@@ -45,7 +57,7 @@ fn ran(seed: u64) -> Ran {
     let plan = Plan::new(url, Rate::per_second(1_000).unwrap(), Nanos::from_secs(2));
     let outcome = Outcome::new(&plan, recorder, Mono(0), Nanos::from_secs(2));
     let json = serde_json::to_string(&outcome.run).unwrap();
-    Ran { json, log: log_of(&interval), samples }
+    Ran { json, log: log_of(&interval), samples, deliveries }
 }
 
 fn log_of(interval: &Interval) -> Vec<u8> {
@@ -96,6 +108,19 @@ fn the_histogram_merged_of_two_runs_is_the_histogram_of_both_runs_samples() {
         assert_eq!((results.runs, results.planned), (2, 4_000), "seed {seed}");
         let failed = (results.errors.reset, expected.infinite());
         assert_eq!(failed.0, failed.1, "seed {seed}");
+        let mut expected = one.deliveries.clone();
+        expected.merge(&two.deliveries);
+        let merged = runs.kinds[0].1.deliveries.as_ref().unwrap();
+        assert_eq!(merged.delivery.hdr(), expected.delivery.hdr(), "seed {seed}");
+        assert_eq!(merged.delivery.beside(), expected.delivery.beside(), "seed {seed}");
+        assert!(expected.from_the_future > 0 && expected.without > 0, "seed {seed}");
+        let counts = results.requests[0].published.unwrap();
+        let shown = (counts.with, counts.without, counts.from_the_future, counts.ahead_max_ns);
+        let Deliveries { without, from_the_future, ahead_max, .. } = expected;
+        let with = expected.delivery.count();
+        assert_eq!(shown, (with, without, from_the_future, ahead_max.0), "seed {seed}");
+        assert_eq!(counts.clock_error_ns, 120 + seed);
+        assert_eq!(results.requests[0].delivery_ns, Some(quantiles(&expected.delivery)));
     }
 }
 
@@ -139,6 +164,11 @@ fn what_does_not_add_up_is_refused_by_file() {
     refused("{", "EOF");
     refused("{\"schema\":\"ringpace.bench/1\"}", "no schema of a run");
     let mut value: serde_json::Value = serde_json::from_str(&run.json).unwrap();
+    let mut changed = value.clone();
+    changed["requests"][0]["published"]["without"] = u64::MAX.into();
+    refused(&changed.to_string(), "`get`: what it says of deliveries lacks answers");
+    changed["requests"][0]["histograms"]["delivery"] = serde_json::Value::Null;
+    refused(&changed.to_string(), "`get`: there is no histogram of deliveries");
     value["requests"][0]["planned"] = 7.into();
     refused(&value.to_string(), "lacks requests");
     value["requests"][0]["histograms"] = serde_json::Value::Null;

@@ -11,6 +11,7 @@
 //! expect_bytes = 60                         # of content; another number counts likewise
 //! capture = { since = "json:seq" }          # its absence counts likewise
 //! kind = "long_poll"                        # kept out of the overall latency
+//! published = { key = "at", unit = "us" }   # where an answer says since when there was its content
 //! ```
 //!
 //! A body may have placeholders too; Content-Length follows from what they came to.
@@ -18,6 +19,7 @@
 use super::{Expect, Kind, Mix, is_origin_form};
 use super::{check_header, check_method, check_takes_body, is_repeatable};
 use crate::pace::capture::Capture;
+use crate::pace::delivery::{Publication, Unit};
 use crate::pace::template::Text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -57,6 +59,14 @@ struct RequestTyped {
     capture: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     kind: KindTyped,
+    published: Option<Spanned<PublishedTyped>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PublishedTyped {
+    key: String,
+    unit: Unit,
 }
 
 #[derive(Default, Deserialize, PartialEq, Eq)]
@@ -127,6 +137,7 @@ fn checked(typed: RequestTyped, names: &[String]) -> Result<Kind, Fault> {
     {
         return fault(status.span().start, "expect_status is a final status, 200 to 599");
     }
+    let published = checked_published(&method, typed.published)?;
     Ok(Kind {
         name: typed.name.into_inner(),
         weight: typed.weight,
@@ -135,6 +146,7 @@ fn checked(typed: RequestTyped, names: &[String]) -> Result<Kind, Fault> {
             bytes: typed.expect_bytes,
         },
         captures: checked_captures(typed.capture, names)?,
+        published,
         long_poll: typed.kind == KindTyped::LongPoll,
         is_head: method == "HEAD",
         may_retry: is_repeatable(&method),
@@ -189,6 +201,22 @@ fn checked_captures(
         }
     }
     Ok(captures)
+}
+
+fn checked_published(
+    method: &str,
+    typed: Option<Spanned<PublishedTyped>>,
+) -> Result<Option<Publication>, Fault> {
+    let Some(typed) = typed else { return Ok(None) };
+    let at = typed.span().start;
+    let PublishedTyped { key, unit } = typed.into_inner();
+    if key.is_empty() {
+        return fault(at, "`published` needs the key of the answer that holds the time");
+    }
+    if method == "HEAD" {
+        return fault(at, "the answer to a HEAD has no content that could say `published`");
+    }
+    Ok(Some(Publication { key, unit }))
 }
 
 fn checked_method(typed: Option<Spanned<String>>) -> Result<String, Fault> {

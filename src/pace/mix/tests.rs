@@ -126,6 +126,19 @@ fn what_is_wrong_is_said_with_file_and_line() {
 }
 
 #[test]
+fn what_is_wrong_about_a_publication_is_said_with_file_and_line() {
+    let check = |published: &str, says: &str| check(&format!("path = '/'\n{published}"), says);
+    check("published = { key = 'at', unit = 'min' }", "mix.toml:5: unknown variant `min`");
+    check("published = { key = '', unit = 'us' }", "mix.toml:5: `published` needs the key");
+    check("published = { key = 'at' }", "mix.toml:5: missing field `unit`");
+    check("published = { unit = 'us' }", "mix.toml:5: missing field `key`");
+    check("published = { key = 'at', unit = 'us', of = 1 }", "mix.toml:5: unknown field `of`");
+    check("published = 'at'", "mix.toml:5: ");
+    let head = "method = 'HEAD'\npublished = { key = 'at', unit = 'us' }";
+    check(head, "mix.toml:6: the answer to a HEAD has no content");
+}
+
+#[test]
 fn a_mix_that_would_send_nothing_is_refused() {
     let error = |text| Mix::parse("m", text).unwrap_err();
     assert!(error("").contains("at least one [[request]]"));

@@ -15,6 +15,7 @@ fn request(kind: usize, intended_at: u64, sent_at: Option<u64>) -> Request {
         intended_at: Mono(intended_at),
         sent_at: sent_at.map(Mono),
         first_byte_at: None,
+        published_at: None,
         is_retry: false,
         place: Place::Waiting,
     }

@@ -23,6 +23,8 @@ fn quiet() -> Evidence {
         overrun: 0,
         skipped: 0,
         unasked: 0,
+        from_the_future: Vec::new(),
+        wall_step: None,
         response: quantiles(50, 90),
         undelayed: quantiles(50, 90),
         lateness: quantiles(1, 4),
@@ -52,6 +54,21 @@ fn check(change: impl FnOnce(&mut Evidence), expected: Verdict, says: &str) {
 #[test]
 fn a_quiet_run_with_a_few_short_stalls_is_valid() {
     check(|_| (), Verdict::Valid, "");
+}
+
+#[test]
+fn an_answer_from_the_future_and_a_clock_that_was_set_are_suspect_where_answers_say_when() {
+    let one = |evidence: &mut Evidence| {
+        evidence.from_the_future = vec![(0, Nanos(0)), (3, Nanos::from_millis(7))];
+    };
+    check(one, Verdict::Suspect, "3 answers say that what they bring was published up to 7.00 ms");
+    let set = |evidence: &mut Evidence| evidence.wall_step = Some(Nanos::from_millis(40));
+    check(set, Verdict::Valid, "");
+    let matters = |evidence: &mut Evidence| {
+        set(evidence);
+        evidence.from_the_future = vec![(0, Nanos(0))];
+    };
+    check(matters, Verdict::Suspect, "The wall clock was set by 40.0 ms during the run");
 }
 
 /// A machine whose hypervisor takes 8 % of the time in pieces of 5 ms or less.

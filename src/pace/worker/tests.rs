@@ -1,3 +1,4 @@
+mod delivery;
 mod duet;
 mod field;
 mod policies;
@@ -23,6 +24,9 @@ const MS: Nanos = Nanos::from_millis(1);
 
 /// The start of a simulation's time; the load starts soon after.
 const DAWN: Mono = Mono(1_000_000_000);
+
+/// How far the wall clock is ahead.
+const WALL: WallOffset = WallOffset { ns: 1_764_000_000_123_456_789, error: Nanos(40) };
 
 /// When the load starts, so that tests can place events in it: connecting takes less.
 const START: Mono = Mono(1_100_000_000);
@@ -71,6 +75,7 @@ impl Sim {
             },
             wait: self.plan.wait,
             catch_up: self.plan.catch_up,
+            wall: WALL,
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) fn run(p50: u64) -> Run {
         ttfb_ns: quantiles(p50, false),
         error_ns: QuantileErrors::default(),
         too_few: Vec::new(),
+        delivery_ns: None,
+        published: None,
         histograms: None,
     };
     Run {

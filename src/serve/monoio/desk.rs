@@ -48,8 +48,21 @@ struct State {
     acceptor: Option<Waker>,
     /// Tasks that let the others have their turn.
     resting: Vec<Waker>,
-    /// The tasks that end when `over` is set.
-    attendants: Vec<Waker>,
+    /// The tasks that end when `over` is set, each in its place.
+    attendants: [Option<Waker>; Attendant::COUNT],
+}
+
+/// A task that waits for something that is no connection's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attendant {
+    /// For the alarm.
+    Alarm,
+    /// For other cores.
+    Wakes,
+}
+
+impl Attendant {
+    const COUNT: usize = Attendant::Wakes as usize + 1;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +125,7 @@ impl Desk {
             root: None,
             acceptor: None,
             resting: Vec::new(),
-            attendants: Vec::new(),
+            attendants: [const { None }; Attendant::COUNT],
         }))
     }
 
@@ -141,15 +154,14 @@ impl Desk {
         state.alarm.set(next);
     }
 
-    /// Whether everything is over; if not, the caller's task is woken when it is.
-    pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Whether everything is over; if not, `attendant` is woken when it is. It has one place, whatever
+    /// its wakers look like: those of monoio do not always own to waking the same task.
+    pub(super) fn poll_over(&self, attendant: Attendant, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.0.borrow_mut();
         if state.over {
             return Poll::Ready(());
         }
-        if !state.attendants.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.attendants.push(cx.waker().clone());
-        }
+        register(&mut state.attendants[attendant as usize], cx);
         Poll::Pending
     }
 
@@ -397,7 +409,7 @@ impl State {
         self.over = true;
         let open: Vec<ConnId> = self.lines.slab.keys().collect();
         open.into_iter().for_each(|id| self.lines.close(id));
-        self.attendants.iter().for_each(Waker::wake_by_ref);
+        self.attendants.iter().for_each(wake);
     }
 
     fn wake_root(&self) {

@@ -4,7 +4,7 @@
 //! Each brings one kind of event to the [`Desk`]; none knows what it means. What a task has under way
 //! when it ends is cancelled by monoio as it is dropped. Start at [`connection`].
 
-use super::desk::{Desk, Order};
+use super::desk::{Attendant, Desk, Order};
 use crate::io::ConnId;
 use crate::io::net::{self, Waker};
 use monoio::io::{
@@ -146,14 +146,14 @@ async fn send(desk: &Desk, id: ConnId, mut writer: OwnedWriteHalf<TcpStream>) ->
 
 /// Awaits the alarm, which [`Desk::attend`] sets again.
 pub(super) async fn alarm(desk: Rc<Desk>, alarm: TcpStream) {
-    while until_over(&desk, alarm.readable(false)).await {
+    while until_over(&desk, Attendant::Alarm, alarm.readable(false)).await {
         desk.attend();
     }
 }
 
 /// Awaits the other cores, and whoever stops the server.
 pub(super) async fn wakes(desk: Rc<Desk>, waker: Waker, readable: TcpStream) {
-    while until_over(&desk, readable.readable(false)).await {
+    while until_over(&desk, Attendant::Wakes, readable.readable(false)).await {
         waker.drain();
         desk.attend();
     }
@@ -165,9 +165,9 @@ pub(super) async fn spin(desk: Rc<Desk>) {
 }
 
 /// Whether `event` came before the end of the server.
-async fn until_over<T>(desk: &Desk, event: impl Future<Output = T>) -> bool {
+async fn until_over<T>(desk: &Desk, attendant: Attendant, event: impl Future<Output = T>) -> bool {
     let mut event = pin!(event);
-    poll_fn(|cx| match desk.poll_over(cx) {
+    poll_fn(|cx| match desk.poll_over(attendant, cx) {
         Poll::Ready(()) => Poll::Ready(false),
         Poll::Pending => event.as_mut().poll(cx).map(|_| true),
     })
