@@ -5,6 +5,7 @@
 //! `claims` are worked out from it. As in a run, a latency of `null` is +infinity. Not here: how a
 //! figure comes about; see `bench::summary`, `bench::claim` and `bench::sampler`.
 
+use super::duet::Duet;
 use super::knee::{Knee, KneePlanRecord};
 use super::{Errors, QuantileErrors, QuantileInterval, Run, Verdict};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,9 @@ pub struct Bench {
     /// The same in a word for each pair of targets: p50 and p99, in total and of each kind, together.
     #[serde(default)]
     pub verdicts: Vec<PairVerdict>,
+    /// What two targets that were paced together differ by; `null` unless they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duet: Option<Duet>,
     /// The search for the highest rate that keeps an objective, if the file asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knee: Option<Knee>,
@@ -86,6 +90,9 @@ pub struct PlanRecord {
     /// Whether a target was measured against itself (`--aa`): there are two, which differ in name only.
     #[serde(default)]
     pub aa: bool,
+    /// Whether the two targets were paced together, pair by pair.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duet: bool,
     /// What else the pacer was told.
     #[serde(default, skip_serializing_if = "PacerRecord::is_default")]
     pub pacer: PacerRecord,

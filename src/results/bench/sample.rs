@@ -153,6 +153,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
             seed: 1,
             timeout_s: None,
             aa: false,
+            duet: false,
             pacer: PacerRecord::default(),
             knee: None,
             targets: targets.iter().map(record).collect(),
@@ -165,6 +166,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         comparisons: Vec::new(),
         differences: Vec::new(),
         verdicts: Vec::new(),
+        duet: None,
         knee: None,
         claims: Vec::new(),
     }
