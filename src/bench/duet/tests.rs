@@ -64,7 +64,7 @@ fn what_cannot_be_a_duet_is_refused_and_the_flag_named() {
     };
     let refusal = |overrides| plan.clone().overridden(overrides).unwrap_err().to_string();
     assert!(refusal(&both).contains("leave --only out"));
-    let twice = Overrides { only: Vec::new(), aa: true, ..both };
+    let twice = Overrides { only: Vec::new(), aa: true, ..both.clone() };
     assert!(refusal(&twice).contains("--aa measures one target at a time"));
 }
 
