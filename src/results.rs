@@ -4,9 +4,11 @@
 //! figure that is +infinity, because a request that failed or never finished takes part in the
 //! percentiles, is `null`. Every `*_ns` is in nanoseconds, every `*_s` in seconds. Not here: how a
 //! figure comes about; see `pace::recorder` and `pace::verdict`. The schema of a bench is [`bench`],
-//! that of its knee search [`knee`], of a self-test [`selftest`], of a merge [`merged`].
+//! that of its knee search [`knee`], of a duet [`duet`], of a self-test [`selftest`], of a merge
+//! [`merged`].
 
 pub mod bench;
+pub mod duet;
 pub mod knee;
 pub mod merged;
 pub mod selftest;

@@ -17,8 +17,11 @@ use crate::pace::arrivals::Arrivals;
 use crate::results::bench::{BenchRun, Usage};
 use crate::results::{RUN_SCHEMA, Run};
 use crate::units::{Mono, Nanos};
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+
+mod together;
 
 /// Everything a run needs.
 pub(super) struct Laboratory<'a> {
@@ -72,26 +75,7 @@ impl Laboratory<'_> {
             }
             Err(Mishap::Stopped) => return None,
         };
-        let (mut target_settings, mut target_notes) = (None, Vec::new());
-        let (run, target_usage, pacer_usage) = match figures {
-            Some(Figures { settings, notes, run, target, pacer }) => {
-                (target_settings, target_notes) = (settings, notes);
-                (Some(run), target, pacer)
-            }
-            None => (None, None, None),
-        };
-        Some(BenchRun {
-            target: assignment.target.name.clone(),
-            rate: assignment.rate.to_owned(),
-            repeat: assignment.repeat,
-            failure,
-            run,
-            target_usage,
-            pacer_usage,
-            target_settings,
-            target_notes,
-            files,
-        })
+        Some(run_of(assignment.target, assignment, failure, figures, files))
     }
 
     fn figures(&self, assignment: &Assignment<'_>, files: &str) -> Result<Figures, Mishap> {
@@ -115,27 +99,40 @@ impl Laboratory<'_> {
     ) -> Result<Figures, Mishap> {
         let pacer_log = self.store.file(&format!("{files}.pacer.log"));
         let json = self.store.file(&format!("{files}.json"));
-        let mut command =
-            self.pacer(server, assignment, &json, &self.store.file(&format!("{files}.hlog")));
-        redirect(&mut command, &pacer_log).map_err(|error| failed("the pacer's log", &error))?;
-        // What an earlier attempt left must not pass for this one's.
-        remove_if_there(&json).map_err(|error| failed("an old result", &error))?;
-        let started = MonotonicClock.now();
-        let mut pacer = Child::spawn(&mut command, self.surroundings.all_cpus)
-            .map_err(|error| failed("the pacer does not start", &error))?;
+        let mut command = self.pacer(server, assignment, &json, self.plan.seed);
+        command.arg("--hlog").arg(self.store.file(&format!("{files}.hlog")));
+        let (mut pacer, started) = self.start_pacer(&mut command, &pacer_log, &json)?;
         let mut samplers = [Sampler::new(server.pid()), Sampler::new(pacer.pid())];
-        let status = self.attend(server, &mut pacer, &mut samplers, started, assignment)?;
-        let run = read_run(&json, status, &pacer_log).map_err(Mishap::Failed)?;
+        let servers = std::slice::from_mut(server);
+        let status = self.attend(servers, &mut pacer, &mut samplers, started, assignment)?;
+        let run: Run = read_object(&json, status, &pacer_log).map_err(Mishap::Failed)?;
+        check_schema(&run.schema, RUN_SCHEMA, &json).map_err(Mishap::Failed)?;
         let begin = measured_begin(&run).unwrap_or(started + assignment.warmup);
         let [target, pacer] =
             samplers.map(|sampler| sampler.usage(begin, begin + assignment.duration));
         Ok(Figures { settings: None, notes: Vec::new(), run, target, pacer })
     }
 
+    /// Starts the pacer, whose output goes to `log` and its object to `json`; and when that was.
+    fn start_pacer(
+        &self,
+        command: &mut Command,
+        log: &Path,
+        json: &PathBuf,
+    ) -> Result<(Child, Mono), Mishap> {
+        redirect(command, log).map_err(|error| failed("the pacer's log", &error))?;
+        // What an earlier attempt left must not pass for this one's.
+        remove_if_there(json).map_err(|error| failed("an old result", &error))?;
+        let started = MonotonicClock.now();
+        let pacer = Child::spawn(command, self.surroundings.all_cpus)
+            .map_err(|error| failed("the pacer does not start", &error))?;
+        Ok((pacer, started))
+    }
+
     /// Samples until the pacer has ended.
     fn attend(
         &self,
-        server: &mut Server,
+        servers: &mut [Server],
         pacer: &mut Child,
         samplers: &mut [Sampler<super::sampler::RealProcFs>],
         started: Mono,
@@ -156,14 +153,14 @@ impl Laboratory<'_> {
             let nap = next.saturating_since(MonotonicClock.now()).min(STOP_LATENCY);
             let ended = pacer.wait_for(nap).map_err(|error| failed("the pacer", &error))?;
             if let Some(status) = ended {
-                // The server lives on; this sample closes its window.
+                // The servers live on; this sample closes their window.
                 samplers.iter_mut().for_each(|sampler| sampler.sample(MonotonicClock.now()));
-                return server.ended().map_or(Ok(status), |how| Err(died(&how)));
+                return first_end(servers).map_or(Ok(status), |how| Err(died(&how)));
             }
             if self.surroundings.stopped() {
                 return Err(Mishap::Stopped);
             }
-            if let Some(how) = server.ended() {
+            if let Some(how) = first_end(servers) {
                 return Err(died(&how));
             }
             if now > deadline {
@@ -178,7 +175,7 @@ impl Laboratory<'_> {
         server: &Server,
         assignment: &Assignment<'_>,
         json: &Path,
-        hlog: &Path,
+        seed: u64,
     ) -> Command {
         let plan = self.plan;
         let mut command = Command::new(self.surroundings.exe);
@@ -191,16 +188,45 @@ impl Laboratory<'_> {
         command.args(["-d", &assignment.duration.as_typed()]);
         command.args(["--warmup", &assignment.warmup.as_typed()]);
         command.args(["-c", &plan.connections.to_string()]);
-        command.args(["--cpus", &plan.pacer_cpus.to_string(), "--seed", &plan.seed.to_string()]);
+        command.args(["--cpus", &plan.pacer_cpus.to_string(), "--seed", &seed.to_string()]);
         // Others do not say which core has a connection.
-        if plan.spread && matches!(assignment.target.launch, Launch::Serve(_)) {
+        let alone = std::slice::from_ref(assignment.target);
+        let loaded = if plan.duet { plan.targets.as_slice() } else { alone };
+        if plan.spread && loaded.iter().all(|of| matches!(of.launch, Launch::Serve(_))) {
             command.arg("--spread");
         }
         for (flag, value) in options(plan) {
             command.args([flag, &value]);
         }
-        command.arg("--json").arg(json).arg("--hlog").arg(hlog);
+        command.arg("--json").arg(json);
         command
+    }
+}
+
+/// What the run of `target` comes to, with figures or the reason why there are none.
+fn run_of(
+    target: &Target,
+    assignment: &Assignment<'_>,
+    failure: Option<String>,
+    figures: Option<Figures>,
+    files: String,
+) -> BenchRun {
+    let blank = BenchRun {
+        target: target.name.clone(),
+        rate: assignment.rate.to_owned(),
+        repeat: assignment.repeat,
+        failure,
+        files,
+        ..BenchRun::default()
+    };
+    let Some(Figures { settings, notes, run, target, pacer }) = figures else { return blank };
+    BenchRun {
+        run: Some(run),
+        target_usage: target,
+        pacer_usage: pacer,
+        target_settings: settings,
+        target_notes: notes,
+        ..blank
     }
 }
 
@@ -232,6 +258,11 @@ fn measured_begin(run: &Run) -> Option<Mono> {
     run.host.get("measured_begin_mono_ns")?.as_u64().map(Mono)
 }
 
+/// How the first of `servers` that is gone ended.
+fn first_end(servers: &mut [Server]) -> Option<String> {
+    servers.iter_mut().find_map(Server::ended)
+}
+
 fn died(how: &str) -> Mishap {
     Mishap::Failed(format!("the server ended during the run {how}"))
 }
@@ -248,16 +279,23 @@ fn remove_if_there(path: &PathBuf) -> std::io::Result<()> {
 }
 
 /// The pacer's object. It is there also when the verdict is INVALID, which exit code 3 says.
-fn read_run(json: &Path, status: ExitStatus, log: &Path) -> Result<Run, String> {
+fn read_object<T: DeserializeOwned>(
+    json: &Path,
+    status: ExitStatus,
+    log: &Path,
+) -> Result<T, String> {
     if !matches!(status.code(), Some(0 | 3)) {
         return Err(format!("the pacer failed ({status}); its log ends with:{}", log_tail(log)));
     }
     let text = std::fs::read_to_string(json)
         .map_err(|error| format!("the pacer left no result: {}: {error}", json.display()))?;
-    let run: Run = serde_json::from_str(&text)
-        .map_err(|error| format!("the pacer's result is not one: {}: {error}", json.display()))?;
-    if run.schema != RUN_SCHEMA {
-        return Err(format!("{}: schema {} instead of {RUN_SCHEMA}", json.display(), run.schema));
+    serde_json::from_str(&text)
+        .map_err(|error| format!("the pacer's result is not one: {}: {error}", json.display()))
+}
+
+fn check_schema(schema: &str, ours: &str, json: &Path) -> Result<(), String> {
+    match schema == ours {
+        true => Ok(()),
+        false => Err(format!("{}: schema {schema} instead of {ours}", json.display())),
     }
-    Ok(run)
 }

@@ -10,6 +10,7 @@
 pub mod claim;
 pub mod compare;
 mod difference;
+pub mod duet;
 pub mod knee;
 mod measure;
 pub mod plan;

@@ -112,6 +112,8 @@ pub struct Plan {
     pub timeout: Option<Nanos>,
     /// The servers under test; at least one.
     pub targets: Vec<Target>,
+    /// Whether the targets are two, up at once, and paced together.
+    pub duet: bool,
     /// What is to be judged at the end.
     pub claims: Vec<Claim>,
 }
@@ -184,6 +186,8 @@ pub struct Overrides {
     pub out: Option<PathBuf>,
     /// `--only`: names of targets; empty for all.
     pub only: Vec<String>,
+    /// `--duet`: names of two targets; empty for targets one after the other.
+    pub duet: Vec<String>,
     /// `--duration`.
     pub duration: Option<Nanos>,
     /// `--repeats`.
@@ -205,15 +209,8 @@ impl Plan {
 
     /// The plan as the command line wants it. The error names the flag.
     pub fn overridden(mut self, overrides: &Overrides) -> Result<Plan, BenchError> {
-        for name in &overrides.only {
-            if !self.targets.iter().any(|target| target.name == *name) {
-                let names: Vec<&str> = self.targets.iter().map(|t| t.name.as_str()).collect();
-                return Err(BenchError::File(format!(
-                    "--only {name}: there is no such target; there are {}",
-                    names.join(", ")
-                )));
-            }
-        }
+        self.check_names("--only", &overrides.only)?;
+        self.pick_duet(overrides)?;
         if !overrides.only.is_empty() {
             self.targets.retain(|target| overrides.only.contains(&target.name));
         }
@@ -226,6 +223,43 @@ impl Plan {
         self.duration = overrides.duration.unwrap_or(self.duration);
         self.repeats = overrides.repeats.unwrap_or(self.repeats);
         Ok(self)
+    }
+
+    fn check_names(&self, flag: &str, typed: &[String]) -> Result<(), BenchError> {
+        let is_there = |name: &&String| self.targets.iter().any(|target| target.name == **name);
+        let Some(name) = typed.iter().find(|name| !is_there(name)) else { return Ok(()) };
+        let names: Vec<&str> = self.targets.iter().map(|t| t.name.as_str()).collect();
+        Err(BenchError::File(format!(
+            "{flag} {name}: there is no such target; there are {}",
+            names.join(", ")
+        )))
+    }
+
+    /// Leaves the two targets of `--duet`, in its order.
+    fn pick_duet(&mut self, overrides: &Overrides) -> Result<(), BenchError> {
+        let refused = |why: &str| {
+            Err(BenchError::File(format!("--duet {}: {why}", overrides.duet.join(","))))
+        };
+        self.check_names("--duet", &overrides.duet)?;
+        match overrides.duet.as_slice() {
+            [] => return Ok(()),
+            _ if !overrides.only.is_empty() => {
+                return refused("it names the targets itself; leave --only out");
+            }
+            [a, b] if a == b => {
+                return refused("two names, please; write a target twice to see it against itself");
+            }
+            _ if self.knee.is_some() => {
+                return refused("the file searches a knee, of one target at a time");
+            }
+            [a, b] => {
+                self.targets.retain(|target| [a, b].contains(&&target.name));
+                self.targets.sort_by_key(|target| target.name != *a);
+            }
+            _ => return refused("name two targets, such as --duet uring,epoll"),
+        }
+        self.duet = true;
+        Ok(())
     }
 
     /// Makes do with the `usable` CPUs (ascending, not empty), which stand to each other as `topology`
@@ -251,6 +285,7 @@ impl Plan {
             pacer_cpus: self.pacer_cpus.to_string(),
             seed: self.seed,
             timeout_s: self.timeout.map(Nanos::as_secs_f64),
+            duet: self.duet,
             pacer: self.pacer.record(),
             knee: self.knee.as_ref().map(KneePlan::record),
             targets: self.targets.iter().map(Target::record).collect(),

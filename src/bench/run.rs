@@ -9,7 +9,6 @@
 //! Everything but [`run`] is pure. Not here: how one run is made (see `measure`), what its directory
 //! is (see `store`). Start at [`run`].
 
-use super::BenchError;
 use super::knee::{self, KneeJob, KneePlan};
 use super::measure::{Assignment, Laboratory};
 use super::plan::{Launch, Overrides, Plan, Target};
@@ -17,6 +16,7 @@ use super::progress::Progress;
 use super::store::{Fnv, Store, utc};
 use super::summary::summarise;
 use super::target::{Mishap, Surroundings, is_set_up, set_up};
+use super::{BenchError, duet};
 use crate::doctor;
 use crate::io::clock::wall_secs;
 use crate::io::host;
@@ -24,6 +24,7 @@ use crate::io::topology::{CpuList, pin_current_thread, usable_cpus};
 use crate::pace::arrivals::Arrivals;
 use crate::report;
 use crate::results::bench::{BENCH_SCHEMA, Bench, BenchRun, ClaimOutcome, Summary};
+use crate::results::duet::Restart;
 use crate::rng::Rng;
 use crate::units::Nanos;
 use std::io::Write;
@@ -78,9 +79,13 @@ pub fn run(
 ) -> Result<BenchOutcome, BenchError> {
     let usable = usable_cpus();
     let mut plan = plan.overridden(overrides)?;
-    let notes = plan.fit_to(&usable, &doctor::topology());
+    let mut notes = plan.fit_to(&usable, &doctor::topology());
     if plan.targets.is_empty() {
         return Err(BenchError::Machine(notes.join("\n")));
+    }
+    if plan.duet {
+        duet::check(&plan)?;
+        notes.extend(duet::note(&plan));
     }
     let all_cpus = super::plan::cpu_list(&usable)
         .ok_or_else(|| BenchError::Machine(String::from("the kernel names no CPU to run on")))?;
@@ -108,17 +113,37 @@ pub fn run(
             progress.begin(job.position, job.of, &assignment.what);
             laboratory.measure(&assignment)
         };
-        conduct(&plan, &mut bench, measure, |bench| store.save(bench))?;
+        let save = |bench: &Bench| store.save(bench);
+        match plan.duet {
+            false => conduct(&plan, &mut bench, measure, save)?,
+            true => conduct_duet(&plan, &mut bench, &laboratory)?,
+        }
         let probe = |job: &KneeJob, knee: &KneePlan, position| {
             let assignment = probe_of(&plan, knee, job);
             let of = runs_max(&plan);
             progress.begin(position, of, &assignment.what);
             laboratory.measure(&assignment)
         };
-        search_knee(&plan, &mut bench, probe, |bench| store.save(bench))?;
+        search_knee(&plan, &mut bench, probe, save)?;
     }
     progress.end();
     finish(&plan, bench, &store, out)
+}
+
+/// Makes the restarts of a duet.
+fn conduct_duet(
+    plan: &Plan,
+    bench: &mut Bench,
+    laboratory: &Laboratory<'_>,
+) -> Result<(), BenchError> {
+    let Laboratory { store, progress, .. } = laboratory;
+    let is_there = |restart: &Restart| duet::load(store, restart).is_some();
+    let measure = |job: &Job| {
+        let assignment = duet::assignment(plan, job)?;
+        progress.begin(job.position, job.of, &assignment.what);
+        laboratory.measure_duet(&assignment)
+    };
+    duet::conduct(plan, bench, is_there, measure, |bench| store.save(bench))
 }
 
 /// The claims judged, everything saved, the table written.
@@ -129,6 +154,7 @@ fn finish(
     out: &mut impl Write,
 ) -> Result<BenchOutcome, BenchError> {
     summarise(&mut bench);
+    duet::judge(plan, &mut bench, store);
     bench.claims = match bench.complete {
         true => plan.claims.iter().map(|claim| claim.judge(&bench)).collect(),
         false => Vec::new(),
@@ -158,7 +184,8 @@ fn runs_made(bench: &Bench) -> usize {
 /// How many there will be; with a knee search at most.
 fn runs_max(plan: &Plan) -> usize {
     let searches = plan.knee.as_ref().map_or(0, |knee| knee.runs_max() * plan.targets.len());
-    order(plan).len() + searches
+    let ordered = if plan.duet { duet::count(plan) } else { order(plan).len() };
+    ordered + searches
 }
 
 /// What this plan, its files and this build of ringpace have in common with no other.
@@ -212,6 +239,7 @@ fn new_bench(plan: &Plan, hash: &str) -> Bench {
         summaries: Vec::new(),
         comparisons: Vec::new(),
         differences: Vec::new(),
+        duet: None,
         knee: None,
         claims: Vec::new(),
     }
@@ -230,7 +258,7 @@ fn keep_off_measured_cpus(plan: &Plan, usable: &[usize]) {
 }
 
 /// Where `target` runs, if it says so.
-fn cpus_of(target: &Target) -> Option<CpuList> {
+pub(super) fn cpus_of(target: &Target) -> Option<CpuList> {
     let flags = match &target.launch {
         Launch::Serve(flags) => flags.as_slice(),
         Launch::Command(_) => &[],
@@ -302,7 +330,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    fn assignment<'a>(&self, plan: &'a Plan) -> Assignment<'a> {
+    pub(super) fn assignment<'a>(&self, plan: &'a Plan) -> Assignment<'a> {
         let (target, rate) = (&plan.targets[self.target], &plan.rates[self.rate]);
         Assignment {
             target,
@@ -332,7 +360,7 @@ fn probe_of<'a>(plan: &'a Plan, knee: &KneePlan, job: &'a KneeJob) -> Assignment
 }
 
 /// Every run of the plan, in order.
-fn order(plan: &Plan) -> Vec<Job> {
+pub(super) fn order(plan: &Plan) -> Vec<Job> {
     let (targets, rates) = (plan.targets.len(), plan.rates.len());
     let of = targets * rates * plan.repeats as usize;
     let mut rng = Rng::new(plan.seed);
@@ -410,7 +438,7 @@ fn search_knee(
     Ok(())
 }
 
-fn is_of(run: &BenchRun, job: &Job, plan: &Plan) -> bool {
+pub(super) fn is_of(run: &BenchRun, job: &Job, plan: &Plan) -> bool {
     run.target == plan.targets[job.target].name
         && run.rate == plan.rates[job.rate].text
         && run.repeat == job.repeat

@@ -27,6 +27,11 @@ pub(super) struct BenchArgs {
     #[argh(option)]
     only: Option<String>,
 
+    /// run two targets at once on the same CPUs, such as uring,epoll, each request to both: what they
+    /// differ by, pair by pair; repeats are restarts
+    #[argh(option)]
+    duet: Option<String>,
+
     /// measure each run for so long instead of what the file says
     #[argh(option)]
     duration: Option<Nanos>,
@@ -40,10 +45,13 @@ impl BenchArgs {
     /// Conducts the experiment; the exit code tells how it ended.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let plan = Plan::load(&self.file).map_err(of_bench)?;
-        let only = self.only.as_deref().unwrap_or_default();
+        if self.duet.as_deref() == Some("") {
+            return Err(Failure::usage("--duet: name two targets, such as --duet uring,epoll"));
+        }
         let overrides = Overrides {
             out: self.out,
-            only: only.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            only: names(self.only.as_deref()),
+            duet: names(self.duet.as_deref()),
             duration: self.duration,
             repeats: self.repeats,
         };
@@ -52,6 +60,11 @@ impl BenchArgs {
         let outcome = bench::run(plan, &overrides, &stop, &mut out).map_err(of_bench)?;
         Ok(ExitCode::from(outcome.ending.exit_code()))
     }
+}
+
+fn names(list: Option<&str>) -> Vec<String> {
+    let words = list.unwrap_or_default().split(',');
+    words.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 fn of_bench(error: BenchError) -> Failure {

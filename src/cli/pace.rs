@@ -1,7 +1,9 @@
 //! `ringpace pace`: flags to a [`Plan`], and the outcome to a terminal.
 //!
-//! What is requested of which server: [`requests`]; the instrument itself: [`selftest`].
+//! What is requested of which server: [`requests`]; of two at once: [`duet`]; the instrument itself:
+//! [`selftest`].
 
+mod duet;
 mod requests;
 mod selftest;
 
@@ -148,6 +150,11 @@ pub(super) struct PaceArgs {
     /// highest rate of the instrument on this machine; without a URL, -R (1000) and -d (10s)
     #[argh(switch)]
     selftest: bool,
+
+    /// a second server, as a URL: each request goes to both, in random order, and what their answers
+    /// differ by is said pair by pair; from one CPU
+    #[argh(option)]
+    duet: Option<Url>,
 
     /// wrk2's Lua scripts; not here, see --mix
     #[argh(option, short = 's', hidden_help)]
@@ -301,6 +308,9 @@ impl PaceArgs {
         }
         let plan = self.plan()?;
         let stop = signal::stop_flag().map_err(Failure::run)?;
+        if let Some(other) = &self.duet {
+            return self.run_duet(&plan, other, &stop);
+        }
         let outcome = pace::run(&plan, &stop).map_err(of_pace)?;
         if !plan.outputs.use_stdout() {
             print(&report::run_table(&outcome.run));

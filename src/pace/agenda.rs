@@ -7,6 +7,7 @@
 use super::catch_up::{CatchUp, Fate, Pacing};
 use super::mix::Mix;
 use super::outstanding::Due;
+use super::pairs::{Side, side_of};
 use super::schedule::{Horizon, Lane, Load, Schedule};
 use crate::units::Mono;
 
@@ -20,6 +21,8 @@ pub struct Agenda<'m> {
     schedule: Schedule,
     pacing: Pacing,
     upcoming: Option<Due>,
+    /// Of a duet, the server whose requests these are.
+    side: Option<Side>,
 }
 
 impl<'m> Agenda<'m> {
@@ -40,9 +43,18 @@ impl<'m> Agenda<'m> {
             schedule: Schedule::new(load, lane, horizon),
             pacing: Pacing::new(catch_up),
             upcoming: None,
+            side: None,
         };
         agenda.look_ahead();
         agenda
+    }
+
+    /// Of a duet, the requests for one server. They are numbered, and drawn, by their pairs: those of
+    /// the other are the same. Only for a lane that is the whole sequence.
+    pub fn of_side(mut self, side: Side) -> Agenda<'m> {
+        self.side = Some(side);
+        self.look_ahead();
+        self
     }
 
     /// The next request, if there is one before the end.
@@ -69,15 +81,69 @@ impl<'m> Agenda<'m> {
     }
 
     fn look_ahead(&mut self) {
-        self.upcoming = self.schedule.peek().map(|arrival| Due {
-            k: arrival.k,
-            kind: match arrival.kind {
-                Some(kind) => kind as usize,
-                None => self.mix.pick(self.seed, arrival.k),
-            },
-            offset: arrival.offset,
-            intended_at: self.start + arrival.offset,
-            is_measured: arrival.offset >= self.horizon.warmup,
+        if let Some(side) = self.side {
+            self.skip_to(side);
+        }
+        self.upcoming = self.schedule.peek().map(|arrival| {
+            let k = if self.side.is_some() { arrival.k / 2 } else { arrival.k };
+            Due {
+                k,
+                kind: match arrival.kind {
+                    Some(kind) => kind as usize,
+                    None => self.mix.pick(self.seed, k),
+                },
+                offset: arrival.offset,
+                intended_at: self.start + arrival.offset,
+                is_measured: arrival.offset >= self.horizon.warmup,
+            }
         });
+    }
+
+    fn skip_to(&mut self, side: Side) {
+        while let Some(arrival) = self.schedule.peek()
+            && side_of(self.seed, arrival.k) != side
+        {
+            self.schedule.next();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::arrivals::Arrivals;
+    use crate::units::Nanos;
+
+    const MIX: &str = "[[request]]\nname='a'\nweight=1\npath='/{counter}'\n\
+                       [[request]]\nname='b'\nweight=1\npath='/b'\n";
+
+    #[test]
+    fn the_two_sides_of_a_duet_have_the_same_requests_at_all_the_arrivals_there_are() {
+        let mix = Mix::parse("m", MIX).unwrap();
+        let horizon = Horizon { warmup: Nanos::ZERO, duration: Nanos::from_secs(1) };
+        for seed in 0..20 {
+            let load = Load { rate: "999".parse().unwrap(), arrivals: Arrivals::Poisson, seed };
+            let agenda = || Agenda::new(&mix, &load, Lane::WHOLE, horizon, CatchUp::All, Mono(0));
+            let drain = |mut agenda: Agenda<'_>| {
+                let mut all = Vec::new();
+                while let Some(due) = agenda.peek() {
+                    all.push(due);
+                    agenda.advance();
+                }
+                all
+            };
+            let whole = drain(agenda());
+            let [a, b] = Side::BOTH.map(|side| drain(agenda().of_side(side)));
+            let mut offsets: Vec<Nanos> = a.iter().chain(&b).map(|due| due.offset).collect();
+            offsets.sort();
+            assert!(whole.iter().map(|due| due.offset).eq(offsets), "seed {seed}");
+            for (a, b) in a.iter().zip(&b) {
+                assert_eq!((a.k, a.kind), (b.k, b.kind), "seed {seed}");
+                let [first, second] = [0, 1].map(|half| whole[2 * a.k as usize + half].offset);
+                let in_order = (a.offset, b.offset) == (first, second);
+                assert!(in_order || (b.offset, a.offset) == (first, second), "seed {seed}");
+            }
+            assert!(a.len().abs_diff(b.len()) <= 1 && !a.is_empty(), "seed {seed}");
+        }
     }
 }

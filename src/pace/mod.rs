@@ -2,11 +2,12 @@
 //!
 //! Sans-IO cores: [`arrivals`], [`course`], [`replay`], [`schedule`], [`catch_up`] and [`agenda`]
 //! (when), [`mix`], [`template`] and [`capture`] (what), [`conn`], [`outstanding`], [`pool`] and
-//! [`spread`] (how), [`stalls`], [`recorder`], [`delivery`] and [`interval`] (what came of it),
-//! [`verdict`] and [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and [`live`] (how
-//! others read it).
+//! [`spread`] (how), [`stalls`], [`recorder`], [`delivery`], [`interval`], [`pairs`] and [`signed`]
+//! (what came of it), [`verdict`] and [`threshold`] (what it is worth), [`hlog`], [`hgrm`], [`csv`] and
+//! [`live`] (how others read it).
 //! Glue: [`worker`] runs them on one core, and this file puts one worker on each CPU, starts them
-//! together and merges what they recorded; [`selftest`] has it measure itself. Start at [`run`].
+//! together and merges what they recorded; [`selftest`] has it measure itself, and [`duet`] two servers
+//! at once. Start at [`run`].
 
 pub mod agenda;
 pub mod arrivals;
@@ -16,6 +17,7 @@ pub mod conn;
 pub mod course;
 pub mod csv;
 pub mod delivery;
+pub mod duet;
 pub mod encoded;
 pub mod hgrm;
 pub mod hlog;
@@ -25,6 +27,7 @@ pub mod merge;
 pub mod mix;
 pub mod outcome;
 pub mod outstanding;
+pub mod pairs;
 pub mod plan;
 pub mod pool;
 pub mod prom;
@@ -32,6 +35,7 @@ pub mod recorder;
 pub mod replay;
 pub mod schedule;
 pub mod selftest;
+pub mod signed;
 pub mod spans;
 pub mod spread;
 pub mod stalls;

@@ -9,6 +9,7 @@
 use super::delivery::Deliveries;
 use super::interval::Interval;
 use super::outstanding::{Due, Request};
+use super::pairs::Settled;
 use super::schedule::ScheduleHash;
 use super::spans::Spans;
 use super::stalls::StallMeter;
@@ -105,6 +106,8 @@ pub struct Recorder {
     hash: ScheduleHash,
     last_sent_at: Option<Mono>,
     interval: Option<Box<Interval>>,
+    /// Measured requests that have ended since they were taken last; `None` if nobody takes them.
+    settled: Option<Vec<Settled>>,
     /// When the present turn of the driver began, and the one before it.
     turns_began_at: (Mono, Mono),
     spans: Spans,
@@ -130,6 +133,7 @@ impl Recorder {
             hash: ScheduleHash::default(),
             last_sent_at: None,
             interval: None,
+            settled: None,
             turns_began_at: (Mono(0), Mono(0)),
             spans: Spans::default(),
             wall: WallOffset::default(),
@@ -209,6 +213,10 @@ impl Recorder {
         if let Some(interval) = &mut self.interval {
             record(&mut interval.responses[request.kind], response);
         }
+        if let Some(settled) = &mut self.settled {
+            let Request { k: pair, kind, intended_at, .. } = *request;
+            settled.push(Settled { pair, kind, intended_at, answered: response.zip(service) });
+        }
         if self.stalls.overlaps(request.intended_at) {
             kind.overlapping += 1;
             return;
@@ -237,6 +245,16 @@ impl Recorder {
     /// What servers said in Server-Timing, by name.
     pub fn spans(&self) -> &Spans {
         &self.spans
+    }
+
+    /// Keeps every measured request that ends from now on until it is taken.
+    pub fn keep_settled(&mut self) {
+        self.settled.get_or_insert_default();
+    }
+
+    /// The requests that have ended since the last call, in that order.
+    pub fn take_settled(&mut self) -> impl Iterator<Item = Settled> + '_ {
+        self.settled.iter_mut().flat_map(|settled| settled.drain(..))
     }
 
     /// Records into `empty` beside everything else from now on; what was recorded so before.

@@ -28,6 +28,7 @@ use crate::units::{Mono, Nanos};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub mod duet;
 pub mod feed;
 pub mod observer;
 mod outgoing;
@@ -98,6 +99,26 @@ const NAP_MAX: Nanos = Nanos::from_millis(10);
 
 /// How long answers are awaited after a stop. Chosen: who stops a run does not want to wait.
 const STOP_DRAIN_MAX: Nanos = Nanos::from_millis(500);
+
+/// What a worker has before it while it paces.
+#[derive(Debug)]
+struct Stint<'m> {
+    agenda: Agenda<'m>,
+    /// How close to a due time the driver is still turned.
+    guard: Nanos,
+    measured_from: Mono,
+    /// The end of the schedule.
+    until: Mono,
+    /// When answers are no longer awaited.
+    over_at: Mono,
+}
+
+/// The time until the next request is to be sent.
+#[derive(Clone, Copy, Debug)]
+struct Slack {
+    now: Mono,
+    next_at: Mono,
+}
 
 /// One worker: pool, driver and clock.
 #[derive(Debug)]
@@ -182,6 +203,15 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     /// Sends the schedule, whose offsets count from `start`, and drains. Returns for how long
     /// requests were measured: the planned duration, unless `stop` ended it.
     pub fn pace(&mut self, start: Mono, stop: &AtomicBool) -> io::Result<Nanos> {
+        let mut stint = self.begin(start);
+        while let Some(slack) = self.send_until_slack(&mut stint, stop) {
+            self.use_slack(slack)?;
+            self.prepare(&stint.agenda);
+        }
+        Ok(self.end(stint))
+    }
+
+    fn begin(&mut self, start: Mono) -> Stint<'m> {
         let Task { lane, horizon, drain, .. } = self.task;
         let measured_from = start + horizon.warmup;
         self.pool.recorder.stalls = StallMeter::new(self.clock.now(), measured_from);
@@ -192,33 +222,43 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             feed.begin(measured_from, &mut self.pool.recorder);
         }
         let gap = self.task.load.rate.span_of(lane.of);
-        let guard = GUARD_MAX.min(Nanos(gap.0 / GUARD_SHARE));
         let catch_up = self.task.catch_up;
-        let mut agenda = Agenda::new(self.mix, &self.task.load, lane, horizon, catch_up, start);
-        let mut until = start + horizon.end();
-        let mut over_at = until + drain;
-        loop {
-            self.send_due(&mut agenda, guard);
-            let now = self.mark(Activity::Spinning);
-            let is_through = agenda.peek().is_none();
-            if now >= over_at || (is_through && self.pool.is_quiet()) {
-                break;
-            }
-            if stop.load(Ordering::Relaxed) && now < until {
-                until = now;
-                over_at = now + STOP_DRAIN_MAX.min(drain);
-                agenda.stop_at(now);
-            }
-            let next_at = send_at(&mut agenda, now).unwrap_or(over_at).min(over_at);
-            self.use_slack(now, next_at)?;
-            self.prepare(&agenda);
+        let until = start + horizon.end();
+        Stint {
+            agenda: Agenda::new(self.mix, &self.task.load, lane, horizon, catch_up, start),
+            guard: GUARD_MAX.min(Nanos(gap.0 / GUARD_SHARE)),
+            measured_from,
+            until,
+            over_at: until + drain,
         }
+    }
+
+    /// Sends what is due. The time that is left then; `None` once everything is over.
+    fn send_until_slack(&mut self, stint: &mut Stint<'_>, stop: &AtomicBool) -> Option<Slack> {
+        let Stint { agenda, guard, until, over_at, .. } = stint;
+        self.send_due(agenda, *guard);
+        let now = self.mark(Activity::Spinning);
+        let is_through = agenda.peek().is_none();
+        if now >= *over_at || (is_through && self.pool.is_quiet()) {
+            return None;
+        }
+        if stop.load(Ordering::Relaxed) && now < *until {
+            *until = now;
+            *over_at = now + STOP_DRAIN_MAX.min(self.task.drain);
+            agenda.stop_at(now);
+        }
+        let next_at = send_at(agenda, now).unwrap_or(*over_at).min(*over_at);
+        Some(Slack { now, next_at })
+    }
+
+    /// Nothing more is sent or awaited; for how long requests were measured.
+    fn end(&mut self, stint: Stint<'_>) -> Nanos {
         self.pool.handle_finish();
-        self.account_for_overrun(agenda);
+        self.account_for_overrun(stint.agenda);
         if let Some(feed) = &mut self.feed {
             feed.finish(self.clock.now(), &mut self.pool.recorder);
         }
-        Ok(until.saturating_since(measured_from))
+        stint.until.saturating_since(stint.measured_from)
     }
 
     /// A worker that was stopped for longer than the timeout has not got to everything that was
@@ -307,8 +347,8 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         }
     }
 
-    /// Everything that can wait until no request is due for a while; `next_at` is when one is.
-    fn use_slack(&mut self, now: Mono, next_at: Mono) -> io::Result<()> {
+    /// Everything that can wait until no request is due for a while.
+    fn use_slack(&mut self, Slack { now, next_at }: Slack) -> io::Result<()> {
         if let Some(feed) = self.feed.as_mut().filter(|feed| feed.is_due(now)) {
             feed.cut_if_due(now, &mut self.pool.recorder);
             self.mark(Activity::Syscall);

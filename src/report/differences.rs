@@ -9,7 +9,7 @@ use crate::results::bench::{Bench, Difference, Finding, FlagValue, Interval, Var
 use crate::units::Nanos;
 
 /// What is said of whatever is not sure.
-const CANNOT_TELL: &str = "cannot tell apart";
+pub(super) const CANNOT_TELL: &str = "cannot tell apart";
 
 /// What a difference is, and when it is one.
 pub(super) const FINDINGS_NOTE: &str = "\
@@ -161,7 +161,7 @@ fn share(difference: &Difference) -> String {
 }
 
 /// `+1.20 to +3.00 us, 90 %`.
-fn interval(interval: &Interval) -> String {
+pub(super) fn interval(interval: &Interval) -> String {
     let infinite = |sign: char| format!("{sign}infinite");
     let low = interval.low_ns.map_or_else(|| infinite('-'), signed);
     let high = interval.high_ns.map_or_else(|| infinite('+'), signed);
@@ -170,11 +170,11 @@ fn interval(interval: &Interval) -> String {
     format!("{low} to {high}, {:.0} %", (100.0 * interval.confidence + 1e-9).floor())
 }
 
-fn span(ns: f64) -> String {
+pub(super) fn span(ns: f64) -> String {
     Nanos(ns.max(0.0).round() as u64).to_string()
 }
 
-fn signed(ns: f64) -> String {
+pub(super) fn signed(ns: f64) -> String {
     format!("{}{}", if ns < 0.0 { '-' } else { '+' }, span(ns.abs()))
 }
 

@@ -23,10 +23,11 @@ use page::{Page, Section, rate_heading};
 use std::fmt::Write;
 
 /// What stands on the page, in this order. A part that has nothing to say is left out.
-const SECTIONS: [fn(&Page<'_>) -> Option<Section>; 12] = [
+const SECTIONS: [fn(&Page<'_>) -> Option<Section>; 13] = [
     latency::headline,
     latency::percentiles,
     against_rate,
+    super::duet::section,
     judgement::differences,
     judgement::claims,
     judgement::verdicts,

@@ -6,6 +6,7 @@
 
 mod chart;
 mod differences;
+mod duet;
 mod figure;
 mod html;
 mod knee;
@@ -25,6 +26,7 @@ use crate::results::bench::{BENCH_SCHEMA, Bench};
 use std::path::Path;
 
 pub use differences::{compared_table, is_untold, regressions};
+pub use duet::duet_table;
 pub use html::html;
 pub use logs::Logs;
 pub use merged::merged;

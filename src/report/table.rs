@@ -24,6 +24,7 @@ pub fn render_table(bench: &Bench) -> String {
             text += &differences(bench, rate);
         }
     }
+    text += &bench.duet.as_ref().map(super::duet_table).unwrap_or_default();
     text += &super::knee::knees(bench);
     text += &footnotes(bench);
     text += &troubles(bench);

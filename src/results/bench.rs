@@ -5,6 +5,7 @@
 //! `claims` are worked out from it. As in a run, a latency of `null` is +infinity. Not here: how a
 //! figure comes about; see `bench::summary`, `bench::claim` and `bench::sampler`.
 
+use super::duet::Duet;
 use super::knee::{Knee, KneePlanRecord};
 use super::{Errors, QuantileErrors, Run, Verdict};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,9 @@ pub struct Bench {
     /// Each target against the one it is compared with: whether they differ, and how sure that is.
     #[serde(default)]
     pub differences: Vec<Difference>,
+    /// What two targets that were paced together differ by; `null` unless they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duet: Option<Duet>,
     /// The search for the highest rate that keeps an objective, if the file asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knee: Option<Knee>,
@@ -80,6 +84,9 @@ pub struct PlanRecord {
     pub seed: u64,
     /// After which a request has failed; `null`: the pacer's own.
     pub timeout_s: Option<f64>,
+    /// Whether the two targets were paced together, pair by pair.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duet: bool,
     /// What else the pacer was told.
     #[serde(default, skip_serializing_if = "PacerRecord::is_default")]
     pub pacer: PacerRecord,

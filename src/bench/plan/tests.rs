@@ -320,7 +320,7 @@ fn the_command_line_overrides_the_file() {
         duration: Some(Nanos::from_secs(9)),
         repeats: Some(1),
         only: vec!["a".into()],
-        out: None,
+        ..Overrides::default()
     };
     let plan = small().overridden(&overrides).unwrap();
     assert_eq!((plan.duration, plan.repeats), (Nanos::from_secs(9), 1));

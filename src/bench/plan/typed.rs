@@ -133,6 +133,7 @@ impl Source<'_> {
             pacer_cpus: typed.pacer_cpus.0,
             seed: typed.seed.unwrap_or(1),
             timeout: typed.timeout.map(|span| self.not_zero(&span, "timeout")).transpose()?,
+            duet: false,
             claims: self.claims(&typed.claim, &targets)?,
             targets,
         })

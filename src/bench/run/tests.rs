@@ -30,6 +30,7 @@ fn plan(targets: usize, rates: usize, repeats: u32) -> Plan {
         seed: 1,
         timeout: None,
         targets: ('a'..).take(targets).map(|c| target(c.to_string())).collect(),
+        duet: false,
         claims: Vec::new(),
     }
 }

@@ -15,7 +15,8 @@ impl PaceArgs {
         };
         if let Some(other) = others.iter().find(|other| !other.has_server_of(first)) {
             return Err(Failure::usage(format!(
-                "{first} and {other} are two servers; pace each by itself, or their latencies mix"
+                "{first} and {other} are two servers; pace each by itself, or their latencies mix, or \
+                 compare them by --duet {other}"
             )));
         }
         match &self.unix_socket {

@@ -45,6 +45,7 @@ impl PaceArgs {
     fn selftest_plan(&self) -> Result<(Plan, usize), Failure> {
         let flags = [
             ("a URL", !self.urls.is_empty()),
+            ("--duet", self.duet.is_some()),
             ("--mix", self.mix.is_some()),
             ("--unix-socket", self.unix_socket.is_some()),
             ("--threshold", !self.threshold.is_empty()),

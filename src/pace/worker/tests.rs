@@ -1,4 +1,5 @@
 mod delivery;
+mod duet;
 mod field;
 mod policies;
 #[path = "sim.rs"]

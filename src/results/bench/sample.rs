@@ -149,6 +149,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
             pacer_cpus: "1".into(),
             seed: 1,
             timeout_s: None,
+            duet: false,
             pacer: PacerRecord::default(),
             knee: None,
             targets: targets.iter().map(record).collect(),
@@ -160,6 +161,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         summaries: Vec::new(),
         comparisons: Vec::new(),
         differences: Vec::new(),
+        duet: None,
         knee: None,
         claims: Vec::new(),
     }

@@ -1,0 +1,155 @@
+//! Paces two servers at once from one core, pair by pair; see [`pairs`](super::pairs).
+//!
+//! What the machine does meanwhile hits both, so the pairs tell what runs one after the other cannot.
+//! Each server's requests make a run like any other, with its own verdict. Start at [`run`].
+
+use super::arrivals::Arrivals;
+use super::pairs::Side;
+use super::plan::{Backend, PaceWait, Plan, Timestamps};
+use super::schedule::Lane;
+use super::url::Url;
+use super::worker::Worker;
+use super::worker::duet::{Duet, DuetEnd};
+use super::{CatchUp, Outcome, PaceError, START_MARGIN, explain, resolve, task_of, write_to};
+use crate::clock::Clock;
+use crate::io::clock::{MonotonicClock, wall_offset};
+use crate::io::disturbance::Snapshot;
+use crate::io::epoll::Epoll;
+use crate::io::net::Address;
+use crate::io::uring::{Settings, Uring};
+use crate::io::{Driver, limits, topology};
+use crate::results::Disturbance;
+use crate::results::duet::{DUET_SCHEMA, DuetRun};
+use crate::units::Mono;
+use std::io;
+use std::sync::atomic::AtomicBool;
+
+/// Paces the server of `plan` as A and that of `other` as B, and writes the object if one is asked for.
+/// Blocks, on a thread that it pins.
+///
+/// # Errors
+/// As [`super::run`].
+pub fn run(plan: &Plan, other: &Url, stop: &AtomicBool) -> Result<DuetRun, PaceError> {
+    let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
+    plan.check(descriptors_max).map_err(PaceError::Plan)?;
+    check(plan, descriptors_max).map_err(PaceError::Plan)?;
+    let plans = [plan.clone(), Plan { url: other.clone(), ..plan.clone() }];
+    let to = [resolve(&plans[0])?, resolve(&plans[1])?];
+    if let Some(cpu) = plan.cpus.first() {
+        topology::pin_current_thread(*cpu).map_err(PaceError::Plan)?;
+    }
+    let run = match plan.backend {
+        Backend::Epoll => conduct(&plans, to, Epoll::new, stop),
+        Backend::Uring => {
+            let settings = Settings { direct_send: true, ..Settings::default() };
+            conduct(&plans, to, || Uring::new(&settings), stop)
+        }
+    }?;
+    if let Some(path) = &plan.outputs.json {
+        let mut text = serde_json::to_string(&run).expect("a run is plain data");
+        text.push('\n');
+        write_to(path, |out| out.write_all(text.as_bytes()))?;
+    }
+    Ok(run)
+}
+
+/// A sentence that names the flag, if two servers cannot be paced so.
+fn check(plan: &Plan, descriptors_max: u64) -> Result<(), String> {
+    if plan.threads() > 1 {
+        return Err(format!(
+            "--duet paces both servers from one core, so that the machine hits both; --cpus names {}",
+            plan.threads()
+        ));
+    }
+    let refused = [
+        (plan.wait == PaceWait::Hybrid, "--wait hybrid: asleep for one it is deaf to the other"),
+        (plan.timestamps == Timestamps::Kernel, "--timestamps kernel: stamps are of one server"),
+        (plan.catch_up != CatchUp::All, "--catch-up: half a pair that is not sent tells nothing"),
+        (
+            matches!(plan.load.arrivals, Arrivals::Replay(_)),
+            "--arrivals replay: the file says itself what is requested next",
+        ),
+    ];
+    if let Some((_, why)) = refused.iter().find(|(is_so, _)| *is_so) {
+        return Err(format!("--duet does not go with {why}"));
+    }
+    let both = 2 * plan.connections_max as u64;
+    match both < descriptors_max {
+        true => Ok(()),
+        false => Err(format!(
+            "--duet: --max-connections {} to each of two servers is more than the {descriptors_max} \
+             descriptors that this process may have; raise `ulimit -n` or lower the flag",
+            plan.connections_max
+        )),
+    }
+}
+
+fn conduct<D: Driver>(
+    plans: &[Plan; 2],
+    to: [Address; 2],
+    driver: impl Fn() -> io::Result<D>,
+    stop: &AtomicBool,
+) -> Result<DuetRun, PaceError> {
+    let [plan, _] = plans;
+    let hosts = plans.each_ref().map(|plan| plan.url.authority());
+    let wall = wall_offset();
+    let worker = |side: usize| {
+        let task = task_of(plan, (to[side], wall), 0);
+        debug_assert_eq!(task.lane, Lane::WHOLE, "one core has the whole schedule");
+        driver().map(|driver| Worker::new(task, &plan.mix, &hosts[side], driver, MonotonicClock))
+    };
+    let workers = [worker(0).map_err(PaceError::Driver)?, worker(1).map_err(PaceError::Driver)?];
+    let mut duet = Duet::new(workers);
+    let index = |side: Side| usize::from(side == Side::B);
+    duet.establish(|side, worker| match plan.spread {
+        true => worker.establish_evenly(&hosts[index(side)], stop).map(|_| ()),
+        false => worker.establish(stop),
+    })
+    .map_err(|(side, error)| explain(&plans[index(side)], plan.connections, error))?;
+    let before = Snapshot::take(plan.cpus.first().copied());
+    let start = MonotonicClock.now() + START_MARGIN;
+    let mut end = duet.pace(start, stop).map_err(PaceError::Driver)?;
+    let step = wall.step_until(wall_offset());
+    end.recorders.iter_mut().for_each(|recorder| recorder.wall_step = step);
+    Ok(run_of(plans, start, end, &before.since()))
+}
+
+fn run_of(plans: &[Plan; 2], start: Mono, end: DuetEnd, disturbance: &Disturbance) -> DuetRun {
+    let DuetEnd { measured, recorders: [of_a, of_b], pairs } = end;
+    let [a, b] = [(&plans[0], of_a), (&plans[1], of_b)].map(|(plan, recorder)| {
+        let mut run = Outcome::new(plan, recorder, start + plan.warmup, measured).run;
+        let disturbance = serde_json::to_value(disturbance).expect("it is plain data");
+        run.host.insert(String::from("disturbance"), disturbance);
+        run
+    });
+    DuetRun { schema: String::from(DUET_SCHEMA), a, b, pairs }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::replay::Replay;
+    use crate::units::{Nanos, Rate};
+
+    #[track_caller]
+    fn refused(change: impl FnOnce(&mut Plan), says: &str) {
+        let url = "http://h/".parse().unwrap();
+        let mut plan = Plan::new(url, Rate::per_second(1).unwrap(), Nanos::from_secs(1));
+        check(&plan, 4_000).unwrap();
+        change(&mut plan);
+        let error = check(&plan, 4_000).unwrap_err();
+        assert!(error.starts_with("--duet") && error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn what_would_part_the_pairs_is_refused_by_flag() {
+        refused(|plan| plan.cpus = vec![0, 1], "--cpus names 2");
+        refused(|plan| plan.wait = PaceWait::Hybrid, "--wait hybrid");
+        refused(|plan| plan.timestamps = Timestamps::Kernel, "--timestamps kernel");
+        refused(|plan| plan.catch_up = "skip".parse().unwrap(), "--catch-up");
+        refused(|plan| plan.connections_max = 2_000, "--max-connections 2000");
+        let mix = crate::pace::mix::Mix::single("/");
+        let replay = Replay::parse("f", "1ms\n", &mix).unwrap();
+        refused(|plan| plan.load.arrivals = Arrivals::Replay(replay), "--arrivals replay");
+    }
+}

@@ -1,0 +1,134 @@
+//! Two workers that take turns on one core: each has a server of its own, and together they follow one
+//! schedule.
+//!
+//! ```text
+//! turn:  send what is due to either ── slack ──> A's answers
+//!        send what is due to either ── slack ──> B's answers
+//! ```
+//! No turn of a driver lies between a due time and its send that would not in [`Worker::pace`], and
+//! both servers' answers are looked for equally often. Never sleeps: a sleep in one driver is deaf to
+//! the other. Start at [`Duet::pace`].
+
+use super::{EstablishError, Slack, Stint, Worker};
+use crate::clock::Clock;
+use crate::io::Driver;
+use crate::pace::pairs::{PairBook, Side};
+use crate::pace::plan::PaceWait;
+use crate::pace::recorder::Recorder;
+use crate::pace::schedule::Lane;
+use crate::pace::stalls::Activity;
+use crate::results::duet::Pairs;
+use crate::units::{Mono, Nanos};
+use std::io;
+use std::sync::atomic::AtomicBool;
+
+/// A worker for each server, A's first.
+#[derive(Debug)]
+pub struct Duet<'m, D, C> {
+    workers: [Worker<'m, D, C>; 2],
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct DuetEnd {
+    /// For how long requests were measured.
+    pub measured: Nanos,
+    /// What each server's worker recorded, A's first.
+    pub recorders: [Recorder; 2],
+    /// What they differ by.
+    pub pairs: Pairs,
+}
+
+impl<'m, D: Driver, C: Clock> Duet<'m, D, C> {
+    /// The workers of both servers, which have the same load, the whole of it, and spin.
+    pub fn new(workers: [Worker<'m, D, C>; 2]) -> Duet<'m, D, C> {
+        for worker in &workers {
+            assert_eq!(worker.task.lane, Lane::WHOLE, "pairs do not fall apart into lanes");
+            assert_eq!(worker.task.wait, PaceWait::Spin, "a sleep is deaf to the other server");
+        }
+        Duet { workers }
+    }
+
+    /// Lets `establish` make each server's connections, A's first.
+    ///
+    /// # Errors
+    /// The first that cannot be had, and of whom.
+    pub fn establish(
+        &mut self,
+        mut establish: impl FnMut(Side, &mut Worker<'m, D, C>) -> Result<(), EstablishError>,
+    ) -> Result<(), (Side, EstablishError)> {
+        for (side, worker) in Side::BOTH.into_iter().zip(&mut self.workers) {
+            establish(side, worker).map_err(|error| (side, error))?;
+        }
+        Ok(())
+    }
+
+    /// Sends the schedule, whose offsets count from `start`, and drains; see [`Worker::pace`].
+    ///
+    /// # Errors
+    /// A driver's that cannot go on.
+    pub fn pace(mut self, start: Mono, stop: &AtomicBool) -> io::Result<DuetEnd> {
+        let [a, b] = &mut self.workers;
+        let mut stints = [(a, Side::A), (b, Side::B)].map(|(worker, side)| {
+            worker.pool.recorder.keep_settled();
+            let stint = worker.begin(start);
+            Stint { agenda: stint.agenda.of_side(side), ..stint }
+        });
+        let (mix, task) = (self.workers[0].mix, &self.workers[0].task);
+        let [kinds, seed] = [mix.kinds().len() as u64, task.load.seed];
+        let duration = task.horizon.duration;
+        let mut book = PairBook::new(kinds as usize, seed, stints[0].measured_from, duration);
+        while let Some(()) = self.turn(&mut stints, stop)? {
+            self.settle(&mut book);
+        }
+        let [of_a, of_b] = stints;
+        let [a, b] = &mut self.workers;
+        let measured = a.end(of_a).max(b.end(of_b));
+        self.settle(&mut book);
+        Ok(DuetEnd {
+            measured,
+            recorders: self.workers.map(Worker::into_recorder),
+            pairs: book.finish(mix.kinds().iter().map(|kind| kind.name.as_str())),
+        })
+    }
+
+    /// One turn of each driver; `None` once everything is over for both.
+    fn turn(&mut self, stints: &mut [Stint<'m>; 2], stop: &AtomicBool) -> io::Result<Option<()>> {
+        for side in [0, 1] {
+            let slacks = self.send_until_slack(stints, stop);
+            if slacks.iter().all(Option::is_none) {
+                return Ok(None);
+            }
+            let (worker, stint) = (&mut self.workers[side], &stints[side]);
+            if let Some(Slack { next_at, .. }) = slacks[side] {
+                // What was done for the other meanwhile is no stall.
+                let now = worker.mark(Activity::Syscall);
+                worker.use_slack(Slack { now, next_at })?;
+                worker.prepare(&stint.agenda);
+            }
+        }
+        Ok(Some(()))
+    }
+
+    /// Sends what is due to either server.
+    fn send_until_slack(
+        &mut self,
+        stints: &mut [Stint<'m>; 2],
+        stop: &AtomicBool,
+    ) -> [Option<Slack>; 2] {
+        let [a, b] = &mut self.workers;
+        let [of_a, of_b] = stints;
+        [(a, of_a), (b, of_b)].map(|(worker, stint)| {
+            worker.mark(Activity::Syscall);
+            worker.send_until_slack(stint, stop)
+        })
+    }
+
+    fn settle(&mut self, book: &mut PairBook) {
+        for (side, worker) in Side::BOTH.into_iter().zip(&mut self.workers) {
+            for settled in worker.pool.recorder.take_settled() {
+                book.handle_settled(side, settled);
+            }
+        }
+    }
+}
