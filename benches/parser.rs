@@ -32,6 +32,19 @@ const BROWSER: &str = "GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
     Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: none\r\nSec-Fetch-User: ?1\r\n\
     Priority: u=0, i\r\n\r\n";
 
+/// Chrome 126 on Linux, following a link of the same site.
+const CHROME: &str = "GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
+    Connection: keep-alive\r\n\
+    sec-ch-ua: \"Not/A)Brand\";v=\"8\", \"Chromium\";v=\"126\", \"Google Chrome\";v=\"126\"\r\n\
+    sec-ch-ua-mobile: ?0\r\nsec-ch-ua-platform: \"Linux\"\r\nUpgrade-Insecure-Requests: 1\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+    Chrome/126.0.0.0 Safari/537.36\r\n\
+    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,\
+    image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7\r\n\
+    Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\n\
+    Sec-Fetch-Dest: document\r\nReferer: http://127.0.0.1:8080/\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n\r\n";
+
 /// Twenty fields, nineteen of which mean nothing here, with values of usual lengths.
 fn twenty() -> String {
     let mut head = String::from("GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n");
@@ -68,6 +81,7 @@ fn ours(head: impl Into<String>) -> Box<Ours> {
 #[bench::curl(CURL)]
 #[bench::command(COMMAND)]
 #[bench::browser(BROWSER)]
+#[bench::chrome(CHROME)]
 #[bench::twenty(twenty())]
 fn parse_ours(mut ours: Box<Ours>) -> Box<Ours> {
     ours.parse();
@@ -101,6 +115,7 @@ fn theirs(head: impl Into<String>) -> Box<Theirs> {
 #[bench::curl(CURL)]
 #[bench::command(COMMAND)]
 #[bench::browser(BROWSER)]
+#[bench::chrome(CHROME)]
 #[bench::twenty(twenty())]
 fn parse_theirs(mut theirs: Box<Theirs>) -> Box<Theirs> {
     theirs.parse();

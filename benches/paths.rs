@@ -9,11 +9,14 @@ use gungraun::{library_benchmark, library_benchmark_group, main};
 use ringpace::home::{Change, Device, Event, Home, Seq, Value, json};
 use ringpace::http::response::{ResponseLimits, ResponseReader};
 use ringpace::http::{HttpDate, ResponseHead};
+use ringpace::pace::Plan;
 use ringpace::pace::arrivals::Arrivals;
-use ringpace::pace::outstanding::{Place, Request};
+use ringpace::pace::outcome::Outcome;
+use ringpace::pace::outstanding::{Due, Place, Request};
 use ringpace::pace::recorder::{Ending, Recorder};
 use ringpace::pace::schedule::{Horizon, Lane, Load, Schedule};
 use ringpace::pace::stalls::StallMeter;
+use ringpace::results;
 use ringpace::serve::floor::{Floor, Shared};
 use ringpace::serve::metrics::Metrics;
 use ringpace::serve::settings::Settings;
@@ -21,6 +24,7 @@ use ringpace::slab::Key;
 use ringpace::timer::wheel::{TimerKey, Wheel};
 use ringpace::units::{Mono, Nanos, Rate};
 use std::hint::black_box;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 const STATUS: &[u8] = b"GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
@@ -182,7 +186,7 @@ fn wheel(pending: u64) -> Box<Wheel<u64>> {
 #[library_benchmark(setup = wheel)]
 #[bench::beside_10(10)]
 #[bench::beside_10k(10_000)]
-#[bench::beside_1m(1_000_000)]
+#[bench::beside_100k(100_000)]
 fn arm_and_cancel(mut wheel: Box<Wheel<u64>>) -> Box<Wheel<u64>> {
     let key: TimerKey = wheel.arm(NOW + Nanos::from_millis(500), 7);
     black_box(wheel.cancel(key));
@@ -192,7 +196,7 @@ fn arm_and_cancel(mut wheel: Box<Wheel<u64>>) -> Box<Wheel<u64>> {
 #[library_benchmark(setup = wheel)]
 #[bench::beside_10(10)]
 #[bench::beside_10k(10_000)]
-#[bench::beside_1m(1_000_000)]
+#[bench::beside_100k(100_000)]
 fn arm_and_expire(mut wheel: Box<Wheel<u64>>) -> Box<Wheel<u64>> {
     wheel.arm(NOW + Nanos::from_millis(3), 7);
     wheel.advance(NOW + Nanos::from_millis(3), |value| {
@@ -239,6 +243,9 @@ fn recorder() -> (Box<Recorder>, Request) {
         is_retry: false,
         place: Place::Waiting,
     };
+    let Request { k, kind, intended_at, is_measured, .. } = request;
+    let offset = Nanos::from_millis(1);
+    recorder.planned(&Due { k, kind, offset, intended_at, is_measured }, 7);
     recorder.ended(&request, Ending::Ok(NOW + Nanos::from_millis(2)));
     (recorder, request)
 }
@@ -260,14 +267,43 @@ fn schedule(arrivals: Arrivals) -> Schedule {
     schedule
 }
 
+fn burst() -> Arrivals {
+    Arrivals::Burst { size: NonZeroU32::MIN.saturating_add(49), period: None }
+}
+
+fn ramp() -> Arrivals {
+    let rate = |per_second| Rate::per_second(per_second).expect("not zero");
+    Arrivals::Ramp { from: rate(1_000), to: rate(5_000) }
+}
+
 #[library_benchmark(setup = schedule)]
 #[bench::constant(Arrivals::Constant)]
 #[bench::poisson(Arrivals::Poisson)]
+#[bench::burst(burst())]
+#[bench::ramp(ramp())]
 fn schedule_next(mut schedule: Schedule) -> Schedule {
     black_box(schedule.next());
     schedule
 }
 
-library_benchmark_group!(name = pace; benchmarks = read_response, record, schedule_next);
+/// What a run of one kind of request comes to.
+fn finished_run() -> results::Run {
+    let url = "http://127.0.0.1:8080/devices/status".parse().expect("a URL");
+    let plan = Plan::new(url, Rate::per_second(1_000).expect("not zero"), Nanos(1));
+    let (recorder, _) = recorder();
+    Outcome::new(&plan, *recorder, NOW, Nanos::from_secs(1)).run
+}
+
+#[library_benchmark]
+#[bench::of_one_kind(finished_run())]
+fn render_run(finished: results::Run) -> (results::Run, String) {
+    let json = serde_json::to_string(&finished).expect("a run is plain values");
+    (finished, json)
+}
+
+library_benchmark_group!(
+    name = pace;
+    benchmarks = read_response, record, schedule_next, render_run
+);
 
 main!(library_benchmark_groups = serve, answers, timer, pace);

@@ -6,7 +6,8 @@
 
 use super::reply::{Content, Reply};
 use super::router::Call;
-use crate::home::{Change, Device, FirstAfter, Home, Seq, json};
+use crate::home::json::{self, StatusLine};
+use crate::home::{Change, Device, FirstAfter, Home, Seq};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
@@ -22,10 +23,17 @@ pub enum Answer {
     Poll(Seq),
 }
 
-/// Carries out `call`, whose content has been read whole. `metrics` renders the metrics on demand.
-pub fn answer(call: Call, content: &[u8], home: &Home, metrics: impl FnOnce() -> String) -> Answer {
+/// Carries out `call`, whose content has been read whole. `line` keeps this core's last status;
+/// `metrics` renders the metrics on demand.
+pub fn answer(
+    call: Call,
+    content: &[u8],
+    home: &Home,
+    line: &StatusLine,
+    metrics: impl FnOnce() -> String,
+) -> Answer {
     match call {
-        Call::Status => Answer::Now(Reply::ok(Content::Status(json::status(home.snapshot())))),
+        Call::Status => Answer::Now(Reply::ok(Content::Status(line.of(home.snapshot())))),
         Call::Command(device) => match read_command(device, content) {
             Ok(change) => Answer::Command(change),
             Err(Refusal { status, sentence }) => Answer::Now(Reply::error(status, &sentence)),

@@ -18,6 +18,7 @@ use super::reply::Reply;
 use super::router::{self, Call};
 use super::settings::Settings;
 use super::timing::Marks;
+use crate::home::json::StatusLine;
 use crate::home::{Change, Home, Seq};
 use crate::http::body::{self, Decoded};
 use crate::http::{
@@ -32,6 +33,8 @@ use std::sync::Arc;
 pub struct Surroundings<'a> {
     /// Devices and events.
     pub home: &'a Home,
+    /// The status that this core rendered last.
+    pub status: &'a StatusLine,
     /// The present Date line.
     pub date: &'a HttpDate,
     /// Limits and latencies.
@@ -473,7 +476,7 @@ impl Conn {
             work.burn();
         }
         let metrics = || around.metrics.render(around.tally);
-        let (debt, wait) = match api::answer(call, content, around.home, metrics) {
+        let (debt, wait) = match api::answer(call, content, around.home, around.status, metrics) {
             Answer::Now(reply) => return self.settle(now, request, &reply, around),
             Answer::Command(change) => (Debt::Command(change), around.settings.device_latency),
             Answer::Poll(since) => (Debt::Poll(since), around.settings.poll_timeout),

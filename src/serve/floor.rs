@@ -9,6 +9,7 @@
 use super::conn::{CloseWish, Conn, Surroundings};
 use super::metrics::{Metrics, Tally};
 use super::settings::Settings;
+use crate::home::json::StatusLine;
 use crate::home::{FirstAfter, Home, Seq};
 use crate::http::HttpDate;
 use crate::slab::Key;
@@ -53,6 +54,7 @@ pub struct Floor {
     dirty: Vec<Key>,
     /// Empty buffers with capacity, for connections that have something to say.
     spare: Vec<Vec<u8>>,
+    status: StatusLine,
     date: HttpDate,
     date_secs: u64,
     /// What the metrics call this core.
@@ -91,6 +93,7 @@ impl Floor {
     pub fn new(now: Mono, wall_secs: u64, core: usize, shared: Shared) -> Floor {
         Floor {
             label: shared.metrics.label(core).into(),
+            status: StatusLine::new(shared.home.snapshot()),
             shared,
             core,
             entries: Vec::new(),
@@ -367,6 +370,7 @@ impl Floor {
         let parked = self.parked.len() - usize::from(entry.parked_at.is_some());
         let around = Surroundings {
             home: &self.shared.home,
+            status: &self.status,
             date: &self.date,
             settings: &self.shared.settings,
             tally: self.shared.metrics.tally(self.core),

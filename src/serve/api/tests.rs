@@ -5,6 +5,11 @@ fn metrics() -> String {
     "metrics".to_string()
 }
 
+/// As the API's, on a core that has rendered no status yet.
+fn answer(call: Call, content: &[u8], home: &Home, metrics: impl FnOnce() -> String) -> Answer {
+    super::answer(call, content, home, &StatusLine::new(home.snapshot()), metrics)
+}
+
 fn change(device: Device, action: &str, value: Option<f64>) -> Change {
     Change::parse(device, action, value).expect("a sound command")
 }

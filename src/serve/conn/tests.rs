@@ -11,6 +11,7 @@ mod work;
 /// A connection, its world, and a clock that moves when told.
 struct Talk {
     home: Home,
+    status: StatusLine,
     date: HttpDate,
     settings: Settings,
     metrics: Metrics,
@@ -36,6 +37,7 @@ impl Talk {
         let now = Mono(1_000_000_000);
         Talk {
             home: Home::new(64),
+            status: StatusLine::new(Home::new(64).snapshot()),
             date: HttpDate::from_unix_secs(784_111_777),
             conn: Conn::new(now, &settings),
             settings,
@@ -54,6 +56,7 @@ impl Talk {
     fn act(&mut self, handle: impl FnOnce(&mut Conn, Mono, &Surroundings<'_>)) {
         let around = Surroundings {
             home: &self.home,
+            status: &self.status,
             date: &self.date,
             settings: &self.settings,
             tally: self.metrics.tally(0),

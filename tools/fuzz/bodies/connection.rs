@@ -3,6 +3,7 @@
 
 use super::{pieces, split_choice};
 use ringpace::home::Home;
+use ringpace::home::json::StatusLine;
 use ringpace::http::response::{ResponseLimits, ResponseReader};
 use ringpace::http::{HeadLimits, HttpDate};
 use ringpace::rng::Rng;
@@ -61,6 +62,7 @@ struct Seen {
 struct Talk<'a> {
     settings: &'a Settings,
     home: Home,
+    status: StatusLine,
     date: HttpDate,
     metrics: Metrics,
     conn: Conn,
@@ -82,6 +84,7 @@ impl<'a> Talk<'a> {
         Talk {
             settings,
             home: Home::new(64),
+            status: StatusLine::new(Home::new(64).snapshot()),
             date: HttpDate::from_unix_secs(784_111_777),
             metrics: Metrics::new(["0".to_string()]),
             conn: Conn::new(now, settings),
@@ -132,6 +135,7 @@ impl<'a> Talk<'a> {
     fn act(&mut self, handle: impl FnOnce(&mut Conn, Mono, &Surroundings<'_>)) {
         let around = Surroundings {
             home: &self.home,
+            status: &self.status,
             date: &self.date,
             settings: self.settings,
             tally: self.metrics.tally(0),
