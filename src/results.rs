@@ -63,6 +63,12 @@ pub struct Run {
     /// How much of each figure of `response_ns` may be the pacer's doing.
     #[serde(default)]
     pub error_ns: QuantileErrors,
+    /// How sure each figure of `response_ns` is, by this run alone.
+    #[serde(default)]
+    pub interval_ns: QuantileIntervals,
+    /// Whether response times had become steady, and when; `null` if there is too little to tell.
+    #[serde(default)]
+    pub steadiness: Option<Steadiness>,
     /// Quantiles of `response_ns` that fewer than ten requests lie beyond: the word of a few.
     #[serde(default)]
     pub too_few: Vec<String>,
@@ -240,6 +246,9 @@ pub struct RequestKind {
     /// As in [`Run::error_ns`].
     #[serde(default)]
     pub error_ns: QuantileErrors,
+    /// As in [`Run::interval_ns`].
+    #[serde(default)]
+    pub interval_ns: QuantileIntervals,
     /// As in [`Run::too_few`].
     #[serde(default)]
     pub too_few: Vec<String>,
@@ -288,6 +297,52 @@ impl QuantileErrors {
             max: error(least.max, most.max),
         }
     }
+}
+
+/// How sure the quantiles of a distribution of response times are, by the run that they are of: what
+/// other runs would differ by is not in it. `null` where too few requests lie beyond the quantile,
+/// or the run has too few intervals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // as those of `Quantiles`
+pub struct QuantileIntervals {
+    /// How often such intervals hold the truth, in 0..=1; 0 if there is none.
+    pub confidence: f64,
+    pub p50: Option<QuantileInterval>,
+    pub p90: Option<QuantileInterval>,
+    pub p95: Option<QuantileInterval>,
+    pub p99: Option<QuantileInterval>,
+    pub p99_9: Option<QuantileInterval>,
+    pub p99_99: Option<QuantileInterval>,
+}
+
+/// How sure one quantile is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantileInterval {
+    /// It is at least this, in ns; `null` is +infinity.
+    pub low: Option<u64>,
+    /// It is at most this, in ns; `null`: longer than anything measured.
+    pub high: Option<u64>,
+    /// So many independent requests would make it as sure.
+    pub effective: f64,
+    /// Requests that were due within so many seconds were taken to be alike.
+    pub block_s: f64,
+}
+
+/// Whether the response times of a run had become steady.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Steadiness {
+    /// They had, when measuring began, and stayed so.
+    pub steady: bool,
+    /// When they became steady, from the start of the load; `null` if they did not.
+    pub after_s: Option<f64>,
+    /// For how long the load had run when measuring began.
+    pub warmup_s: f64,
+    /// By what share the p50 differs: that of the time before from that after, or that of the last
+    /// third of the measured time from that of the first.
+    pub change: f64,
+    /// The same in words: `steady after 1.20 s`, `not steady: ...`.
+    pub says: String,
 }
 
 /// The distributions of a request kind, whole.

@@ -9,12 +9,20 @@
 //! ```
 //! Metrics of the response time, in total or of a kind: `p50 p90 p95 p99 p99.9 p99.99 max`. Of the
 //! target: `lateness_p50 lateness_p99` (the pacer's), `rss_mb` `cpu_percent` `cpu_us` `errors`
-//! `achieved` (numbers). A figure is the median of the repeats.
+//! `achieved` (numbers).
+//!
+//! What is judged is left less right, of every repeat by itself: repeat k of one target was made within
+//! minutes of repeat k of the other. If all of the interval (see `stats::compare`) is on one side,
+//! the claim holds or fails; else it cannot be told, nor can it from one repeat. Counts of errors
+//! are exact. The figures that are shown are the medians of the repeats.
 //!
 //! Units are checked when the claim is read: a time is never compared with a bare number. A figure
-//! of +infinity is larger than any other. Not here: intervals. Start at [`Claim::parse`].
+//! of +infinity is larger than any other. Start at [`Claim::parse`].
 
-use crate::results::bench::{Bench, ClaimOutcome, ClaimResult, KindSummary, Spreads, Summary};
+use crate::results::bench::{
+    Bench, ClaimOutcome, ClaimResult, KindSummary, Level, Spread, Spreads, Summary,
+};
+use crate::stats::compare::{CONFIDENCE, Interval, paired};
 use crate::units::Nanos;
 
 /// One claim that can be judged.
@@ -29,6 +37,15 @@ pub struct Claim {
     left: Expr,
     compare: Compare,
     right: Expr,
+    unit: Unit,
+}
+
+/// Where left less right lies; `None` if the repeats cannot tell, or it is no number.
+fn interval(repeats: &[f64]) -> Option<Interval> {
+    if repeats.iter().any(|difference| difference.is_nan()) {
+        return None;
+    }
+    paired(repeats, &[], 0.0, CONFIDENCE).interval
 }
 
 impl Claim {
@@ -56,6 +73,7 @@ impl Claim {
             left,
             compare,
             right,
+            unit: left_unit,
         })
     }
 
@@ -88,13 +106,57 @@ impl Claim {
 
     fn judge_at(&self, bench: &Bench, rate: &str) -> (ClaimOutcome, String) {
         let value = |figure: &Figure| figure.value(bench, rate);
+        let mut shown: Vec<String> =
+            self.figures().into_iter().map(|figure| figure.show(value(figure))).collect();
         let outcome = match (self.left.value(&value), self.right.value(&value)) {
-            (Some(left), Some(right)) => self.compare.outcome(left, right),
+            (Some(left), Some(right)) => match self.by_repeat(bench, rate) {
+                Some(repeats) => {
+                    let interval = interval(&repeats);
+                    shown.push(self.show_interval(interval, repeats.len()));
+                    interval.map_or(ClaimOutcome::Unknown, |ends| self.compare.judge(ends))
+                }
+                None => self.compare.outcome(left, right),
+            },
             _ => ClaimOutcome::Unknown,
         };
-        let shown: Vec<String> =
-            self.figures().into_iter().map(|figure| figure.show(value(figure))).collect();
         (outcome, format!("at {rate}/s: {}", shown.join(", ")))
+    }
+
+    /// Left less right of every repeat that has all figures; `None` if they are exact, or nobody
+    /// knows which repeats they are of.
+    fn by_repeat(&self, bench: &Bench, rate: &str) -> Option<Vec<f64>> {
+        let mut numbers: Option<Vec<u32>> = None;
+        for figure in self.figures().into_iter().filter(|figure| figure.metric != Metric::Errors) {
+            let (of_figure, _) = figure.repeats(bench, rate)?;
+            if of_figure.is_empty() {
+                return None;
+            }
+            let common = numbers.unwrap_or_else(|| of_figure.clone());
+            numbers = Some(common.into_iter().filter(|n| of_figure.contains(n)).collect());
+        }
+        let of_repeat = |number: &u32| {
+            let value = |figure: &Figure| figure.at_repeat(bench, rate, *number);
+            Some(self.left.value(&value)? - self.right.value(&value)?)
+        };
+        numbers?.iter().map(of_repeat).collect()
+    }
+
+    fn show_interval(&self, interval: Option<Interval>, repeats: usize) -> String {
+        let Some(Interval { low, high, confidence }) = interval else {
+            return format!("too few repeats ({repeats})");
+        };
+        let shown = |value: f64| match self.unit {
+            _ if value.is_infinite() => {
+                String::from(if value < 0.0 { "-infinite" } else { "infinite" })
+            }
+            Unit::Number => format!("{value:+.2}"),
+            Unit::Time => {
+                let sign = if value < 0.0 { '-' } else { '+' };
+                format!("{sign}{}", Nanos(value.abs().round() as u64))
+            }
+        };
+        let percent = (100.0 * confidence + 1e-9).floor();
+        format!("left - right is {} to {}, {percent:.0} %", shown(low), shown(high))
     }
 
     fn figures(&self) -> Vec<&Figure> {
@@ -114,6 +176,22 @@ enum Compare {
 }
 
 impl Compare {
+    /// By the interval of left less right.
+    fn judge(self, Interval { low, high, .. }: Interval) -> ClaimOutcome {
+        let (holds, fails) = match self {
+            Compare::Less => (high < 0.0, low >= 0.0),
+            Compare::LessOrEqual => (high <= 0.0, low > 0.0),
+            Compare::Greater => (low > 0.0, high <= 0.0),
+            Compare::GreaterOrEqual => (low >= 0.0, high < 0.0),
+        };
+        match (holds, fails) {
+            (true, _) => ClaimOutcome::Holds,
+            (_, true) => ClaimOutcome::Fails,
+            _ => ClaimOutcome::Unknown,
+        }
+    }
+
+    /// By exact figures.
     fn outcome(self, left: f64, right: f64) -> ClaimOutcome {
         // Two infinities are two servers that dropped requests; which is larger nobody knows.
         if left.is_nan() || right.is_nan() || (left.is_infinite() && right.is_infinite()) {
@@ -207,13 +285,32 @@ impl Figure {
     }
 
     fn value(&self, bench: &Bench, rate: &str) -> Option<f64> {
+        let (summary, kind) = self.summary(bench, rate)?;
+        self.metric.value(summary, kind)
+    }
+
+    /// The numbers of the repeats, and the figure of each.
+    fn repeats(&self, bench: &Bench, rate: &str) -> Option<(Vec<u32>, Vec<f64>)> {
+        let (summary, kind) = self.summary(bench, rate)?;
+        Some(self.metric.repeats(summary, kind))
+    }
+
+    fn at_repeat(&self, bench: &Bench, rate: &str, number: u32) -> Option<f64> {
+        if self.metric == Metric::Errors {
+            return self.value(bench, rate);
+        }
+        let (numbers, each) = self.repeats(bench, rate)?;
+        each.get(numbers.iter().position(|other| *other == number)?).copied()
+    }
+
+    fn summary<'b>(&self, bench: &'b Bench, rate: &str) -> Option<(&'b Summary, &'b KindSummary)> {
         let matches = |summary: &&Summary| summary.target == self.target && summary.rate == rate;
         let summary = bench.summaries.iter().find(matches)?;
         let kind = match &self.kind {
             None => &summary.total,
             Some(name) => summary.requests.iter().find(|kind| kind.name == *name)?,
         };
-        self.metric.value(summary, kind)
+        Some((summary, kind))
     }
 
     fn show(&self, value: Option<f64>) -> String {
@@ -296,12 +393,39 @@ impl Metric {
     }
 }
 
+impl Metric {
+    /// The numbers of the repeats, and the figure of each; errors have none.
+    fn repeats(self, summary: &Summary, kind: &KindSummary) -> (Vec<u32>, Vec<f64>) {
+        let quantile = |spreads: &Spreads, quantile: Quantile| {
+            let each = &quantile.spread(spreads).each;
+            let each = each.iter().map(|ns| ns.map_or(f64::INFINITY, |ns| ns as f64)).collect();
+            (spreads.repeats.clone(), each)
+        };
+        let level = |level: &Level, factor: f64| {
+            (level.repeats.clone(), level.each.iter().map(|figure| figure * factor).collect())
+        };
+        match self {
+            Metric::Response(of) => quantile(&kind.response_ns, of),
+            Metric::Lateness(of) => quantile(&summary.lateness_ns, of),
+            Metric::RssMb => level(&summary.rss_bytes, 1e-6),
+            Metric::CpuPercent => level(&summary.cpu_percent, 1.0),
+            Metric::CpuUs => level(&summary.cpu_us_per_request, 1.0),
+            Metric::Achieved => level(&summary.achieved_rps, 1.0),
+            Metric::Errors => (Vec::new(), Vec::new()),
+        }
+    }
+}
+
 impl Quantile {
     fn of(self, spreads: &Spreads) -> Option<f64> {
         if spreads.count_least == 0 {
             return None;
         }
-        let spread = match self {
+        Some(self.spread(spreads).median.map_or(f64::INFINITY, |ns| ns as f64))
+    }
+
+    fn spread(self, spreads: &Spreads) -> &Spread {
+        match self {
             Quantile::P50 => &spreads.p50,
             Quantile::P90 => &spreads.p90,
             Quantile::P95 => &spreads.p95,
@@ -309,8 +433,7 @@ impl Quantile {
             Quantile::P99_9 => &spreads.p99_9,
             Quantile::P99_99 => &spreads.p99_99,
             Quantile::Max => &spreads.max,
-        };
-        Some(spread.median.map_or(f64::INFINITY, |ns| ns as f64))
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! Start at [`compare`].
 
 use super::BenchError;
-use super::difference::between;
+use super::difference::{Pairing, between};
 use super::summary::summary;
 use crate::report;
 use crate::results::bench::{BenchRun, Difference};
@@ -65,7 +65,7 @@ fn compare_sides(sides: &[Side; 2], anyway: bool) -> Result<Compared, String> {
     for (of_base, of_new) in &pairs {
         refusals.extend(different_arrivals(of_base, of_new));
         warnings.extend(different_surroundings(of_base, of_new));
-        differences.extend(between(&of_base.summary(), &of_new.summary(), None));
+        differences.extend(between(&of_base.summary(), &of_new.summary(), None, Pairing::None));
     }
     if let ([first, ..], false) = (refusals.as_slice(), anyway) {
         return Err(format!("{first}; --anyway compares them nonetheless"));

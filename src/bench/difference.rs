@@ -1,14 +1,17 @@
 //! Which targets are compared with which, and by what figures.
 //!
 //! A target that axes made is compared with those that differ from it in one flag only; any other
-//! with the first of the plan. Pure. Not here: the statistics; see `stats::compare`.
+//! with the first of the plan. Repeat k of the one was made within minutes of repeat k of the other, so
+//! they are compared in pairs. Pure. Not here: the statistics; see `stats::compare`.
 
 use crate::results::bench::{
-    Difference, Finding, Interval, KindSummary, Level, PlanRecord, Spread, Spreads, Summary,
-    TargetRecord,
+    Difference, Finding, Interval, KindSummary, Level, PairOutcome, PairVerdict, PlanRecord,
+    Spread, Spreads, Summary, TargetRecord,
 };
-use crate::results::{QuantileErrors, is_thin};
-use crate::stats::compare::{self, Doubt, compare};
+use crate::results::{QuantileErrors, QuantileInterval, is_thin};
+use crate::stats::bootstrap::NORMAL;
+use crate::stats::compare::{self, CONFIDENCE, Doubt, compare, family, paired};
+use crate::units::Nanos;
 
 /// A quantile that is compared. Not the maximum: it is one request, and grows with their number.
 struct Quantile {
@@ -29,22 +32,108 @@ const QUANTILES: [Quantile; 4] = [
 /// The histogram's own rounding: three significant digits.
 const STEP: f64 = 0.001;
 
+/// Whether repeats of the same number belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pairing {
+    /// They were made one after the other.
+    ByRepeat,
+    /// They have nothing in common but their number.
+    None,
+}
+
 /// Every difference of a bench, rate by rate.
 pub(super) fn differences(plan: &PlanRecord, summaries: &[Summary]) -> Vec<Difference> {
+    let pairs = pairs(plan, summaries).into_iter();
+    pairs.flat_map(|(base, target, flag)| between(base, target, flag, Pairing::ByRepeat)).collect()
+}
+
+/// What may be said of each pair of targets in a word.
+pub(super) fn verdicts(plan: &PlanRecord, summaries: &[Summary]) -> Vec<PairVerdict> {
+    let pairs = pairs(plan, summaries).into_iter();
+    pairs.map(|(base, target, flag)| verdict(base, target, flag)).collect()
+}
+
+/// The targets that are compared, base first, and the one flag by which they differ.
+fn pairs<'a>(
+    plan: &'a PlanRecord,
+    summaries: &'a [Summary],
+) -> Vec<(&'a Summary, &'a Summary, Option<&'a str>)> {
     let at = |rate: &str, name: &str| {
         summaries.iter().find(|summary| summary.rate == rate && summary.target == name)
     };
-    let mut differences = Vec::new();
+    let mut pairs = Vec::new();
     for rate in &plan.rates {
         for target in &plan.targets {
             for (base, flag) in bases(plan, target) {
                 if let (Some(base), Some(target)) = (at(rate, base), at(rate, &target.name)) {
-                    differences.extend(between(base, target, flag));
+                    pairs.push((base, target, flag));
                 }
             }
         }
     }
-    differences
+    pairs
+}
+
+/// The p50 and the p99, in total and of each kind, with intervals so wide that all of them hold the
+/// truth as often as one does elsewhere: of many figures that are looked at, one differs by chance.
+fn verdict(base: &Summary, target: &Summary, flag: Option<&str>) -> PairVerdict {
+    let mut judged: Vec<(String, Repeats, f64)> = Vec::new();
+    let kinds = std::iter::once((&base.total, &target.total)).chain(kinds(base, target));
+    for (of_base, of_target) in kinds {
+        for quantile in QUANTILES.iter().filter(|q| matches!(q.name, "p50" | "p99")) {
+            let sides = [&of_base.response_ns, &of_target.response_ns];
+            let repeats = Repeats::of(sides, quantile.of, Pairing::ByRepeat);
+            if !sides.iter().any(|spreads| quantile.is_thin(spreads)) && repeats.pairs() >= 2 {
+                let error = quantile.error_between(base, target, of_base, of_target);
+                judged.push((format!("{}.{}", of_target.name, quantile.name), repeats, error));
+            }
+        }
+    }
+    if base.is_invalid() || target.is_invalid() {
+        judged.clear();
+    }
+    let confidence = family(judged.len());
+    let (mut differ, mut higher, mut lower) = (Vec::new(), 0, 0);
+    for (name, repeats, error) in &judged {
+        let found = repeats.compared(*error, confidence);
+        match found.finding {
+            compare::Finding::Higher => higher += 1,
+            compare::Finding::Lower => lower += 1,
+            compare::Finding::CannotTell(_) => continue,
+        }
+        let sign = if found.shift < 0.0 { '-' } else { '+' };
+        let shift = match found.shift.is_finite() {
+            true => Nanos(found.shift.abs().round() as u64).to_string(),
+            false => String::from("infinite"),
+        };
+        differ.push(format!("{name} {sign}{shift}"));
+    }
+    PairVerdict {
+        rate: target.rate.clone(),
+        base: base.target.clone(),
+        target: target.target.clone(),
+        flag: flag.map(str::to_owned),
+        outcome: match (higher, lower) {
+            (0, 0) => PairOutcome::CannotTell,
+            (_, 0) => PairOutcome::Slower,
+            (0, _) => PairOutcome::Faster,
+            _ => PairOutcome::Mixed,
+        },
+        figures: judged.len() as u32,
+        confidence: CONFIDENCE,
+        differ,
+    }
+}
+
+/// The request kinds that both have.
+fn kinds<'a>(
+    base: &'a Summary,
+    target: &'a Summary,
+) -> impl Iterator<Item = (&'a KindSummary, &'a KindSummary)> {
+    target.requests.iter().filter_map(|kind| {
+        let of_base = base.requests.iter().find(|other| other.name == kind.name)?;
+        Some((of_base, kind))
+    })
 }
 
 /// What `target` is compared with, and the one flag by which they differ.
@@ -63,7 +152,12 @@ fn bases<'a>(plan: &'a PlanRecord, target: &'a TargetRecord) -> Vec<(&'a str, Op
 }
 
 /// Every figure of `target` against that of `base`, at the rate of `target`.
-pub(super) fn between(base: &Summary, target: &Summary, flag: Option<&str>) -> Vec<Difference> {
+pub(super) fn between(
+    base: &Summary,
+    target: &Summary,
+    flag: Option<&str>,
+    pairing: Pairing,
+) -> Vec<Difference> {
     let blank = Difference {
         rate: target.rate.clone(),
         base: base.target.clone(),
@@ -77,22 +171,21 @@ pub(super) fn between(base: &Summary, target: &Summary, flag: Option<&str>) -> V
         interval: None,
         error_ns: Some(0.0),
         finding: Finding::TooFewRepeats,
+        pairs: 0,
     };
-    let is_invalid = base.is_invalid() || target.is_invalid();
-    let lateness = [&base.lateness_ns, &target.lateness_ns];
-    let mut differences = latencies(&blank, lateness, &base.total, &target.total);
-    for kind in &target.requests {
-        if let Some(of_base) = base.requests.iter().find(|other| other.name == kind.name) {
-            differences.extend(latencies(&blank, lateness, of_base, kind));
-        }
+    let mut differences = Vec::new();
+    for (of_base, of_target) in
+        std::iter::once((&base.total, &target.total)).chain(kinds(base, target))
+    {
+        differences.extend(latencies(&blank, [base, target], [of_base, of_target], pairing));
     }
-    let cpu_ns = |level: &Level| level.each.iter().map(|cpu_us| cpu_us * 1e3).collect::<Vec<f64>>();
-    let (base, target) = (&base.cpu_us_per_request, &target.cpu_us_per_request);
-    if let (Some(base_us), Some(target_us)) = (base.median, target.median) {
+    let (base_cpu, target_cpu) = (&base.cpu_us_per_request, &target.cpu_us_per_request);
+    if let (Some(base_us), Some(target_us)) = (base_cpu.median, target_cpu.median) {
         let medians = [Some(base_us * 1e3), Some(target_us * 1e3)];
-        differences.push(judged(&blank, medians, [&cpu_ns(base), &cpu_ns(target)], 0.0));
+        let repeats = Repeats::of_cpu([base_cpu, target_cpu], pairing);
+        differences.push(judged(&blank, medians, &repeats, 0.0));
     }
-    if is_invalid {
+    if base.is_invalid() || target.is_invalid() {
         differences.iter_mut().for_each(|difference| difference.finding = Finding::Invalid);
     }
     differences
@@ -100,28 +193,25 @@ pub(super) fn between(base: &Summary, target: &Summary, flag: Option<&str>) -> V
 
 fn latencies(
     blank: &Difference,
-    lateness: [&Spreads; 2],
-    base: &KindSummary,
-    target: &KindSummary,
+    [base, target]: [&Summary; 2],
+    [of_base, of_target]: [&KindSummary; 2],
+    pairing: Pairing,
 ) -> Vec<Difference> {
-    let sides = [&base.response_ns, &target.response_ns];
+    let sides = [&of_base.response_ns, &of_target.response_ns];
     if sides.iter().any(|spreads| spreads.count_least == 0) {
         return Vec::new();
     }
     let compared = QUANTILES.iter().map(|quantile| {
         let medians = sides.map(|spreads| (quantile.of)(spreads).median.map(|ns| ns as f64));
-        let [base_ns, target_ns] = sides.map(|spreads| each(&(quantile.of)(spreads).each));
         let named = Difference {
-            request: target.name.clone(),
+            request: of_target.name.clone(),
             figure: quantile.name.to_owned(),
             ..blank.clone()
         };
-        let errors = [(base, lateness[0]), (target, lateness[1])]
-            .map(|(kind, lateness)| quantile.error_of(kind, lateness));
-        let error = errors.into_iter().fold(0.0, f64::max);
-        let mut difference = judged(&named, medians, [&base_ns, &target_ns], error);
-        let thin = |spreads: &&Spreads| is_thin(spreads.count_least, quantile.beyond_per_100k);
-        if sides.iter().any(thin) {
+        let error = quantile.error_between(base, target, of_base, of_target);
+        let repeats = Repeats::of(sides, quantile.of, pairing);
+        let mut difference = judged(&named, medians, &repeats, error);
+        if sides.iter().any(|spreads| quantile.is_thin(spreads)) {
             difference.finding = Finding::TooFewRequests;
         }
         difference
@@ -130,6 +220,19 @@ fn latencies(
 }
 
 impl Quantile {
+    /// The larger error of the two.
+    fn error_between(
+        &self,
+        base: &Summary,
+        target: &Summary,
+        of_base: &KindSummary,
+        of_target: &KindSummary,
+    ) -> f64 {
+        let [one, other] = [(of_base, base), (of_target, target)]
+            .map(|(kind, summary)| self.error_of(kind, &summary.lateness_ns));
+        f64::max(one, other)
+    }
+
     /// What of the figure may be the instrument's doing, in ns.
     fn error_of(&self, kind: &KindSummary, lateness: &Spreads) -> f64 {
         // A pacer that does not say it had at least its lateness; if that is infinite, it sent nothing.
@@ -138,6 +241,80 @@ impl Quantile {
         let figure = (self.of)(&kind.response_ns).median;
         f64::max(of_pacer, figure.map_or(0.0, |ns| STEP * ns as f64))
     }
+
+    fn is_thin(&self, spreads: &Spreads) -> bool {
+        is_thin(spreads.count_least, self.beyond_per_100k)
+    }
+}
+
+/// A figure of the repeats of two targets.
+enum Repeats {
+    /// By pair: the difference, and where it is known its variance by the two runs alone.
+    Paired(Vec<f64>, Vec<f64>),
+    /// Those of base, and those of the target.
+    Apart([Vec<f64>; 2]),
+}
+
+impl Repeats {
+    /// Of a quantile.
+    fn of(sides: [&Spreads; 2], pick: fn(&Spreads) -> &Spread, pairing: Pairing) -> Repeats {
+        let [base, target] = sides.map(|spreads| each(&pick(spreads).each));
+        let numbers = sides.map(|spreads| spreads.repeats.as_slice());
+        let variances = sides.map(|spreads| pick(spreads).intervals.as_slice());
+        let known = |side: usize, at: usize| variances[side].get(at)?.as_ref().and_then(variance);
+        let within = |[base, target]: [usize; 2]| Some(known(0, base)? + known(1, target)?);
+        Repeats::numbered([base, target], numbers, within, pairing)
+    }
+
+    /// Of the CPU time per request, in ns.
+    fn of_cpu(sides: [&Level; 2], pairing: Pairing) -> Repeats {
+        let each = sides.map(|level| level.each.iter().map(|cpu_us| cpu_us * 1e3).collect());
+        let numbers = sides.map(|level| level.repeats.as_slice());
+        Repeats::numbered(each, numbers, |_| None, pairing)
+    }
+
+    /// `within` is asked with the places of a pair.
+    fn numbered(
+        [base, target]: [Vec<f64>; 2],
+        [of_base, of_target]: [&[u32]; 2],
+        within: impl Fn([usize; 2]) -> Option<f64>,
+        pairing: Pairing,
+    ) -> Repeats {
+        let is_numbered = of_base.len() == base.len() && of_target.len() == target.len();
+        if pairing == Pairing::None || !is_numbered {
+            return Repeats::Apart([base, target]);
+        }
+        let (mut differences, mut variances) = (Vec::new(), Vec::new());
+        for (at, number) in of_base.iter().enumerate() {
+            if let Some(other) = of_target.iter().position(|other| other == number) {
+                let (base, target) = (base[at], target[other]);
+                // Two that never came are equal as far as anybody knows.
+                differences.push(if base == target { 0.0 } else { target - base });
+                variances.extend(within([at, other]));
+            }
+        }
+        Repeats::Paired(differences, variances)
+    }
+
+    fn pairs(&self) -> usize {
+        match self {
+            Repeats::Paired(differences, _) => differences.len(),
+            Repeats::Apart(_) => 0,
+        }
+    }
+
+    fn compared(&self, error: f64, confidence: f64) -> compare::Difference {
+        match self {
+            Repeats::Paired(differences, within) => paired(differences, within, error, confidence),
+            Repeats::Apart([base, target]) => compare(base, target, error),
+        }
+    }
+}
+
+/// The variance that an interval of one run stands for, as if it were normal; `None` without an end.
+fn variance(interval: &QuantileInterval) -> Option<f64> {
+    let (low, high) = (interval.low?, interval.high?);
+    Some(((high - low) as f64 / (2.0 * NORMAL)).powi(2))
 }
 
 /// The repeats; one that is +infinity took longer than any.
@@ -148,10 +325,10 @@ fn each(repeats: &[Option<u64>]) -> Vec<f64> {
 fn judged(
     blank: &Difference,
     [base_ns, target_ns]: [Option<f64>; 2],
-    [base, target]: [&[f64]; 2],
+    repeats: &Repeats,
     error: f64,
 ) -> Difference {
-    let compare::Difference { shift, interval, finding } = compare(base, target, error);
+    let compare::Difference { shift, interval, finding } = repeats.compared(error, CONFIDENCE);
     let finite = |ns: f64| ns.is_finite().then_some(ns);
     Difference {
         base_ns,
@@ -170,6 +347,7 @@ fn judged(
             compare::Finding::CannotTell(Doubt::HoldsZero) => Finding::HoldsZero,
             compare::Finding::CannotTell(Doubt::Error) => Finding::WithinError,
         },
+        pairs: repeats.pairs() as u32,
         ..blank.clone()
     }
 }

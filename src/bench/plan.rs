@@ -116,6 +116,8 @@ pub struct Plan {
     pub duet: bool,
     /// What is to be judged at the end.
     pub claims: Vec<Claim>,
+    /// Whether the two targets are one and the same server.
+    pub aa: bool,
 }
 
 /// Options of the pacer; `None`: its own default.
@@ -192,6 +194,8 @@ pub struct Overrides {
     pub duration: Option<Nanos>,
     /// `--repeats`.
     pub repeats: Option<u32>,
+    /// `--aa`.
+    pub aa: bool,
 }
 
 impl Plan {
@@ -222,7 +226,39 @@ impl Plan {
         }
         self.duration = overrides.duration.unwrap_or(self.duration);
         self.repeats = overrides.repeats.unwrap_or(self.repeats);
-        Ok(self)
+        if let Some(knee) = &mut self.knee {
+            knee.duration = overrides.duration.unwrap_or(knee.duration);
+            knee.repeats = overrides.repeats.unwrap_or(knee.repeats);
+        }
+        if overrides.aa { self.against_itself(&overrides.only) } else { Ok(self) }
+    }
+
+    /// One target, under two names: what then differs is the instrument and the machine.
+    fn against_itself(mut self, only: &[String]) -> Result<Plan, BenchError> {
+        if only.len() > 1 {
+            let what = format!(
+                "--aa measures one target against itself, and --only names {}: {}",
+                only.len(),
+                only.join(", ")
+            );
+            return Err(BenchError::File(what));
+        }
+        if self.repeats < 2 {
+            let what = "--aa: one repeat tells nothing; --repeats 3 or more";
+            return Err(BenchError::File(String::from(what)));
+        }
+        self.targets.truncate(1);
+        let twin = |suffix: &str, target: &Target| Target {
+            name: format!("{}-{suffix}", target.name),
+            varied: Vec::new(),
+            ..target.clone()
+        };
+        self.targets = self.targets.iter().flat_map(|of| [twin("a", of), twin("b", of)]).collect();
+        self.name += "-aa";
+        // Claims name targets that are not there, and a knee is another question.
+        self.claims.clear();
+        self.knee = None;
+        Ok(Plan { aa: true, ..self })
     }
 
     fn check_names(&self, flag: &str, typed: &[String]) -> Result<(), BenchError> {
@@ -245,6 +281,9 @@ impl Plan {
             [] => return Ok(()),
             _ if !overrides.only.is_empty() => {
                 return refused("it names the targets itself; leave --only out");
+            }
+            _ if overrides.aa => {
+                return refused("--aa measures one target at a time; write a target twice instead");
             }
             [a, b] if a == b => {
                 return refused("two names, please; write a target twice to see it against itself");
@@ -285,6 +324,7 @@ impl Plan {
             pacer_cpus: self.pacer_cpus.to_string(),
             seed: self.seed,
             timeout_s: self.timeout.map(Nanos::as_secs_f64),
+            aa: self.aa,
             duet: self.duet,
             pacer: self.pacer.record(),
             knee: self.knee.as_ref().map(KneePlan::record),

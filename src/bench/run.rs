@@ -23,7 +23,9 @@ use crate::io::host;
 use crate::io::topology::{CpuList, pin_current_thread, usable_cpus};
 use crate::pace::arrivals::Arrivals;
 use crate::report;
-use crate::results::bench::{BENCH_SCHEMA, Bench, BenchRun, ClaimOutcome, Summary};
+use crate::results::bench::{
+    BENCH_SCHEMA, Bench, BenchRun, ClaimOutcome, PairOutcome, PairVerdict, Summary,
+};
 use crate::results::duet::Restart;
 use crate::rng::Rng;
 use crate::units::Nanos;
@@ -47,7 +49,7 @@ pub struct BenchOutcome {
 pub enum Ending {
     /// Everything was measured, and every claim holds.
     Done,
-    /// A run failed, or a claim does not hold or cannot be judged.
+    /// A run failed, a claim does not hold or cannot be told, or a server was told from itself.
     Failed,
     /// Every repeat of some target at some rate is INVALID.
     Invalid,
@@ -239,6 +241,7 @@ fn new_bench(plan: &Plan, hash: &str) -> Bench {
         summaries: Vec::new(),
         comparisons: Vec::new(),
         differences: Vec::new(),
+        verdicts: Vec::new(),
         duet: None,
         knee: None,
         claims: Vec::new(),
@@ -456,11 +459,22 @@ fn ending(bench: &Bench) -> Ending {
         Ending::Failed
     } else if bench.summaries.iter().any(Summary::is_invalid) {
         Ending::Invalid
-    } else if bench.claims.iter().any(|claim| claim.outcome >= ClaimOutcome::Unknown) {
+    } else if !is_as_claimed(bench) {
         Ending::Failed
     } else {
         Ending::Done
     }
+}
+
+/// Whether every claim holds, and a server against itself is not told apart.
+fn is_as_claimed(bench: &Bench) -> bool {
+    let holds = bench.claims.iter().all(|claim| claim.outcome < ClaimOutcome::Unknown);
+    holds && (!bench.plan.aa || bench.verdicts.iter().all(is_blind))
+}
+
+/// Whether nothing tells the two targets apart that could have.
+fn is_blind(verdict: &PairVerdict) -> bool {
+    verdict.figures > 0 && verdict.outcome == PairOutcome::CannotTell
 }
 
 #[cfg(test)]

@@ -5,13 +5,16 @@
 //! Quantiles are never averaged over requests; for an even number of repeats the median is the
 //! mean of the two in the middle. Pure. Not here: intervals; see `difference`.
 
-use super::difference::differences;
+use super::difference::{differences, verdicts};
 use crate::results::bench::{
     Bench, BenchRun, Comparison, KindSummary, Level, Spread, Spreads, Summary, Usage,
 };
-use crate::results::{Errors, QuantileErrors, Quantiles, RequestKind, Run, Verdict};
+use crate::results::{
+    Errors, QuantileErrors, QuantileInterval, QuantileIntervals, Quantiles, RequestKind, Run,
+    Steadiness, Verdict,
+};
 
-/// Works `summaries`, `comparisons` and `differences` out anew from the runs.
+/// Works `summaries`, `comparisons`, `differences` and `verdicts` out anew from the runs.
 pub(super) fn summarise(bench: &mut Bench) {
     let mut summaries = Vec::new();
     for rate in &bench.plan.rates {
@@ -26,6 +29,7 @@ pub(super) fn summarise(bench: &mut Bench) {
     }
     bench.comparisons = comparisons(&summaries);
     bench.differences = differences(&bench.plan, &summaries);
+    bench.verdicts = verdicts(&bench.plan, &summaries);
     bench.summaries = summaries;
 }
 
@@ -47,8 +51,12 @@ pub(super) fn summary(target: &str, rate: &str, runs: &[&BenchRun]) -> Summary {
         })
         .collect();
     let used = usable(&measured);
-    let runs_used: Vec<&Run> = used.iter().map(|measured| measured.run).collect();
-    let spreads_of = |pick: fn(&Run) -> &Quantiles| spreads(runs_used.iter().map(|run| pick(run)));
+    let spreads_of = |pick: fn(&Run) -> &Quantiles| {
+        spreads(used.iter().map(|m| Distribution::alone(m.repeat, pick(m.run))))
+    };
+    let level = |pick: fn(&Measured<'_>) -> Option<f64>| {
+        level(used.iter().map(|measured| (measured.repeat, pick(measured))))
+    };
     Summary {
         target: target.to_owned(),
         rate: rate.to_owned(),
@@ -56,17 +64,19 @@ pub(super) fn summary(target: &str, rate: &str, runs: &[&BenchRun]) -> Summary {
         reasons: measured.iter().flat_map(reasons).collect(),
         failed: (runs.len() - measured.len()) as u32,
         used: used.len() as u32,
-        total: total(&runs_used),
-        requests: kinds(&runs_used),
+        total: total(&used),
+        requests: kinds(&used),
         lateness_ns: spreads_of(|run| &run.lateness_ns),
         lateness_without_stalls_ns: spreads_of(|run| &run.without_stalls.lateness_ns),
         response_without_stalls_ns: spreads_of(|run| &run.without_stalls.response_ns),
         stalls: measured.iter().map(|measured| measured.run.stalls.count).sum(),
-        achieved_rps: level(runs_used.iter().map(|run| Some(run.achieved_rps))),
-        cpu_percent: level(used.iter().map(|m| m.usage.map(|usage| usage.cpu_percent))),
-        cpu_us_per_request: level(used.iter().map(cpu_us_per_request)),
-        rss_bytes: level(used.iter().map(|m| m.usage.map(|usage| usage.rss_mean_bytes as f64))),
-        switches_per_s: level(used.iter().map(|m| m.usage.map(switches_per_s))),
+        achieved_rps: level(|m| Some(m.run.achieved_rps)),
+        cpu_percent: level(|m| m.usage.map(|usage| usage.cpu_percent)),
+        cpu_us_per_request: level(cpu_us_per_request),
+        rss_bytes: level(|m| m.usage.map(|usage| usage.rss_mean_bytes as f64)),
+        switches_per_s: level(|m| m.usage.map(switches_per_s)),
+        steady_after_s: level(|m| m.run.steadiness.as_ref()?.after_s),
+        unsteady: used.iter().filter_map(unsteady).collect(),
     }
 }
 
@@ -81,6 +91,11 @@ fn reasons<'a>(measured: &'a Measured<'_>) -> impl Iterator<Item = String> + 'a 
     measured.run.reasons.iter().map(|reason| format!("repeat {}: {reason}", measured.repeat))
 }
 
+fn unsteady(measured: &Measured<'_>) -> Option<String> {
+    let Steadiness { steady, says, .. } = measured.run.steadiness.as_ref()?;
+    (!steady).then(|| format!("repeat {}: {says}", measured.repeat))
+}
+
 /// CPU time per second over requests per second, so that a window sampled in part does not matter.
 fn cpu_us_per_request(measured: &Measured<'_>) -> Option<f64> {
     let cpu_us_per_s = measured.usage?.cpu_percent * 1e4;
@@ -92,37 +107,50 @@ fn switches_per_s(usage: &Usage) -> f64 {
     (usage.voluntary_switches + usage.involuntary_switches) as f64 / usage.covered_s
 }
 
-fn total(runs: &[&Run]) -> KindSummary {
+fn total(used: &[Measured<'_>]) -> KindSummary {
+    let runs = || used.iter().map(|measured| measured.run);
     KindSummary {
         name: String::from("total"),
-        planned: runs.iter().map(|run| run.planned).sum(),
-        ok: runs.iter().map(|run| run.ok).sum(),
-        errors: errors(runs.iter().map(|run| run.errors)),
-        unfinished: runs.iter().map(|run| run.unfinished).sum(),
-        skipped: runs.iter().map(|run| run.skipped).sum(),
-        response_ns: spreads(runs.iter().map(|run| &run.response_ns)),
-        error_ns: quantile_errors(runs.iter().map(|run| &run.error_ns)),
+        planned: runs().map(|run| run.planned).sum(),
+        ok: runs().map(|run| run.ok).sum(),
+        errors: errors(runs().map(|run| run.errors)),
+        unfinished: runs().map(|run| run.unfinished).sum(),
+        skipped: runs().map(|run| run.skipped).sum(),
+        response_ns: spreads(used.iter().map(|m| Distribution {
+            repeat: m.repeat,
+            quantiles: &m.run.response_ns,
+            intervals: m.run.interval_ns,
+        })),
+        error_ns: quantile_errors(runs().map(|run| &run.error_ns)),
     }
 }
 
 /// In the order of the first run, which is the order of the mix.
-fn kinds(runs: &[&Run]) -> Vec<KindSummary> {
-    let Some(first) = runs.first() else { return Vec::new() };
-    first.requests.iter().map(|kind| one_kind(&kind.name, runs)).collect()
+fn kinds(used: &[Measured<'_>]) -> Vec<KindSummary> {
+    let Some(first) = used.first() else { return Vec::new() };
+    first.run.requests.iter().map(|kind| one_kind(&kind.name, used)).collect()
 }
 
-fn one_kind(name: &str, runs: &[&Run]) -> KindSummary {
-    let each: Vec<&RequestKind> =
-        runs.iter().filter_map(|run| run.requests.iter().find(|kind| kind.name == name)).collect();
+fn one_kind<'a>(name: &str, used: &[Measured<'a>]) -> KindSummary {
+    let of = |measured: &Measured<'a>| {
+        let kind = measured.run.requests.iter().find(|kind| kind.name == name)?;
+        Some((measured.repeat, kind))
+    };
+    let each: Vec<(u32, &RequestKind)> = used.iter().filter_map(of).collect();
+    let kinds = || each.iter().map(|(_, kind)| *kind);
     KindSummary {
         name: name.to_owned(),
-        planned: each.iter().map(|kind| kind.planned).sum(),
-        ok: each.iter().map(|kind| kind.ok).sum(),
-        errors: errors(each.iter().map(|kind| kind.errors)),
-        unfinished: each.iter().map(|kind| kind.unfinished).sum(),
-        skipped: each.iter().map(|kind| kind.skipped).sum(),
-        response_ns: spreads(each.iter().map(|kind| &kind.response_ns)),
-        error_ns: quantile_errors(each.iter().map(|kind| &kind.error_ns)),
+        planned: kinds().map(|kind| kind.planned).sum(),
+        ok: kinds().map(|kind| kind.ok).sum(),
+        errors: errors(kinds().map(|kind| kind.errors)),
+        unfinished: kinds().map(|kind| kind.unfinished).sum(),
+        skipped: kinds().map(|kind| kind.skipped).sum(),
+        response_ns: spreads(each.iter().map(|(repeat, kind)| Distribution {
+            repeat: *repeat,
+            quantiles: &kind.response_ns,
+            intervals: kind.interval_ns,
+        })),
+        error_ns: quantile_errors(kinds().map(|kind| &kind.error_ns)),
     }
 }
 
@@ -136,20 +164,42 @@ fn errors(each: impl Iterator<Item = Errors>) -> Errors {
     })
 }
 
+/// What one repeat measured.
+struct Distribution<'a> {
+    repeat: u32,
+    quantiles: &'a Quantiles,
+    intervals: QuantileIntervals,
+}
+
+impl<'a> Distribution<'a> {
+    /// One of whose figures nobody says how sure they are.
+    fn alone(repeat: u32, quantiles: &'a Quantiles) -> Distribution<'a> {
+        Distribution { repeat, quantiles, intervals: QuantileIntervals::default() }
+    }
+}
+
 /// Repeats without any request of this kind have no quantiles and take no part.
-fn spreads<'a>(each: impl Iterator<Item = &'a Quantiles>) -> Spreads {
-    let each: Vec<&Quantiles> = each.filter(|quantiles| quantiles.count > 0).collect();
-    let of = |pick: fn(&Quantiles) -> Option<u64>| spread(each.iter().map(|q| pick(q)).collect());
+fn spreads<'a>(each: impl Iterator<Item = Distribution<'a>>) -> Spreads {
+    let each: Vec<Distribution<'_>> = each.filter(|of| of.quantiles.count > 0).collect();
+    let known = each.iter().any(|of| of.intervals.confidence > 0.0);
+    let of = |pick: fn(&Quantiles) -> Option<u64>,
+              sure: fn(&QuantileIntervals) -> Option<QuantileInterval>| {
+        let intervals = each.iter().filter(|_| known).map(|of| sure(&of.intervals)).collect();
+        let spread = spread(each.iter().map(|of| pick(of.quantiles)).collect());
+        Spread { intervals, ..spread }
+    };
+    let quantiles = || each.iter().map(|of| of.quantiles);
     Spreads {
-        p50: of(|q| q.p50),
-        p90: of(|q| q.p90),
-        p95: of(|q| q.p95),
-        p99: of(|q| q.p99),
-        p99_9: of(|q| q.p99_9),
-        p99_99: of(|q| q.p99_99),
-        max: of(|q| q.max),
-        count_least: each.iter().map(|q| q.count).min().unwrap_or(0),
-        longest_observed: each.iter().filter_map(|q| q.longest_observed.or(q.max)).max(),
+        p50: of(|q| q.p50, |i| i.p50),
+        p90: of(|q| q.p90, |i| i.p90),
+        p95: of(|q| q.p95, |i| i.p95),
+        p99: of(|q| q.p99, |i| i.p99),
+        p99_9: of(|q| q.p99_9, |i| i.p99_9),
+        p99_99: of(|q| q.p99_99, |i| i.p99_99),
+        max: Spread { intervals: Vec::new(), ..of(|q| q.max, |_| None) },
+        count_least: quantiles().map(|q| q.count).min().unwrap_or(0),
+        longest_observed: quantiles().filter_map(|q| q.longest_observed.or(q.max)).max(),
+        repeats: each.iter().map(|of| of.repeat).collect(),
     }
 }
 
@@ -178,14 +228,17 @@ pub(super) fn spread(each: Vec<Option<u64>>) -> Spread {
     sorted.sort_unstable();
     let (low, high) = middle(&sorted).unwrap_or((u64::MAX, u64::MAX));
     let median = (high != u64::MAX).then(|| low + (high - low) / 2);
-    Spread { median, each }
+    Spread { median, each, intervals: Vec::new() }
 }
 
-fn level(each: impl Iterator<Item = Option<f64>>) -> Level {
-    let each: Vec<f64> = each.flatten().collect();
+/// Repeats without a figure take no part.
+fn level(each: impl Iterator<Item = (u32, Option<f64>)>) -> Level {
+    let (repeats, each): (Vec<u32>, Vec<f64>) =
+        each.filter_map(|(repeat, figure)| Some((repeat, figure?))).unzip();
     let mut sorted = each.clone();
     sorted.sort_by(f64::total_cmp);
-    Level { median: middle(&sorted).map(|(low, high)| low + (high - low) / 2.0), each }
+    let median = middle(&sorted).map(|(low, high)| low + (high - low) / 2.0);
+    Level { median, each, repeats }
 }
 
 /// The two in the middle, which are one and the same if the number is odd.

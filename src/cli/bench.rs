@@ -39,6 +39,11 @@ pub(super) struct BenchArgs {
     /// repeat each run so often instead of what the file says
     #[argh(option)]
     repeats: Option<u32>,
+
+    /// measure the first target, or the one that --only names, against itself: can the bench tell a
+    /// server from itself on this machine? It should not; exit code 1 if it can
+    #[argh(switch)]
+    aa: bool,
 }
 
 impl BenchArgs {
@@ -54,6 +59,7 @@ impl BenchArgs {
             duet: names(self.duet.as_deref()),
             duration: self.duration,
             repeats: self.repeats,
+            aa: self.aa,
         };
         let stop = signal::stop_flag().map_err(Failure::run)?;
         let mut out = io::stdout().lock();

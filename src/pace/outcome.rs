@@ -14,6 +14,8 @@ use crate::results;
 use crate::units::{Mono, Nanos};
 use std::collections::BTreeMap;
 
+mod judged;
+
 /// A finished run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -55,7 +57,6 @@ impl Outcome {
             lateness_without_stalls: without_stalls.lateness_ns,
             stalls: recorder.stall_totals(),
         });
-        let kinds = plan.mix.kinds().iter().zip(recorder.kinds());
         let run = results::Run {
             schema: String::from(results::RUN_SCHEMA),
             verdict: judgement.verdict,
@@ -83,6 +84,8 @@ impl Outcome {
             lateness_ns: lateness,
             ttfb_ns: quantiles(&total.ttfb),
             error_ns: error(&total),
+            interval_ns: judged::intervals(&recorder, None, &total.response),
+            steadiness: judged::steadiness(&recorder, duration),
             too_few: quantiles(&total.response).too_few(),
             server_timing_ns: server_timing(recorder.spans()),
             kernel_stamps: None,
@@ -90,13 +93,24 @@ impl Outcome {
             stalls: recorder.stall_totals(),
             longest_stalls: recorder.stalls.spans(),
             without_stalls,
-            requests: kinds.map(|(kind, record)| request_kind(&kind.name, record)).collect(),
+            requests: requests(plan, &recorder),
             lateness_histogram: Some(encode(recorder.lateness())),
             host: host(plan, &recorder, measured_from),
             version: String::from(env!("CARGO_PKG_VERSION")),
         };
         Outcome { run, recorder, duration }
     }
+}
+
+/// Each kind of the mix, and how sure its figures are.
+fn requests(plan: &Plan, recorder: &Recorder) -> Vec<results::RequestKind> {
+    let kinds = plan.mix.kinds().iter().zip(recorder.kinds()).enumerate();
+    kinds
+        .map(|(index, (kind, record))| results::RequestKind {
+            interval_ns: judged::intervals(recorder, Some(index), &record.response),
+            ..request_kind(&kind.name, record)
+        })
+        .collect()
 }
 
 /// A request kind as it stands in the results.
@@ -113,6 +127,7 @@ pub(super) fn request_kind(name: &str, record: &KindRecord) -> results::RequestK
         service_ns: quantiles(&record.service),
         ttfb_ns: quantiles(&record.ttfb),
         error_ns: error(record),
+        interval_ns: results::QuantileIntervals::default(),
         too_few: quantiles(&record.response).too_few(),
         delivery_ns: record.deliveries.as_ref().map(|one| quantiles(&one.delivery)),
         published: record.deliveries.as_ref().map(published),

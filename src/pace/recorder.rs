@@ -1,10 +1,10 @@
 //! Counts and distributions of a run: every planned request ends in exactly one count.
 //!
-//! Failed and unfinished requests take part in the percentiles at +infinity, so a server cannot
-//! look fast by dropping its slow answers. Requests of the warm-up are in no count and no
-//! distribution. Memory does not depend on the length of the run. Recorders of several threads
-//! merge; nothing is ever averaged. Not here: what the figures are worth (see `verdict`). Start at
-//! [`Recorder::ended`].
+//! Failed and unfinished requests take part in the percentiles at +infinity, so a server cannot look
+//! fast by dropping its slow answers. Requests of the warm-up are in no count and no distribution,
+//! but on the timeline that steadiness is judged by. Memory does not depend on the length of the run.
+//! Recorders of several threads merge; nothing is ever averaged. Not here: what the figures are worth
+//! (see `verdict`). Start at [`Recorder::ended`].
 
 use super::delivery::Deliveries;
 use super::interval::Interval;
@@ -16,6 +16,7 @@ use super::stalls::StallMeter;
 use crate::clock::WallOffset;
 use crate::http::server_timing::ServerTiming;
 use crate::results::{self, Errors};
+use crate::stats::timeline::Timeline;
 use crate::stats::{Histogram, Summary};
 use crate::units::{Mono, Nanos};
 
@@ -111,6 +112,7 @@ pub struct Recorder {
     /// When the present turn of the driver began, and the one before it.
     turns_began_at: (Mono, Mono),
     spans: Spans,
+    timeline: Option<Timeline>,
     wall: WallOffset,
     /// By how much the wall clock was set during the run, if somebody did.
     pub wall_step: Option<Nanos>,
@@ -136,6 +138,7 @@ impl Recorder {
             settled: None,
             turns_began_at: (Mono(0), Mono(0)),
             spans: Spans::default(),
+            timeline: None,
             wall: WallOffset::default(),
             wall_step: None,
             stalls,
@@ -152,6 +155,19 @@ impl Recorder {
             }
         }
         self
+    }
+
+    /// The same, and keeps how response times went over the run, warm-up included.
+    pub fn with_timeline(self, timeline: Timeline) -> Recorder {
+        Recorder { timeline: Some(timeline), ..self }
+    }
+
+    /// The load starts at `start`.
+    pub fn begin(&mut self, start: Mono, stalls: StallMeter) {
+        self.stalls = stalls;
+        if let Some(timeline) = &mut self.timeline {
+            timeline.begin(start);
+        }
     }
 
     /// The same, with the kinds whose answers are to say when what they bring was published. `wall` is
@@ -200,6 +216,10 @@ impl Recorder {
 
     /// `request` has ended. Stalls up to now must have been marked.
     pub fn ended(&mut self, request: &Request, ending: Ending) {
+        if let Some(timeline) = &mut self.timeline {
+            let response = ending.done_at().map(|at| at.saturating_since(request.intended_at));
+            timeline.record(request.kind, request.intended_at, response);
+        }
         if !request.is_measured {
             return;
         }
@@ -242,6 +262,11 @@ impl Recorder {
         }
     }
 
+    /// How response times went over the run.
+    pub fn timeline(&self) -> Option<&Timeline> {
+        self.timeline.as_ref()
+    }
+
     /// What servers said in Server-Timing, by name.
     pub fn spans(&self) -> &Spans {
         &self.spans
@@ -282,6 +307,9 @@ impl Recorder {
         self.last_sent_at = self.last_sent_at.max(other.last_sent_at);
         self.stalls.merge(&other.stalls);
         self.spans.merge(&other.spans);
+        if let (Some(own), Some(other)) = (&mut self.timeline, &other.timeline) {
+            own.merge(other);
+        }
         self.connections.merge(other.connections);
     }
 
@@ -349,6 +377,16 @@ impl Recorder {
     }
 }
 
+impl Ending {
+    /// When the answer was whole, if there is one.
+    fn done_at(self) -> Option<Mono> {
+        match self {
+            Ending::Ok(done_at) => Some(done_at),
+            Ending::Failed(_) | Ending::Unfinished | Ending::Skipped => None,
+        }
+    }
+}
+
 impl KindRecord {
     /// Counts the ending; the response and service time, where there are.
     fn ended(
@@ -357,24 +395,13 @@ impl KindRecord {
         ending: Ending,
         unseen_since: Mono,
     ) -> (Option<Nanos>, Option<Nanos>) {
-        let done_at = match ending {
-            Ending::Ok(done_at) => {
-                self.ok += 1;
-                Some(done_at)
-            }
-            Ending::Failed(failure) => {
-                *failure.count_in(&mut self.errors) += 1;
-                None
-            }
-            Ending::Unfinished => {
-                self.unfinished += 1;
-                None
-            }
-            Ending::Skipped => {
-                self.skipped += 1;
-                None
-            }
-        };
+        match ending {
+            Ending::Ok(_) => self.ok += 1,
+            Ending::Failed(failure) => *failure.count_in(&mut self.errors) += 1,
+            Ending::Unfinished => self.unfinished += 1,
+            Ending::Skipped => self.skipped += 1,
+        }
+        let done_at = ending.done_at();
         let response = done_at.map(|done_at| done_at.saturating_since(request.intended_at));
         let service = done_at.zip(request.sent_at).map(|(done, sent)| done.saturating_since(sent));
         let first_byte = request.first_byte_at.filter(|_| done_at.is_some());

@@ -11,6 +11,7 @@ use super::arrivals::Arrivals;
 use super::course::{Course, Stretch};
 use super::replay::Replay;
 use crate::rng::{Rng, mix64};
+use crate::stats::timeline::Grid;
 use crate::units::{Nanos, Rate};
 use std::fmt;
 
@@ -87,6 +88,11 @@ impl Horizon {
     /// The end of both.
     pub fn end(self) -> Nanos {
         self.warmup + self.duration
+    }
+
+    /// The intervals that the run is judged by.
+    pub fn grid(self) -> Grid {
+        Grid::new(self.warmup, self.duration)
     }
 }
 

@@ -24,6 +24,7 @@ use crate::clock::{Clock, WallOffset};
 use crate::io::net::Address;
 use crate::io::stamps::{Stamping, Stamps};
 use crate::io::{ConnId, Driver, Event, Sending, Wait};
+use crate::stats::timeline::Timeline;
 use crate::units::{Mono, Nanos};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,6 +142,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         let now = clock.now();
         let recorder = Recorder::new(mix.kinds().len(), StallMeter::new(now, now))
             .with_apart(mix.kinds().iter().map(|kind| kind.long_poll))
+            .with_timeline(Timeline::new(task.horizon.grid(), mix.kinds().len()))
             .with_deliveries(mix.kinds().iter().map(|kind| kind.published.is_some()), task.wall);
         Worker {
             outgoing: Outgoing::new(mix, authority, task.load.seed),
@@ -214,7 +216,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
     fn begin(&mut self, start: Mono) -> Stint<'m> {
         let Task { lane, horizon, drain, .. } = self.task;
         let measured_from = start + horizon.warmup;
-        self.pool.recorder.stalls = StallMeter::new(self.clock.now(), measured_from);
+        self.pool.recorder.begin(start, StallMeter::new(self.clock.now(), measured_from));
         if let Some(stamps) = self.driver.stamps() {
             stamps.measure_from(measured_from);
         }

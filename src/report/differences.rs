@@ -5,14 +5,22 @@
 
 use super::figure::without_shared_unit;
 use super::table::{aligned, listed, wrapped};
-use crate::results::bench::{Bench, Difference, Finding, FlagValue, Interval, Varied};
+use crate::results::bench::{
+    Bench, Difference, Finding, FlagValue, Interval, PairOutcome, PairVerdict, Varied,
+};
 use crate::units::Nanos;
 
 /// What is said of whatever is not sure.
 pub(super) const CANNOT_TELL: &str = "cannot tell apart";
 
-/// What a difference is, and when it is one.
+/// What a difference of a bench is, and when it is one.
 pub(super) const FINDINGS_NOTE: &str = "\
+Difference: of repeats that were made one after the other, in pairs, with its interval; \"cannot tell apart\"
+if that holds zero, if the pacer's own error is larger, or if there is too little to see. One of 20 such
+intervals misses: in a word, a pair of targets differs only if it does with all its p50 and p99 together.";
+
+/// The same of two benches.
+const UNPAIRED_NOTE: &str = "\
 Difference: median over every repeat of the one against every of the other, with its exact rank-sum interval;
 \"cannot tell apart\" if that holds zero, if the pacer's own error is larger, or if there is too little to see.";
 
@@ -26,7 +34,47 @@ pub(super) fn differences(bench: &Bench, rate: &str) -> String {
     if shown.is_empty() {
         return String::new();
     }
-    format!("\nDifferences at {rate}/s\n{}", sections(&shown, |of| pair(bench, of)))
+    let lines = sections(&shown, |of| pair(bench, of));
+    let words = bench.verdicts.iter().filter(|verdict| verdict.rate == rate);
+    let words: String = words.map(|verdict| wrapped(&in_a_word(verdict))).collect();
+    format!("\nDifferences at {rate}/s\n{lines}{words}")
+}
+
+/// `b against a: slower in 2 of 6 figures: status.p50 +20.1 us, status.p99 +31.0 us`.
+pub(super) fn in_a_word(verdict: &PairVerdict) -> String {
+    let PairVerdict { base, target, figures, .. } = verdict;
+    let differ = verdict.differ.join(", ");
+    let count = verdict.differ.len();
+    let said = match verdict.outcome {
+        _ if *figures == 0 => format!("{CANNOT_TELL}: too little to see"),
+        PairOutcome::CannotTell => format!("{CANNOT_TELL} in any of {figures} figures"),
+        PairOutcome::Slower => format!("slower in {count} of {figures} figures: {differ}"),
+        PairOutcome::Faster => format!("faster in {count} of {figures} figures: {differ}"),
+        PairOutcome::Mixed => format!("different in {count} of {figures} figures: {differ}"),
+    };
+    format!("{target} against {base}: {said}")
+}
+
+/// What a server against itself says of the instrument; empty of any other bench.
+pub(super) fn against_itself(bench: &Bench) -> String {
+    let sentences = bench.verdicts.iter().filter(|_| bench.plan.aa).map(|verdict| {
+        let PairVerdict { rate, base, target, figures, differ, .. } = verdict;
+        let same = format!("{base} and {target} at {rate}/s, which are the same server");
+        let percent = 100.0 * verdict.confidence;
+        match verdict.outcome {
+            _ if *figures == 0 => format!("A/A: too few repeats or requests to say anything of {same}."),
+            PairOutcome::CannotTell => format!(
+                "A/A: {CANNOT_TELL} {same}: none of {figures} figures differs ({percent:.0} % for all \
+                 together)."
+            ),
+            _ => format!(
+                "A/A: told apart {same}: {}. Differences of this size mean nothing here.",
+                differ.join(", ")
+            ),
+        }
+    });
+    let text: String = sentences.map(|sentence| wrapped(&sentence)).collect();
+    if text.is_empty() { text } else { format!("\n{text}") }
 }
 
 /// What `ringpace compare` prints; `sides` are described in a line each, base first.
@@ -41,7 +89,7 @@ pub fn compared_table(
     text += &listed("Warnings", warnings);
     let all: Vec<&Difference> = differences.iter().collect();
     text += &format!("\n{}", sections(&all, |of| format!("{} at {}/s", of.target, of.rate)));
-    format!("{text}\n{FINDINGS_NOTE}\n{}", conclusion(differences))
+    format!("{text}\n{UNPAIRED_NOTE}\n{}", conclusion(differences))
 }
 
 /// The differences that are regressions: more time or CPU over all requests, beyond the noise. Those of

@@ -96,7 +96,7 @@ mod tests {
             outcome,
             kept: 2,
             of: 3,
-            figure_ns: Spread { median: p99, each: vec![p99; 3] },
+            figure_ns: Spread { median: p99, each: vec![p99; 3], intervals: Vec::new() },
             summary: sample::summary("a", [1_000, 2_000, 3_000]),
         }
     }

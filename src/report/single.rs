@@ -3,7 +3,10 @@
 //! Plain text, at most 110 columns. Pure: a [`Run`] in, a `String` out.
 
 use super::figure::{is_thin, verdict_word};
-use crate::results::{Disturbance, Errors, Published, QuantileErrors, Quantiles, RequestKind, Run};
+use crate::results::{
+    Disturbance, Errors, Published, QuantileErrors, QuantileInterval, QuantileIntervals, Quantiles,
+    RequestKind, Run,
+};
 use crate::units::Nanos;
 use std::fmt::Write;
 
@@ -48,6 +51,7 @@ fn distributions(text: &mut String, run: &Run) {
     headings(text, "all requests");
     row(text, "response (done-intended)", &run.response_ns);
     error_row(text, &run.error_ns, run.response_ns.count);
+    interval_rows(text, &run.interval_ns);
     row(text, "  overlapping no stall", &run.without_stalls.response_ns);
     row(text, "service (done-sent)", &run.service_ns);
     row(text, "first byte (-sent)", &run.ttfb_ns);
@@ -87,6 +91,26 @@ pub(super) fn error_row(text: &mut String, error: &QuantileErrors, count: u64) {
         let _ = write!(text, "{shown:>10}");
     }
     text.push('\n');
+}
+
+/// Below response times: how sure each is, if anything is known of it.
+fn interval_rows(text: &mut String, intervals: &QuantileIntervals) {
+    if intervals.confidence == 0.0 {
+        return;
+    }
+    let QuantileIntervals { p50, p90, p95, p99, p99_9, p99_99, .. } = *intervals;
+    let mut row = |name: &str, shown: &dyn Fn(&QuantileInterval) -> String| {
+        let _ = write!(text, "  {name:<24}{:>10}", "");
+        for quantile in [p50, p90, p95, p99, p99_9, p99_99] {
+            let shown = quantile.as_ref().map_or_else(|| String::from("-"), shown);
+            let _ = write!(text, "{shown:>10}");
+        }
+        text.push('\n');
+    };
+    let end = |ns: Option<u64>| ns.map_or_else(|| String::from("?"), |ns| Nanos(ns).to_string());
+    row("95 % sure, at least", &|interval| end(interval.low));
+    row("95 % sure, at most", &|interval| end(interval.high));
+    row("effective sample size", &|interval| format!("{:.0}", interval.effective));
 }
 
 /// Of one kind there is more to say only if it has deliveries.
@@ -215,6 +239,9 @@ fn counts(text: &mut String, run: &Run) {
                 stamps.disordered
             ),
         );
+    }
+    if let Some(steadiness) = &run.steadiness {
+        line(text, format_args!("{}", steadiness.says));
     }
     disturbance(text, run);
     if run.server_timing_malformed > 0 {

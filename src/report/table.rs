@@ -1,10 +1,11 @@
 //! The terminal table: plain text, aligned, at most 110 columns for names of usual length.
 
-use super::differences::{FINDINGS_NOTE, differences, setting};
+use super::differences::{FINDINGS_NOTE, against_itself, differences, setting};
 use super::figure::{
     FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, megabytes, scope, verdicts,
 };
-use crate::results::bench::{Bench, ClaimOutcome, KindSummary, Spreads, Summary};
+use crate::results::bench::{Bench, ClaimOutcome, ClaimResult, KindSummary, Spreads, Summary};
+use crate::units::Nanos;
 
 /// The whole bench as text; ends with a newline.
 pub fn render_table(bench: &Bench) -> String {
@@ -28,7 +29,9 @@ pub fn render_table(bench: &Bench) -> String {
     text += &super::knee::knees(bench);
     text += &footnotes(bench);
     text += &troubles(bench);
+    text += &steadiness(bench);
     text += &claims(bench);
+    text += &against_itself(bench);
     text
 }
 
@@ -159,14 +162,36 @@ fn troubles(bench: &Bench) -> String {
     listed("Troubles", &lines)
 }
 
+/// Per target and rate: when response times were steady, and why they were not.
+fn steadiness(bench: &Bench) -> String {
+    let mut lines = Vec::new();
+    for summary in &bench.summaries {
+        let whom = format!("{} at {}/s", summary.target, summary.rate);
+        let after = summary.steady_after_s.each.iter();
+        let after: Vec<String> =
+            after.map(|secs| Nanos((secs * 1e9).round() as u64).to_string()).collect();
+        if !after.is_empty() {
+            lines.push(format!("{whom}: steady after {}", after.join(", ")));
+        }
+        lines.extend(summary.unsteady.iter().map(|says| format!("{whom}, {says}")));
+    }
+    let warmup = Nanos((bench.plan.warmup_s * 1e9).round() as u64);
+    listed(
+        &format!(
+            "Time to steadiness of each repeat, from the start of the load (warm-up {warmup})"
+        ),
+        &lines,
+    )
+}
+
 fn claims(bench: &Bench) -> String {
-    let lines: Vec<String> = bench
-        .claims
-        .iter()
-        .map(|claim| {
-            format!("{:<7} {}  ({})", outcome(claim.outcome), claim.text, claim.figures.join("; "))
-        })
-        .collect();
+    let outcomes = bench.claims.iter().map(|claim| outcome(claim.outcome));
+    let width = outcomes.map(str::len).max().unwrap_or(0).max(7);
+    let line = |claim: &ClaimResult| {
+        let (said, figures) = (outcome(claim.outcome), claim.figures.join("; "));
+        format!("{said:<width$} {}  ({figures})", claim.text)
+    };
+    let lines: Vec<String> = bench.claims.iter().map(line).collect();
     listed("Claims", &lines)
 }
 
@@ -175,7 +200,7 @@ pub(super) fn outcome(outcome: ClaimOutcome) -> &'static str {
     match outcome {
         ClaimOutcome::Skipped => "skipped",
         ClaimOutcome::Holds => "holds",
-        ClaimOutcome::Unknown => "unknown",
+        ClaimOutcome::Unknown => "cannot be told",
         ClaimOutcome::Fails => "FAILS",
     }
 }

@@ -7,7 +7,7 @@
 
 use super::duet::Duet;
 use super::knee::{Knee, KneePlanRecord};
-use super::{Errors, QuantileErrors, Run, Verdict};
+use super::{Errors, QuantileErrors, QuantileInterval, Run, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,6 +43,9 @@ pub struct Bench {
     /// Each target against the one it is compared with: whether they differ, and how sure that is.
     #[serde(default)]
     pub differences: Vec<Difference>,
+    /// The same in a word for each pair of targets: p50 and p99, in total and of each kind, together.
+    #[serde(default)]
+    pub verdicts: Vec<PairVerdict>,
     /// What two targets that were paced together differ by; `null` unless they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duet: Option<Duet>,
@@ -84,6 +87,9 @@ pub struct PlanRecord {
     pub seed: u64,
     /// After which a request has failed; `null`: the pacer's own.
     pub timeout_s: Option<f64>,
+    /// Whether a target was measured against itself (`--aa`): there are two, which differ in name only.
+    #[serde(default)]
+    pub aa: bool,
     /// Whether the two targets were paced together, pair by pair.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duet: bool,
@@ -283,6 +289,14 @@ pub struct Summary {
     pub rss_bytes: Level,
     /// Context switches of the target per second, of both kinds.
     pub switches_per_s: Level,
+    /// Until response times were steady, in seconds from the start of the load; of the repeats in which
+    /// they became so.
+    #[serde(default)]
+    pub steady_after_s: Level,
+    /// Repeats that were not steady when measuring began, or did not stay so; `repeat 2: not
+    /// steady: ...`.
+    #[serde(default)]
+    pub unsteady: Vec<String>,
 }
 
 impl Summary {
@@ -337,6 +351,9 @@ pub struct Spreads {
     pub count_least: u64,
     /// The longest finite time of any repeat; what a `null` is longer than.
     pub longest_observed: Option<u64>,
+    /// Which repeats they are of; empty if that is not known.
+    #[serde(default)]
+    pub repeats: Vec<u32>,
 }
 
 /// One quantile of every repeat and their median; `null` is +infinity.
@@ -346,6 +363,9 @@ pub struct Spread {
     pub median: Option<u64>,
     /// By repeat.
     pub each: Vec<Option<u64>>,
+    /// How sure each of them is by its run alone; empty of a figure that has no interval.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervals: Vec<Option<QuantileInterval>>,
 }
 
 /// One figure of every repeat and their median.
@@ -355,6 +375,9 @@ pub struct Level {
     pub median: Option<f64>,
     /// By repeat.
     pub each: Vec<f64>,
+    /// Which repeats they are of; empty if that is not known.
+    #[serde(default)]
+    pub repeats: Vec<u32>,
 }
 
 /// The median of one target's figure over that of the first target.
@@ -392,8 +415,8 @@ pub struct Difference {
     pub base_ns: Option<f64>,
     /// Median of the repeats of `target`.
     pub target_ns: Option<f64>,
-    /// Target less base: the median of the differences of every repeat of the one and every of the
-    /// other.
+    /// Target less base, see `stats::compare`: of each pair of repeats, or of every repeat of the
+    /// one and every of the other.
     pub difference_ns: Option<f64>,
     /// Where it lies; `null` with too few repeats.
     pub interval: Option<Interval>,
@@ -402,6 +425,44 @@ pub struct Difference {
     pub error_ns: Option<f64>,
     /// What may be said.
     pub finding: Finding,
+    /// So many pairs of repeats it rests on; 0 if they were not paired.
+    #[serde(default)]
+    pub pairs: u32,
+}
+
+/// What may be said of a target beside the one it is compared with, of several figures together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairVerdict {
+    /// Offered rate, as typed.
+    pub rate: String,
+    /// The target compared with.
+    pub base: String,
+    /// The target compared.
+    pub target: String,
+    /// The one flag by which they differ, if axes made them.
+    pub flag: Option<String>,
+    /// In a word.
+    pub outcome: PairOutcome,
+    /// Figures that were looked at; 0 if there are too few repeats or requests for any.
+    pub figures: u32,
+    /// How often all their intervals together hold the truth, in 0..=1.
+    pub confidence: f64,
+    /// Those that differ: `status.p50 +20.1 us`.
+    pub differ: Vec<String>,
+}
+
+/// What may be said of two targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairOutcome {
+    /// No figure differs.
+    CannotTell,
+    /// Every figure that differs is higher.
+    Slower,
+    /// Every figure that differs is lower.
+    Faster,
+    /// Some are higher, some are lower.
+    Mixed,
 }
 
 /// An interval of confidence.
@@ -456,7 +517,8 @@ pub enum ClaimOutcome {
     Skipped,
     /// It does.
     Holds,
-    /// A figure is missing, or both sides are +infinity.
+    /// It cannot be told: the interval of left less right holds zero, a figure is missing, or both sides
+    /// are +infinity.
     Unknown,
     /// It does not.
     Fails,

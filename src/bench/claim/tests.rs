@@ -23,7 +23,7 @@ fn check_wrong(expr: &str, expected: &str) {
 }
 
 #[test]
-fn claims_are_judged_by_the_medians() {
+fn exact_figures_and_those_without_repeats_are_judged_as_they_are() {
     use ClaimOutcome::{Fails, Holds};
     check("uring.p50 < epoll-spin.p50", Holds);
     check("epoll-spin.p50 < uring.p50", Fails);
@@ -103,4 +103,47 @@ fn wrong_claims_are_told_what_is_wrong() {
     );
     check_wrong("a.p50 < 1", "a time is compared with a number; write times as `2.1ms`");
     check_wrong("é < 1", "`é` is no figure; write one like `uring.p50` or `uring.status.p99.9`");
+}
+
+/// What is said of `expr` with three numbered repeats of `a` and `b`.
+#[track_caller]
+fn repeated(expr: &str, [a, b]: [[u64; 3]; 2], expected: ClaimOutcome) -> String {
+    let mut bench = sample::bench(&["a", "b"], Vec::new());
+    bench.summaries = vec![sample::numbered("a", a), sample::numbered("b", b)];
+    let mut result = Claim::parse(None, expr, None).unwrap().judge(&bench);
+    assert_eq!(result.outcome, expected, "{expr}: {:?}", result.figures);
+    result.figures.remove(0)
+}
+
+#[test]
+fn a_claim_holds_or_fails_by_its_whole_interval_or_cannot_be_told() {
+    use ClaimOutcome::{Fails, Holds, Unknown};
+    let apart = [[50_000, 51_000, 52_000], [60_000, 61_100, 62_000]];
+    let said = repeated("a.p50 < b.p50", apart, Holds);
+    assert!(said.ends_with("left - right is -10.2 us to -9.89 us, 95 %"), "{said}");
+    repeated("a.p50 > b.p50", apart, Fails);
+    repeated("a.p50 <= 1.1 * b.p50", apart, Holds);
+    repeated("a.p50 < 0.95 * b.p50", apart, Holds);
+    // Ever so little lower in the median, and not in every repeat.
+    let alike = [[50_000, 51_000, 52_000], [50_500, 51_100, 51_500]];
+    let said = repeated("a.p50 < b.p50", alike, Unknown);
+    assert!(said.contains("a.p50 = 51.0 us, b.p50 = 51.1 us, left - right is -"), "{said}");
+    repeated("a.p50 < 1ms", alike, Holds);
+    repeated("a.p50 >= 51us", alike, Unknown);
+    // The same in every repeat.
+    repeated("b.p50 <= b.p50", alike, Holds);
+    repeated("b.p50 < b.p50", alike, Fails);
+    repeated("a.errors <= 0", alike, Holds);
+    repeated("a.errors < b.errors + 0 * a.cpu_us", alike, Fails);
+}
+
+#[test]
+fn one_repeat_cannot_tell() {
+    let mut bench = bench();
+    bench.summaries[0] = sample::numbered("uring", [49_000, 50_000, 53_000]);
+    bench.summaries[0].total.response_ns.repeats = vec![1];
+    bench.summaries[0].total.response_ns.p50.each = vec![Some(50_000)];
+    let result = Claim::parse(None, "uring.p50 < 1ms", None).unwrap().judge(&bench);
+    assert_eq!(result.outcome, ClaimOutcome::Unknown);
+    assert_eq!(result.figures, ["at 1000/s: uring.p50 = 50.0 us, too few repeats (1)"]);
 }

@@ -62,7 +62,10 @@ fn what_cannot_be_a_duet_is_refused_and_the_flag_named() {
         only: vec!["a".into()],
         ..Overrides::default()
     };
-    assert!(plan.overridden(&both).unwrap_err().to_string().contains("leave --only out"));
+    let refusal = |overrides| plan.clone().overridden(overrides).unwrap_err().to_string();
+    assert!(refusal(&both).contains("leave --only out"));
+    let twice = Overrides { only: Vec::new(), aa: true, ..both.clone() };
+    assert!(refusal(&twice).contains("--aa measures one target at a time"));
 }
 
 #[test]

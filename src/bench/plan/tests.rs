@@ -324,11 +324,36 @@ fn the_command_line_overrides_the_file() {
     };
     let plan = small().overridden(&overrides).unwrap();
     assert_eq!((plan.duration, plan.repeats), (Nanos::from_secs(9), 1));
+    let knee = "[knee]\nobjective = \"p99<1s\"\nfrom = 1\nto = 9\nrepeats = 5\nduration = \"1s\"\n";
+    let text = format!("{}{knee}{TARGET}", with_load("rate = 1").replace(TARGET, ""));
+    let knee = parse(&text).unwrap().overridden(&overrides).unwrap().knee.unwrap();
+    assert_eq!((knee.duration, knee.repeats), (Nanos::from_secs(9), 1));
     let strange = Overrides { only: vec!["b".into()], ..Overrides::default() };
     let message = small().overridden(&strange).unwrap_err().to_string();
     assert_eq!(message, "--only b: there is no such target; there are a");
     let zero = Overrides { repeats: Some(0), ..Overrides::default() };
     assert!(small().overridden(&zero).is_err());
+}
+
+#[test]
+fn a_target_against_itself_is_two_of_it_and_nothing_else() {
+    let claim = "[[claim]]\nexpr = \"a.p50 < b.p50\"\n";
+    let two = format!("{HEAD}{TARGET}[[target]]\nname = \"b\"\nserve = []\n{claim}");
+    let twins = |overrides: Overrides| parse(&two).unwrap().overridden(&overrides);
+    let aa = Overrides { aa: true, ..Overrides::default() };
+    let names = |plan: &Plan| plan.targets.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
+    let first = twins(aa.clone()).unwrap();
+    assert_eq!((names(&first), first.name.as_str()), (vec!["a-a".into(), "a-b".into()], "t-aa"));
+    assert_eq!(flags_of(&first, 0), flags_of(&first, 1));
+    assert!(first.claims.is_empty() && first.record().aa);
+    let other = twins(Overrides { only: vec!["b".into()], ..aa.clone() }).unwrap();
+    assert_eq!(names(&other), ["b-a", "b-b"]);
+    let message = |overrides| twins(overrides).unwrap_err().to_string();
+    let both = message(Overrides { only: vec!["a".into(), "b".into()], ..aa.clone() });
+    assert_eq!(both, "--aa measures one target against itself, and --only names 2: a, b");
+    let once = message(Overrides { repeats: Some(1), ..aa });
+    assert_eq!(once, "--aa: one repeat tells nothing; --repeats 3 or more");
+    assert!(!small().record().aa);
 }
 
 /// What is said about it on a machine that has these CPUs, each a core.

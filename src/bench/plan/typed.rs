@@ -135,6 +135,7 @@ impl Source<'_> {
             timeout: typed.timeout.map(|span| self.not_zero(&span, "timeout")).transpose()?,
             duet: false,
             claims: self.claims(&typed.claim, &targets)?,
+            aa: false,
             targets,
         })
     }

@@ -32,6 +32,7 @@ fn plan(targets: usize, rates: usize, repeats: u32) -> Plan {
         targets: ('a'..).take(targets).map(|c| target(c.to_string())).collect(),
         duet: false,
         claims: Vec::new(),
+        aa: false,
     }
 }
 

@@ -19,6 +19,7 @@ fn difference(finding: Finding) -> Difference {
         }),
         error_ns: Some(300.0),
         finding,
+        pairs: 0,
     }
 }
 
@@ -95,6 +96,50 @@ fn a_comparison_fits_110_columns() {
     let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= 110, "{widest} columns:\n{text}");
     assert!(text.starts_with("base  old: a at 1000/s\nnew   new: b\n\nWarnings\n"), "{text}");
+}
+
+fn verdict(outcome: PairOutcome, differ: &[&str]) -> PairVerdict {
+    PairVerdict {
+        rate: "1000".into(),
+        base: "a".into(),
+        target: "b".into(),
+        flag: None,
+        outcome,
+        figures: 6,
+        confidence: 0.95,
+        differ: differ.iter().map(|figure| String::from(*figure)).collect(),
+    }
+}
+
+#[test]
+fn a_pair_of_targets_is_told_in_a_word() {
+    let differ = ["status.p50 +20.0 us", "total.p50 +15.0 us"];
+    for (outcome, says) in [
+        (PairOutcome::Slower, "slower in 2 of 6 figures: status.p50 +20.0 us, total.p50 +15.0 us"),
+        (PairOutcome::Faster, "faster in 2 of"),
+        (PairOutcome::Mixed, "different in 2 of"),
+    ] {
+        assert!(in_a_word(&verdict(outcome, &differ)).starts_with(&format!("b against a: {says}")));
+    }
+    let mut same = verdict(PairOutcome::CannotTell, &[]);
+    assert_eq!(in_a_word(&same), "b against a: cannot tell apart in any of 6 figures");
+    same.figures = 0;
+    assert_eq!(in_a_word(&same), "b against a: cannot tell apart: too little to see");
+}
+
+#[test]
+fn a_server_against_itself_ends_in_a_sentence_about_the_instrument() {
+    let mut bench = sample::bench(&["a", "b"], Vec::new());
+    bench.verdicts = vec![verdict(PairOutcome::CannotTell, &[])];
+    assert_eq!(against_itself(&bench), "");
+    bench.plan.aa = true;
+    let says = "\nA/A: cannot tell apart a and b at 1000/s, which are the same server: none of 6";
+    assert!(against_itself(&bench).starts_with(says), "{}", against_itself(&bench));
+    bench.verdicts = vec![verdict(PairOutcome::Slower, &["status.p50 +3.00 us"])];
+    let text = against_itself(&bench);
+    assert!(text.contains("A/A: told apart a and b") && text.contains("+3.00 us."), "{text}");
+    bench.verdicts[0].figures = 0;
+    assert!(against_itself(&bench).contains("too few repeats"));
 }
 
 #[test]

@@ -82,6 +82,7 @@ fn the_page_says_what_was_varied_and_what_differs() {
         difference_ns: Some(2_000.0),
         interval: None,
         error_ns: Some(100.0),
+        pairs: 3,
         finding: Finding::TooFewRepeats,
     }];
     let page = html(&bench);

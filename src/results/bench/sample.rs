@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::results::{
-    Connections, QuantileErrors, Quantiles, RUN_SCHEMA, RequestKind, Run, Schedule, Stalls,
-    Verdict, WithoutStalls,
+    Connections, QuantileErrors, QuantileIntervals, Quantiles, RUN_SCHEMA, RequestKind, Run,
+    Schedule, Stalls, Verdict, WithoutStalls,
 };
 
 /// 10,000 requests around `p50`, the last tenth of a percent at +infinity if `lossy`.
@@ -39,6 +39,7 @@ pub(crate) fn run(p50: u64) -> Run {
         service_ns: quantiles(p50, false),
         ttfb_ns: quantiles(p50, false),
         error_ns: QuantileErrors::default(),
+        interval_ns: QuantileIntervals::default(),
         too_few: Vec::new(),
         delivery_ns: None,
         published: None,
@@ -63,6 +64,8 @@ pub(crate) fn run(p50: u64) -> Run {
         lateness_ns: quantiles(100, false),
         ttfb_ns: quantiles(p50, false),
         error_ns: QuantileErrors::default(),
+        interval_ns: QuantileIntervals::default(),
+        steadiness: None,
         too_few: Vec::new(),
         server_timing_ns: Default::default(),
         server_timing_malformed: 0,
@@ -149,6 +152,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
             pacer_cpus: "1".into(),
             seed: 1,
             timeout_s: None,
+            aa: false,
             duet: false,
             pacer: PacerRecord::default(),
             knee: None,
@@ -161,6 +165,7 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         summaries: Vec::new(),
         comparisons: Vec::new(),
         differences: Vec::new(),
+        verdicts: Vec::new(),
         duet: None,
         knee: None,
         claims: Vec::new(),
@@ -172,6 +177,7 @@ pub(crate) fn spreads(each: [u64; 3], count_least: u64, lossy: bool) -> Spreads 
     let of = |factor: u64, infinite: bool| Spread {
         median: (!infinite).then_some(each[1] * factor),
         each: each.iter().map(|ns| (!infinite).then_some(ns * factor)).collect(),
+        intervals: Vec::new(),
     };
     Spreads {
         p50: of(1, false),
@@ -183,7 +189,17 @@ pub(crate) fn spreads(each: [u64; 3], count_least: u64, lossy: bool) -> Spreads 
         max: of(7, lossy),
         count_least,
         longest_observed: Some(each[2] * 7),
+        repeats: Vec::new(),
     }
+}
+
+/// The same summary, of repeats 1 to 3.
+pub(crate) fn numbered(target: &str, each: [u64; 3]) -> Summary {
+    let mut summary = summary(target, each);
+    summary.total.response_ns.repeats = vec![1, 2, 3];
+    summary.requests.iter_mut().for_each(|kind| kind.response_ns.repeats = vec![1, 2, 3]);
+    summary.cpu_us_per_request.repeats = vec![1, 2, 3];
+    summary
 }
 
 /// A summary of three VALID repeats.
@@ -198,7 +214,8 @@ pub(crate) fn summary(target: &str, each: [u64; 3]) -> Summary {
         response_ns: spreads(each, planned / 3, false),
         error_ns: QuantileErrors { p50: Some(120), p99: Some(480), ..QuantileErrors::default() },
     };
-    let level = |median: f64| Level { median: Some(median), each: vec![median; 3] };
+    let level =
+        |median: f64| Level { median: Some(median), each: vec![median; 3], repeats: Vec::new() };
     Summary {
         target: target.to_owned(),
         rate: "1000".into(),
@@ -217,5 +234,7 @@ pub(crate) fn summary(target: &str, each: [u64; 3]) -> Summary {
         cpu_us_per_request: level(52.5),
         rss_bytes: level(20_100_000.0),
         switches_per_s: level(1_000.4),
+        steady_after_s: Level::default(),
+        unsteady: Vec::new(),
     }
 }

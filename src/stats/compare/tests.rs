@@ -118,3 +118,84 @@ fn repeats_of_the_same_are_told_apart_as_rarely_as_the_confidence_says() {
         assert!(share <= at_most + 0.015, "{repeats} repeats: {share}");
     }
 }
+
+#[test]
+fn few_pairs_have_students_interval() {
+    let found = paired(&[1.0, 2.0, 3.0], &[], 0.0, CONFIDENCE);
+    let Interval { low, high, .. } = found.interval.unwrap();
+    // 4.302653 times the standard error, which is 1 over the root of 3.
+    assert!((low + 0.484_13).abs() < 1e-4 && (high - 4.484_13).abs() < 1e-4, "{found:?}");
+    assert_eq!((found.shift, found.finding), (2.0, Finding::CannotTell(Doubt::HoldsZero)));
+    assert_eq!(paired(&[19.0, 20.0, 21.0], &[], 0.0, CONFIDENCE).finding, Finding::Higher);
+    let few = Finding::CannotTell(Doubt::FewRepeats);
+    assert_eq!(paired(&[9.0], &[], 0.0, CONFIDENCE).finding, few);
+    assert_eq!(paired(&[], &[], 0.0, CONFIDENCE).finding, few);
+}
+
+#[test]
+fn pairs_that_agree_by_accident_are_no_surer_than_their_runs() {
+    assert_eq!(paired(&[5.0, 5.0, 5.0], &[], 0.0, CONFIDENCE).finding, Finding::Higher);
+    let within = [9.0; 3];
+    let doubt = Finding::CannotTell(Doubt::HoldsZero);
+    assert_eq!(paired(&[5.0, 5.0, 5.0], &within, 0.0, CONFIDENCE).finding, doubt);
+}
+
+/// Hollander and Wolfe (1973), page 29: Hamilton depression scale before and after.
+#[test]
+fn the_published_example_of_pairs_has_its_published_answer() {
+    let before = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30];
+    let after = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.06 + 0.08, 1.29];
+    let differences: Vec<f64> = before.iter().zip(after).map(|(b, a)| a - b).collect();
+    let found = paired(&differences, &[], 0.0, CONFIDENCE);
+    let Interval { low, high, confidence } = found.interval.unwrap();
+    assert!((found.shift + 0.46).abs() < 1e-9, "{found:?}");
+    assert!((low + 0.786).abs() < 1e-9 && (high + 0.010).abs() < 1e-9, "{found:?}");
+    assert!((0.96..0.97).contains(&confidence), "{confidence}");
+}
+
+#[test]
+fn pairs_of_which_one_side_never_came_differ() {
+    let found = |differences: &[f64]| paired(differences, &[], 0.0, CONFIDENCE).finding;
+    assert_eq!(found(&[INF; 3]), Finding::Higher);
+    assert_eq!(found(&[-INF; 7]), Finding::Lower);
+    assert_eq!(found(&[INF, INF]), Finding::CannotTell(Doubt::FewRepeats));
+    assert_eq!(found(&[INF, 1.0, 2.0]), Finding::CannotTell(Doubt::FewRepeats));
+    assert_eq!(found(&[INF, -INF, 1.0, 2.0, 3.0, 4.0]), Finding::CannotTell(Doubt::HoldsZero));
+}
+
+/// How often pairs of the same are told apart, whose level drifts from pair to pair, and which now and
+/// then are far off.
+#[test]
+fn pairs_of_the_same_are_told_apart_as_rarely_as_the_confidence_says() {
+    for (pairs, confidence) in [(2, 0.95), (3, 0.95), (5, 0.95), (8, 0.95), (5, family(8))] {
+        let mut rng = Rng::new(11);
+        let mut uniform = || unit_f64(rng.next_u64());
+        let rounds = 3_000;
+        let mut found = 0;
+        for _ in 0..rounds {
+            let mut run = |level: f64| {
+                let noise = (0..4).map(|_| uniform() - 0.5).sum::<f64>();
+                level * (1.0 + 0.05 * noise) + if uniform() < 0.05 { 30.0 } else { 0.0 }
+            };
+            let levels = (0..pairs).map(|pair| 50.0 + 5.0 * f64::from(pair));
+            let differences: Vec<f64> = levels.map(|level| run(level) - run(level)).collect();
+            let said = paired(&differences, &[], 0.0, confidence).finding;
+            found += u32::from(!matches!(said, Finding::CannotTell(_)));
+        }
+        let share = f64::from(found) / f64::from(rounds);
+        assert!(share <= 1.0 - confidence + 0.012, "{pairs} pairs: {share}");
+    }
+}
+
+#[test]
+fn five_pairs_see_what_is_six_times_their_spread_as_a_family_of_eight() {
+    let mut rng = Rng::new(3);
+    let rounds = 500;
+    let seen = (0..rounds).filter(|_| {
+        let noise = |rng: &mut Rng| (0..4).map(|_| unit_f64(rng.next_u64()) - 0.5).sum::<f64>();
+        // The spread of a sum of four is 0.58.
+        let differences: Vec<f64> = (0..5).map(|_| 3.5 + noise(&mut rng)).collect();
+        paired(&differences, &[], 0.0, family(8)).finding == Finding::Higher
+    });
+    assert!(seen.count() * 100 > 95 * rounds);
+}
