@@ -264,13 +264,15 @@ impl<'a> Tally<'a> {
         decided.collect()
     }
 
-    /// The next run: of which rate, and which repeat.
+    /// The next run: of which rate, and which repeat. A failed run that was dropped left its number
+    /// free, perhaps below others that are kept.
     fn next(&self) -> Option<(u64, u32)> {
         match self.plan.range().step(&self.passed()) {
             Step::End(_) => None,
             Step::Probe(rate) => {
-                let made = self.by_rate.get(&rate).map_or(0, Vec::len);
-                Some((rate, made as u32 + 1))
+                let made = self.by_rate.get(&rate).map_or(&[][..], Vec::as_slice);
+                let is_free = |nth: &u32| made.iter().all(|run| run.repeat != *nth);
+                (1..).find(is_free).map(|repeat| (rate, repeat))
             }
         }
     }
