@@ -209,7 +209,8 @@ fn median(sorted: &[f64]) -> f64 {
         _ if sorted.len() % 2 == 1 || sorted[middle] == sorted[middle - 1] => sorted[middle],
         // Between the two infinities lies nothing known.
         _ if sorted[middle - 1].is_infinite() && sorted[middle].is_infinite() => 0.0,
-        _ => sorted[middle - 1] + (sorted[middle] - sorted[middle - 1]) / 2.0,
+        // Halved one by one: half of an infinite distance would be taken from an infinity.
+        _ => sorted[middle - 1] / 2.0 + sorted[middle] / 2.0,
     }
 }
 
