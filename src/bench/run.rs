@@ -290,6 +290,10 @@ fn prepare(
     if plan.targets.is_empty() {
         return Err(BenchError::Machine(String::from("no target can be set up; see above")));
     }
+    if plan.duet {
+        // Of two, one that cannot be set up leaves none.
+        duet::check(plan)?;
+    }
     bench.notes.extend(left_out);
     // What was left out is in no table, and claims that name it are skipped.
     bench.plan = plan.record();
