@@ -178,12 +178,13 @@ fn finish(
     Ok(BenchOutcome { dir, bench, ending })
 }
 
-/// How many runs there are, those of the knee search among them.
+/// How many runs there are, those of the knee search among them; of a duet, restarts.
 fn runs_made(bench: &Bench) -> usize {
-    all_runs(bench).count()
+    // A restart makes a run of each of its two targets.
+    all_runs(bench).count() / if bench.plan.duet { 2 } else { 1 }
 }
 
-/// How many there will be; with a knee search at most.
+/// How many there will be, counted alike; with a knee search at most.
 fn runs_max(plan: &Plan) -> usize {
     let searches = plan.knee.as_ref().map_or(0, |knee| knee.runs_max() * plan.targets.len());
     let ordered = if plan.duet { duet::count(plan) } else { order(plan).len() };

@@ -85,6 +85,15 @@ fn a_target_that_cannot_be_set_up_is_left_out_with_a_sentence() {
 }
 
 #[test]
+fn a_duet_counts_its_restarts() {
+    let plan = Plan { duet: true, ..plan(2, 1, 3) };
+    let both = |repeat| ["a", "b"].map(|name| sample::bench_run(name, repeat, sample::run(10)));
+    let mut bench = sample::bench(&["a", "b"], [both(1), both(2)].concat());
+    bench.plan = plan.record();
+    assert_eq!((runs_made(&bench), runs_max(&plan)), (2, 3));
+}
+
+#[test]
 fn a_duet_of_which_one_cannot_be_set_up_is_refused() {
     let mut plan = Plan { duet: true, ..plan(2, 1, 1) };
     plan.targets[1].launch = Launch::Command(crate::bench::plan::CommandLine {
