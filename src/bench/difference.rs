@@ -344,6 +344,7 @@ fn judged(
             compare::Finding::Higher => Finding::Higher,
             compare::Finding::Lower => Finding::Lower,
             compare::Finding::CannotTell(Doubt::FewRepeats) => Finding::TooFewRepeats,
+            compare::Finding::CannotTell(Doubt::Infinite) => Finding::Infinite,
             compare::Finding::CannotTell(Doubt::HoldsZero) => Finding::HoldsZero,
             compare::Finding::CannotTell(Doubt::Error) => Finding::WithinError,
         },
