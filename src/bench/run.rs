@@ -471,10 +471,11 @@ fn ending(bench: &Bench) -> Ending {
     }
 }
 
-/// Whether every claim holds, and a server against itself is not told apart.
+/// Whether every claim holds, and a server against itself was looked at and is not told apart.
 fn is_as_claimed(bench: &Bench) -> bool {
     let holds = bench.claims.iter().all(|claim| claim.outcome < ClaimOutcome::Unknown);
-    holds && (!bench.plan.aa || bench.verdicts.iter().all(is_blind))
+    let is_looked_at = !bench.verdicts.is_empty();
+    holds && (!bench.plan.aa || (is_looked_at && bench.verdicts.iter().all(is_blind)))
 }
 
 /// Whether nothing tells the two targets apart that could have.

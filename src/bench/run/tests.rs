@@ -85,6 +85,15 @@ fn a_target_that_cannot_be_set_up_is_left_out_with_a_sentence() {
 }
 
 #[test]
+fn a_server_against_itself_of_which_nothing_is_said_is_no_success() {
+    let mut bench = sample::bench(&["a-a", "a-b"], Vec::new());
+    assert!(is_as_claimed(&bench));
+    bench.plan.aa = true;
+    bench.verdicts.clear();
+    assert!(!is_as_claimed(&bench));
+}
+
+#[test]
 fn a_duet_counts_its_restarts() {
     let plan = Plan { duet: true, ..plan(2, 1, 3) };
     let both = |repeat| ["a", "b"].map(|name| sample::bench_run(name, repeat, sample::run(10)));
