@@ -31,8 +31,9 @@
 use super::beta::student;
 use super::bootstrap::NORMAL;
 
-/// The confidence that is aimed at; with more repeats the interval gets narrower, not surer.
-pub const CONFIDENCE: f64 = 0.95;
+/// With more repeats an interval gets narrower, not surer.
+pub use super::bootstrap::CONFIDENCE;
+
 /// Chosen: what three repeats against three reach; an interval that misses more often is not shown.
 const CONFIDENCE_LEAST: f64 = 0.9;
 /// Up to so many repeats a side the ranks are counted, beyond it their normal limit is used. Chosen:

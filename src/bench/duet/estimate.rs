@@ -15,9 +15,9 @@
 use crate::results::bench::{Finding, Interval};
 use crate::results::duet::{Cell, DuetFinding, KindPairs, Pairs};
 use crate::rng::Rng;
+use crate::stats::beta::student;
+use crate::stats::compare::{CONFIDENCE, family};
 
-/// How often all findings together are to hold the truth.
-pub const CONFIDENCE: f64 = 0.95;
 /// Chosen: the spread is then known to 5 %.
 const DRAWS: usize = 200;
 /// Chosen: below, a median's spread says little.
@@ -231,14 +231,13 @@ fn spread(restarts: &[Restart], statements: usize, seed: u64) -> Option<Effects>
     let squares =
         draws.iter().map(|draw| draw.map2(middle, |draw, middle| (draw - middle).powi(2)));
     let variance = mean(&squares.collect::<Vec<_>>())?;
-    let confidence = 1.0 - (1.0 - CONFIDENCE) / statements.max(1) as f64;
     // A draw of n restarts varies by (n - 1) / n of what another n would; a single one tells nothing
     // of others, and stands for itself alone.
     let (freedom, scale) = match restarts.len() {
         1 => (restarts[0].0[0].blocks.len().saturating_sub(1).max(1), 1.0),
         n => (n - 1, n as f64 / (n - 1) as f64),
     };
-    let t = student(confidence, freedom as u32);
+    let t = student(family(statements), freedom as f64);
     Some(variance.map2(Effects::NONE, |variance, _| t * (scale * variance).sqrt()))
 }
 
@@ -255,37 +254,6 @@ fn draw(restarts: &[Restart], rng: &mut Rng) -> Option<Effects> {
         })
         .collect();
     mean(&drawn?)
-}
-
-/// The t that Student's distribution stays within, either side, with this probability.
-fn student(confidence: f64, freedom: u32) -> f64 {
-    let (mut low, mut high) = (0.0, 1e6);
-    for _ in 0..100 {
-        let middle = (low + high) / 2.0;
-        match within(middle, freedom) < confidence {
-            true => low = middle,
-            false => high = middle,
-        }
-    }
-    high
-}
-
-/// P(|T| < t). Source: Abramowitz, Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4.
-fn within(t: f64, freedom: u32) -> f64 {
-    let angle = (t / f64::from(freedom).sqrt()).atan();
-    let (sine, cosine) = angle.sin_cos();
-    let is_odd = freedom % 2 == 1;
-    let (mut term, mut sum) = (if is_odd { cosine } else { 1.0 }, 0.0);
-    let mut k = if is_odd { 1 } else { 0 };
-    while k + 2 <= freedom {
-        sum += term;
-        term *= cosine * cosine * f64::from(k + 1) / f64::from(k + 2);
-        k += 2;
-    }
-    match is_odd {
-        true => std::f64::consts::FRAC_2_PI * (angle + sine * sum),
-        false => sine * sum,
-    }
 }
 
 #[cfg(test)]
