@@ -20,6 +20,7 @@ use super::{BenchError, duet};
 use crate::doctor;
 use crate::io::clock::wall_secs;
 use crate::io::host;
+use crate::io::limits::descriptor_limit;
 use crate::io::topology::{CpuList, pin_current_thread, usable_cpus};
 use crate::pace::arrivals::Arrivals;
 use crate::report;
@@ -87,6 +88,7 @@ pub fn run(
     }
     if plan.duet {
         duet::check(&plan)?;
+        duet::check_pacer(&plan, descriptor_limit().map_err(no_limit)?)?;
         notes.extend(duet::note(&plan));
     }
     let all_cpus = super::plan::cpu_list(&usable)
@@ -130,6 +132,10 @@ pub fn run(
     }
     progress.end();
     finish(&plan, bench, &store, out)
+}
+
+fn no_limit(error: std::io::Error) -> BenchError {
+    BenchError::Machine(format!("cannot tell how many descriptors there may be: {error}"))
 }
 
 /// Makes the restarts of a duet.

@@ -125,7 +125,10 @@ fn a_pair_of_targets_is_told_in_a_word() {
     let mut same = verdict(PairOutcome::CannotTell, &[]);
     assert_eq!(in_a_word(&same), "b against a: cannot tell apart in any of 6 figures");
     same.figures = 0;
-    assert_eq!(in_a_word(&same), "b against a: cannot tell apart: a side is INVALID, or there is too little to see");
+    assert_eq!(
+        in_a_word(&same),
+        "b against a: cannot tell apart: a side is INVALID, or there is too little to see"
+    );
 }
 
 #[test]
