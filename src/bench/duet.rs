@@ -192,11 +192,11 @@ pub(super) fn judge(plan: &Plan, bench: &mut Bench, store: &Store) {
         })
         .collect();
     let kinds = by_rate.iter().filter_map(|(_, pairs)| pairs.first()).map(|p| p.requests.len());
-    let statements = kinds.sum();
+    let kinds_in_all = kinds.sum();
     duet.findings = by_rate
         .iter()
         .flat_map(|(rate, pairs)| {
-            estimate::findings(rate, pairs, statements, mix64(plan.seed, DRAW_STREAM))
+            estimate::findings(rate, pairs, kinds_in_all, mix64(plan.seed, DRAW_STREAM))
         })
         .collect();
 }

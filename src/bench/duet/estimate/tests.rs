@@ -171,6 +171,29 @@ fn failures_are_compared_and_stand_in_the_difference_as_longer_than_any() {
 }
 
 #[test]
+fn failures_of_one_restart_tell_nothing_of_the_servers() {
+    let restart = |(only_a_failed, only_b_failed)| {
+        let a_first = Cell { only_a_failed, only_b_failed, ..Cell::default() };
+        let blocks = vec![Block { a_first, b_first: Cell::default() }];
+        KindPairs { name: String::from("status"), blocks }
+    };
+    let check = |alone: &[(u64, u64)], expected: Finding| {
+        let kinds: Vec<KindPairs> = alone.iter().copied().map(restart).collect();
+        let kinds: Vec<&KindPairs> = kinds.iter().collect();
+        assert_eq!(judged_failures(&kinds, family(2)), expected, "{alone:?}");
+    };
+    let mut burst = [(0, 0); 10];
+    burst[3] = (12, 1);
+    check(&burst, Finding::HoldsZero);
+    check(&[(500, 0)], Finding::TooFewRepeats);
+    // By the toss of a coin.
+    check(&[(1, 0); 3], Finding::HoldsZero);
+    check(&[(400, 10), (390, 0), (410, 3)], Finding::Higher);
+    check(&[(1, 9); 10], Finding::Lower);
+    check(&[(0, 0); 3], Finding::HoldsZero);
+}
+
+#[test]
 fn few_pairs_are_no_finding_and_the_same_seed_finds_the_same() {
     let few = World { restarts: 2, pairs: 10, shift: 1e9, ..QUIET }.finding(1);
     assert_eq!(few.finding, Finding::TooFewRequests);
