@@ -45,7 +45,7 @@ pub struct KneePlan {
 pub struct Within(f64);
 
 impl Default for Within {
-    /// Chosen: four runs beyond the doubling; runs of seconds differ by as much.
+    /// Chosen: four rates beyond the doubling; runs of seconds differ by as much.
     fn default() -> Within {
         Within(0.05)
     }
@@ -84,7 +84,8 @@ impl KneePlan {
     /// No search of one target makes more runs.
     pub(super) fn runs_max(&self) -> usize {
         let doublings = self.range().rungs().count();
-        // The widest gap that is halved, a doubling on either side of a lone fail, is a factor of 4.
+        // The gap that is halved is of neighbours on the ladder, a factor of 2 at most. Twice that pays
+        // for middles that are rounded.
         let halvings = (4f64.ln() / (1.0 + self.within.0).ln()).log2().ceil().max(0.0);
         (doublings + halvings as usize) * self.repeats as usize
     }

@@ -6,7 +6,7 @@
 //! bootstrap of two levels, restarts and within them blocks of time (a process's layout in memory
 //! shifts it as a whole, and neighbouring answers resemble one another), and widened by Student's t
 //! for there are few restarts. Of many findings each is surer, so that the stated confidence holds for
-//! all of them together (Bonferroni). Deterministic. Sources: Kalibera, Jones, "Rigorous Benchmarking
+//! all of one time together (Bonferroni): response time and service time are families of their own. Deterministic. Sources: Kalibera, Jones, "Rigorous Benchmarking
 //! in Reasonable Time", ISMM 2013 (levels); Kunsch, Annals of Statistics 17, 1989 (blocks).
 //!
 //! What makes a run INVALID hits both servers, so pairs are taken from every run. Start at
@@ -73,7 +73,8 @@ fn find(kinds: &[&KindPairs], time: Time, confidence: f64, seed: u64) -> DuetFin
     let [only_a_failed, only_b_failed] =
         [total(|cell| cell.only_a_failed), total(|cell| cell.only_b_failed)];
     let pairs = total(Cell::pairs) - both_failed;
-    let a_first = kinds.iter().flat_map(|kind| &kind.blocks).map(|block| block.a_first.pairs());
+    let blocks = kinds.iter().flat_map(|kind| &kind.blocks);
+    let a_first = blocks.map(|block| block.a_first.pairs() - block.a_first.both_failed);
     let restarts: Vec<Restart> = kinds.iter().map(|kind| Restart::new(kind, time)).collect();
     let each: Vec<Option<Effects>> = restarts.iter().map(Restart::effects).collect();
     let whole: Option<Vec<Effects>> = each.iter().copied().collect();

@@ -165,6 +165,8 @@ fn failures_are_compared_and_stand_in_the_difference_as_longer_than_any() {
     let both = World { failing: [0.05, 0.05], ..QUIET }.finding(1);
     assert_eq!(both.failures, Finding::HoldsZero, "{both:?}");
     assert_eq!(both.pairs + both.both_failed, 6 * 400);
+    let always = World { failing: [1.0, 1.0], ..QUIET }.finding(1);
+    assert_eq!((always.pairs, always.a_first, always.both_failed), (0, 0, 6 * 400));
     let most = World { failing: [0.0, 0.8], ..QUIET }.finding(1);
     assert_eq!((most.difference_ns, most.interval), (None, None), "{most:?}");
     assert_eq!((most.finding, most.failures), (Finding::TooFewRequests, Finding::Lower));
