@@ -47,7 +47,8 @@ const NORMAL_FROM: f64 = 1e6;
 pub struct Difference {
     /// New minus base, in their unit; infinite if new has no finite repeat and base has.
     pub shift: f64,
-    /// Where the shift lies; `None` with too few repeats, or some that are infinite. An end may be infinite.
+    /// Where the shift lies; `None` with too few repeats, or some that are infinite. An end may be
+    /// infinite.
     pub interval: Option<Interval>,
     /// What may be said.
     pub finding: Finding,

@@ -6,8 +6,9 @@
 //! bootstrap of two levels, restarts and within them blocks of time (a process's layout in memory
 //! shifts it as a whole, and neighbouring answers resemble one another), and widened by Student's t
 //! for there are few restarts. Of many findings each is surer, so that the stated confidence holds for
-//! all of one time together (Bonferroni): response time and service time are families of their own. Deterministic. Sources: Kalibera, Jones, "Rigorous Benchmarking
-//! in Reasonable Time", ISMM 2013 (levels); Kunsch, Annals of Statistics 17, 1989 (blocks).
+//! all of one time together (Bonferroni): response time and service time are families of their own.
+//! Deterministic. Sources: Kalibera, Jones, "Rigorous Benchmarking in Reasonable Time", ISMM 2013
+//! (levels); Kunsch, Annals of Statistics 17, 1989 (blocks).
 //!
 //! What makes a run INVALID hits both servers, so pairs are taken from every run. Start at
 //! [`findings`].
