@@ -46,7 +46,9 @@ pub(super) fn in_a_word(verdict: &PairVerdict) -> String {
     let differ = verdict.differ.join(", ");
     let count = verdict.differ.len();
     let said = match verdict.outcome {
-        _ if *figures == 0 => format!("{CANNOT_TELL}: too little to see"),
+        _ if *figures == 0 => {
+            format!("{CANNOT_TELL}: a side is INVALID, or there is too little to see")
+        }
         PairOutcome::CannotTell => format!("{CANNOT_TELL} in any of {figures} figures"),
         PairOutcome::Slower => format!("slower in {count} of {figures} figures: {differ}"),
         PairOutcome::Faster => format!("faster in {count} of {figures} figures: {differ}"),
@@ -62,7 +64,9 @@ pub(super) fn against_itself(bench: &Bench) -> String {
         let same = format!("{base} and {target} at {rate}/s, which are the same server");
         let percent = 100.0 * verdict.confidence;
         match verdict.outcome {
-            _ if *figures == 0 => format!("A/A: too few repeats or requests to say anything of {same}."),
+            _ if *figures == 0 => format!(
+                "A/A: nothing can be said of {same}: too few repeats or requests, or INVALID."
+            ),
             PairOutcome::CannotTell => format!(
                 "A/A: {CANNOT_TELL} {same}: none of {figures} figures differs ({percent:.0} % for all \
                  together)."
@@ -191,6 +195,7 @@ pub(super) fn finding(difference: &Difference) -> String {
         Finding::HoldsZero => CANNOT_TELL.to_owned(),
         Finding::WithinError => format!("{CANNOT_TELL} (error {error})"),
         Finding::TooFewRepeats => format!("{CANNOT_TELL} (few repeats)"),
+        Finding::Infinite => format!("{CANNOT_TELL} (some repeats infinite)"),
         Finding::TooFewRequests => format!("{CANNOT_TELL} (few requests)"),
         Finding::Invalid => format!("{CANNOT_TELL} (INVALID)"),
     }

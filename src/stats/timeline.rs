@@ -7,6 +7,9 @@
 //! and written to before the run, so that recording is an increment. Timelines of the threads of a
 //! run merge exactly.
 //!
+//! Two times of one bucket, which is 3 % wide, are the same time here: that requests within it are alike
+//! shows in nothing that follows.
+//!
 //! Not here: what follows from it; see `bootstrap` and `steady`. Start at [`Timeline::record`].
 
 use crate::units::{Mono, Nanos};
