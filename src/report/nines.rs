@@ -249,7 +249,8 @@ fn values(caption: &str, lines: &[Line<'_>]) -> String {
                 let value = (quantile.of)(line.spreads).each.get(nth)?;
                 Some(cell(quantile, &format!("each/{nth}"), *value))
             });
-            let which = format!("repeat <i>{}</i>", nth + 1);
+            let repeat = line.spreads.repeats.get(nth).map_or(nth + 1, |repeat| *repeat as usize);
+            let which = format!("repeat <i>{repeat}</i>");
             (escaped(""), [vec![which], each.collect()].concat())
         });
         std::iter::once(first).chain(repeats).collect::<Vec<_>>()
