@@ -23,10 +23,11 @@ use page::{Page, Section, rate_heading};
 use std::fmt::Write;
 
 /// What stands on the page, in this order. A part that has nothing to say is left out.
-const SECTIONS: [fn(&Page<'_>) -> Option<Section>; 13] = [
+const SECTIONS: [fn(&Page<'_>) -> Option<Section>; 14] = [
     latency::headline,
     latency::percentiles,
     against_rate,
+    super::knee::section,
     super::duet::section,
     judgement::differences,
     judgement::claims,

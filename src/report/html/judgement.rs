@@ -69,7 +69,8 @@ pub(super) fn claims(page: &Page<'_>) -> Option<Section> {
         (format!("<span class=\"claim\">{}</span>", escaped(&claim.text)), cells)
     });
     let heads = ["claim", "outcome", "expression", "figures"];
-    let text = table("Judged by left less right of each repeat; shown are the medians", &heads, body);
+    let text =
+        table("Judged by left less right of each repeat; shown are the medians", &heads, body);
     Section::new("claims", "Claims", text)
 }
 
