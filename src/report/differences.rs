@@ -24,10 +24,14 @@ const UNPAIRED_NOTE: &str = "\
 Difference: median over every repeat of the one against every of the other, with its exact rank-sum interval;
 \"cannot tell apart\" if that holds zero, if the pacer's own error is larger, or if there is too little to see.";
 
+/// Those that are of repeats made one after the other: all but a duet's, which is judged by its pairs.
+pub(super) fn of_repeats(bench: &Bench) -> &[Difference] {
+    if bench.plan.duet { &[] } else { &bench.differences }
+}
+
 /// What a bench says of the differences at `rate`: of all requests, and p50 and p99 of each kind.
 pub(super) fn differences(bench: &Bench, rate: &str) -> String {
-    let shown: Vec<&Difference> = bench
-        .differences
+    let shown: Vec<&Difference> = of_repeats(bench)
         .iter()
         .filter(|difference| difference.rate == rate && is_headline(difference))
         .collect();

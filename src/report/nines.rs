@@ -56,7 +56,7 @@ pub(super) fn response(
     let what = kind.unwrap_or("all requests");
     figure(
         &format!("nines-{}-{}", slug(rate), slug(what)),
-        &format!("Response time of {what} at {rate} requests/s, by percentile."),
+        &format!("Response time of {what} at {}, by percentile.", page.offered(rate)),
         "Each step to the right leaves a tenth as many requests beyond it. Strong: the median of the \
          repeats; faint: each repeat. A line ends where its requests end, or where those that failed begin.",
         kind.is_some() || !page.is_first(rate),
@@ -78,7 +78,7 @@ pub(super) fn lateness(page: &Page<'_>, rate: &str, placed: &[Placed<'_>]) -> St
     });
     figure(
         &format!("late-{}", slug(rate)),
-        &format!("The pacer's lateness at {rate} requests/s, by percentile."),
+        &format!("The pacer's lateness at {}, by percentile.", page.offered(rate)),
         "Sent minus due: what the instrument itself adds. It should lie far below the response times.",
         !page.is_first(rate),
         &lines.collect::<Vec<_>>(),

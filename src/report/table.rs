@@ -1,8 +1,9 @@
 //! The terminal table: plain text, aligned, at most 110 columns for names of usual length.
 
-use super::differences::{FINDINGS_NOTE, against_itself, differences, setting};
+use super::differences::{FINDINGS_NOTE, against_itself, differences, of_repeats, setting};
 use super::figure::{
-    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, megabytes, scope, verdicts,
+    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, megabytes, offered, scope,
+    verdicts,
 };
 use crate::results::bench::{Bench, ClaimOutcome, ClaimResult, KindSummary, Spreads, Summary};
 use crate::units::Nanos;
@@ -18,9 +19,10 @@ pub fn render_table(bench: &Bench) -> String {
         let summaries: Vec<&Summary> =
             bench.summaries.iter().filter(|summary| summary.rate == *rate).collect();
         if !summaries.is_empty() {
-            text += &format!("\nResponse time at {rate}/s\n");
+            let offered = offered(&bench.plan, rate, "/s");
+            text += &format!("\nResponse time at {offered}\n");
             text += &latencies(&summaries);
-            text += &format!("\nPacer and servers at {rate}/s\n");
+            text += &format!("\nPacer and servers at {offered}\n");
             text += &machines(&summaries);
             text += &differences(bench, rate);
         }
@@ -133,7 +135,7 @@ fn footnotes(bench: &Bench) -> String {
         "\nMedian of the repeats; below it their least and most. Response time runs from when a request\n\
          was due. late: sent - intended; calm: the same over requests that no stall of the pacer overlaps.\n",
     );
-    if !bench.differences.is_empty() {
+    if !of_repeats(bench).is_empty() {
         text += FINDINGS_NOTE;
         text += "\n";
     }

@@ -6,7 +6,7 @@ use super::each_rate;
 use super::markup::{escaped, list, note, shown, table, words};
 use super::overview::{chip, class_of};
 use super::page::{Page, Section};
-use crate::report::differences::{FINDINGS_NOTE, figures, finding, pair};
+use crate::report::differences::{FINDINGS_NOTE, figures, finding, of_repeats, pair};
 use crate::report::figure::{failures, losses, verdict_word};
 use crate::report::table::outcome;
 use crate::results::Verdict;
@@ -85,7 +85,7 @@ pub(super) fn differences(page: &Page<'_>) -> Option<Section> {
 
 fn tables(page: &Page<'_>, rate: &str) -> String {
     let mut pairs: Vec<(String, Vec<(usize, &Difference)>)> = Vec::new();
-    let all = page.bench.differences.iter().enumerate();
+    let all = of_repeats(page.bench).iter().enumerate();
     for (nth, difference) in all.filter(|(_, of)| of.rate == rate) {
         let title = pair(page.bench, difference);
         match pairs.last_mut() {

@@ -14,7 +14,7 @@ use crate::results::bench::{KindSummary, Spreads};
 /// The first thing to read.
 pub(super) fn headline(page: &Page<'_>) -> Option<Section> {
     let mut body = each_rate(page, |rate, placed| {
-        let caption = format!("All requests at {rate} requests/s, long polls apart");
+        let caption = format!("All requests at {}, long polls apart", page.offered(rate));
         let rows = placed.iter().map(|placed| Row {
             placed: *placed,
             kind: &placed.summary.total,
@@ -46,7 +46,7 @@ pub(super) fn kinds(page: &Page<'_>) -> Option<Section> {
             format!(
                 "<h4>{}</h4>\n{}{}",
                 escaped(name),
-                latency_table(&format!("{name} at {rate} requests/s"), &rows),
+                latency_table(&format!("{name} at {}", page.offered(rate)), &rows),
                 nines::response(page, rate, placed, Some(name))
             )
         };

@@ -5,7 +5,7 @@
 use super::markup::{escaped, list, shown};
 use super::page::Page;
 use crate::doctor::{self, Severity};
-use crate::report::differences::{finding, pair};
+use crate::report::differences::{finding, of_repeats, pair};
 use crate::report::figure::{named, scope, verdict_word};
 use crate::results::Verdict;
 use crate::results::bench::{ClaimOutcome, Difference, Finding};
@@ -102,8 +102,7 @@ fn claims(page: &Page<'_>) -> Option<String> {
 
 fn differences(page: &Page<'_>) -> Option<String> {
     let bench = page.bench;
-    let shown_ones: Vec<(usize, &Difference)> = bench
-        .differences
+    let shown_ones: Vec<(usize, &Difference)> = of_repeats(bench)
         .iter()
         .enumerate()
         .filter(|(_, of)| of.request == "total" && matches!(&*of.figure, "p50" | "p99" | "cpu"))

@@ -13,7 +13,7 @@ use crate::units::Nanos;
 
 pub(super) fn lateness(page: &Page<'_>) -> Option<Section> {
     let mut body = each_rate(page, |rate, placed| {
-        lateness_table(rate, placed) + &nines::lateness(page, rate, placed)
+        lateness_table(&page.offered(rate), placed) + &nines::lateness(page, rate, placed)
     });
     if !body.is_empty() {
         body += &note(
@@ -25,7 +25,7 @@ pub(super) fn lateness(page: &Page<'_>) -> Option<Section> {
     Section::new("lateness", "The pacer's own error", body)
 }
 
-fn lateness_table(rate: &str, all: &[Placed<'_>]) -> String {
+fn lateness_table(offered: &str, all: &[Placed<'_>]) -> String {
     let heads = [
         "target",
         "lateness p50",
@@ -62,17 +62,17 @@ fn lateness_table(rate: &str, all: &[Placed<'_>]) -> String {
         ];
         (swatch(placed.position, &summary.target), cells)
     });
-    table(&format!("How late the pacer sent at {rate} requests/s"), &heads, rows)
+    table(&format!("How late the pacer sent at {offered}"), &heads, rows)
 }
 
 pub(super) fn usage(page: &Page<'_>) -> Option<Section> {
     let body = each_rate(page, |rate, placed| {
-        usage_table(rate, placed) + &drawn_usage::over_time(page, rate, placed)
+        usage_table(&page.offered(rate), placed) + &drawn_usage::over_time(page, rate, placed)
     });
     Section::new("usage", "CPU and memory", body)
 }
 
-fn usage_table(rate: &str, all: &[Placed<'_>]) -> String {
+fn usage_table(offered: &str, all: &[Placed<'_>]) -> String {
     let heads =
         ["target", "CPU %", "CPU us per request", "resident", "switches per s", "achieved per s"];
     let rows = all.iter().map(|placed| {
@@ -100,9 +100,5 @@ fn usage_table(rate: &str, all: &[Placed<'_>]) -> String {
         ];
         (swatch(placed.position, &summary.target), cells)
     });
-    table(
-        &format!("What the servers used at {rate} requests/s; medians of the repeats"),
-        &heads,
-        rows,
-    )
+    table(&format!("What the servers used at {offered}; medians of the repeats"), &heads, rows)
 }

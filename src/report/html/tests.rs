@@ -62,15 +62,8 @@ fn figures_stand_in_cells_with_their_range() {
     assert!(page.contains("<title>b p50: 1.00 ms</title>"));
 }
 
-#[test]
-fn the_page_says_what_was_varied_and_what_differs() {
-    let mut bench = bench();
-    bench.plan.targets[1].varied = vec![Varied {
-        flag: "--wait".into(),
-        value: FlagValue::Word("<spin>".into()),
-        against: Some("a".into()),
-    }];
-    bench.differences = vec![Difference {
+fn difference() -> Difference {
+    Difference {
         rate: "1000".into(),
         base: "a".into(),
         target: "b".into(),
@@ -84,7 +77,18 @@ fn the_page_says_what_was_varied_and_what_differs() {
         error_ns: Some(100.0),
         pairs: 3,
         finding: Finding::TooFewRepeats,
+    }
+}
+
+#[test]
+fn the_page_says_what_was_varied_and_what_differs() {
+    let mut bench = bench();
+    bench.plan.targets[1].varied = vec![Varied {
+        flag: "--wait".into(),
+        value: FlagValue::Word("<spin>".into()),
+        against: Some("a".into()),
     }];
+    bench.differences = vec![difference()];
     let page = html(&bench);
     assert!(page.contains("<li>varied: --wait &lt;spin&gt;</li>"), "{page}");
     assert!(page.contains("b against a (--wait &lt;spin&gt;)"), "{page}");
@@ -128,4 +132,21 @@ fn a_missing_log_is_said_and_costs_its_drawings_only() {
     let page = page_of(&bench, &logs);
     assert!(page.contains("runs/a-1000-r1.hlog: No such file"), "{page}");
     assert!(page.contains("id=\"nines-1000-all-requests\""));
+}
+
+#[test]
+fn a_duet_is_judged_by_its_pairs_and_lacks_no_log() {
+    let mut bench = bench();
+    bench.runs = vec![sample::bench_run("a", 1, sample::run(50_000))];
+    bench.differences = vec![difference()];
+    assert!(page_of(&bench, &Logs::default()).contains("id=\"differences\""));
+    bench.plan.duet = true;
+    let logs = Logs::read(std::path::Path::new("nowhere"), &bench);
+    let page = page_of(&bench, &logs);
+    assert!(!page.contains("An interval log is missing"), "{page}");
+    assert!(!page.contains("cannot tell apart") && !page.contains("one after the other"), "{page}");
+    assert!(page.contains("All requests at 1000 requests/s, half to each, long polls"), "{page}");
+    let text = crate::report::render_table(&bench);
+    assert!(text.contains("\nResponse time at 1000/s, half to each\n"), "{text}");
+    assert!(!text.contains("Difference") && !text.contains("one after the other"), "{text}");
 }
