@@ -17,7 +17,8 @@ pub(super) const CANNOT_TELL: &str = "cannot tell apart";
 pub(super) const FINDINGS_NOTE: &str = "\
 Difference: of repeats that were made one after the other, in pairs, with its interval; \"cannot tell apart\"
 if that holds zero, if the pacer's own error is larger, or if there is too little to see. One of 20 such
-intervals misses: in a word, a pair of targets differs only if it does with all its p50 and p99 together.";
+intervals misses: a pair of targets is said to differ only where one of its p50 and p99 does, with intervals
+that hold for all of them together.";
 
 /// The same of two benches.
 const UNPAIRED_NOTE: &str = "\
