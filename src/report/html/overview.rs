@@ -58,7 +58,10 @@ pub(super) fn class_of(verdict: Verdict) -> &'static str {
 fn runs(page: &Page<'_>) -> String {
     let runs = &page.bench.runs;
     if runs.is_empty() {
-        return String::from("none");
+        return match page.bench.knee.as_ref().map_or(0, |knee| knee.runs.len()) {
+            0 => String::from("none"),
+            probes => format!("{probes} to find the knees. <a href=\"#knees\">Which</a>"),
+        };
     }
     let verdicts: Vec<Verdict> =
         runs.iter().filter_map(|run| run.run.as_ref()).map(|run| run.verdict).collect();

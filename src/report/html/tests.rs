@@ -150,3 +150,22 @@ fn a_duet_is_judged_by_its_pairs_and_lacks_no_log() {
     assert!(text.contains("\nResponse time at 1000/s, half to each\n"), "{text}");
     assert!(!text.contains("Difference") && !text.contains("one after the other"), "{text}");
 }
+
+#[test]
+fn every_run_is_valid_only_if_every_run_has_figures() {
+    let mut bench = bench();
+    bench.runs = vec![sample::bench_run("a", 1, sample::run(50_000))];
+    assert!(html(&bench).contains("VALID</span> every run: "));
+    bench.runs.push(sample::failed_run("a", 2));
+    assert!(html(&bench).contains("VALID</span> every run that has figures: "));
+}
+
+#[test]
+fn a_bench_that_only_searched_a_knee_made_runs() {
+    use crate::results::knee::Knee;
+    let mut bench = sample::bench(&["a"], Vec::new());
+    assert!(html(&bench).contains("<dt>Runs</dt><dd>none</dd>"));
+    let run = sample::bench_run("a", 1, sample::run(50_000));
+    bench.knee = Some(Knee { targets: Vec::new(), runs: vec![run] });
+    assert!(html(&bench).contains("<dt>Runs</dt><dd>1 to find the knees. "));
+}
