@@ -23,7 +23,7 @@ use page::{Page, Section, rate_heading};
 use std::fmt::Write;
 
 /// What stands on the page, in this order. A part that has nothing to say is left out.
-const SECTIONS: [fn(&Page<'_>) -> Option<Section>; 14] = [
+const SECTIONS: [fn(&Page<'_>) -> Option<Section>; 15] = [
     latency::headline,
     latency::percentiles,
     against_rate,
@@ -33,6 +33,7 @@ const SECTIONS: [fn(&Page<'_>) -> Option<Section>; 14] = [
     judgement::claims,
     judgement::verdicts,
     over_time,
+    super::steadiness::section,
     latency::kinds,
     pacer::lateness,
     pacer::usage,

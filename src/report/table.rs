@@ -6,7 +6,6 @@ use super::figure::{
     verdicts,
 };
 use crate::results::bench::{Bench, ClaimOutcome, ClaimResult, KindSummary, Spreads, Summary};
-use crate::units::Nanos;
 
 /// The whole bench as text; ends with a newline.
 pub fn render_table(bench: &Bench) -> String {
@@ -31,7 +30,7 @@ pub fn render_table(bench: &Bench) -> String {
     text += &super::knee::knees(bench);
     text += &footnotes(bench);
     text += &troubles(bench);
-    text += &steadiness(bench);
+    text += &super::steadiness::steadiness(bench);
     text += &claims(bench);
     text += &against_itself(bench);
     text
@@ -162,28 +161,6 @@ fn troubles(bench: &Bench) -> String {
         }
     }
     listed("Troubles", &lines)
-}
-
-/// Per target and rate: when response times were steady, and why they were not.
-fn steadiness(bench: &Bench) -> String {
-    let mut lines = Vec::new();
-    for summary in &bench.summaries {
-        let whom = format!("{} at {}/s", summary.target, summary.rate);
-        let after = summary.steady_after_s.each.iter();
-        let after: Vec<String> =
-            after.map(|secs| Nanos((secs * 1e9).round() as u64).to_string()).collect();
-        if !after.is_empty() {
-            lines.push(format!("{whom}: steady after {}", after.join(", ")));
-        }
-        lines.extend(summary.unsteady.iter().map(|says| format!("{whom}, {says}")));
-    }
-    let warmup = Nanos((bench.plan.warmup_s * 1e9).round() as u64);
-    listed(
-        &format!(
-            "Time to steadiness of each repeat, from the start of the load (warm-up {warmup})"
-        ),
-        &lines,
-    )
 }
 
 fn claims(bench: &Bench) -> String {

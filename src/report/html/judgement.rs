@@ -6,7 +6,7 @@ use super::each_rate;
 use super::markup::{escaped, list, note, shown, table, words};
 use super::overview::{chip, class_of};
 use super::page::{Page, Section};
-use crate::report::differences::{FINDINGS_NOTE, figures, finding, of_repeats, pair};
+use crate::report::differences::{FINDINGS_NOTE, figures, finding, in_a_word, of_repeats, pair};
 use crate::report::figure::{failures, losses, verdict_word};
 use crate::report::table::outcome;
 use crate::results::Verdict;
@@ -78,11 +78,20 @@ pub(super) fn claims(page: &Page<'_>) -> Option<Section> {
 
 /// A table for each pair of targets.
 pub(super) fn differences(page: &Page<'_>) -> Option<Section> {
-    let mut body = each_rate(page, |rate, _| tables(page, rate));
+    let mut body = each_rate(page, |rate, _| match tables(page, rate) {
+        tables if tables.is_empty() => tables,
+        tables => in_words(page, rate) + &tables,
+    });
     if !body.is_empty() {
         body += &note(FINDINGS_NOTE);
     }
     Section::new("differences", "Differences", body)
+}
+
+/// What all figures of a pair together say, a line per pair.
+fn in_words(page: &Page<'_>, rate: &str) -> String {
+    let of_rate = page.bench.verdicts.iter().filter(|verdict| verdict.rate == rate);
+    list(&of_rate.map(in_a_word).collect::<Vec<String>>())
 }
 
 fn tables(page: &Page<'_>, rate: &str) -> String {

@@ -1,6 +1,8 @@
 use super::html as page_of;
 use super::*;
-use crate::results::bench::{Difference, Finding, FlagValue, Varied, sample};
+use crate::results::bench::{
+    Difference, Finding, FlagValue, PairOutcome, PairVerdict, Varied, sample,
+};
 
 fn bench() -> Bench {
     let mut bench = sample::bench(&["a", "b"], Vec::new());
@@ -89,9 +91,20 @@ fn the_page_says_what_was_varied_and_what_differs() {
         against: Some("a".into()),
     }];
     bench.differences = vec![difference()];
+    bench.verdicts = vec![PairVerdict {
+        rate: "1000".into(),
+        base: "a".into(),
+        target: "b".into(),
+        flag: Some("--wait".into()),
+        outcome: PairOutcome::Slower,
+        figures: 2,
+        confidence: 0.95,
+        differ: vec!["total.p50 +2.00 us".into()],
+    }];
     let page = html(&bench);
     assert!(page.contains("<li>varied: --wait &lt;spin&gt;</li>"), "{page}");
     assert!(page.contains("b against a (--wait &lt;spin&gt;)"), "{page}");
+    assert!(page.contains("<li>b against a: slower in 1 of 2 figures: total.p50 +2.00 us</li>"));
     let figure = "<span data-at=\"/differences/0\" data-as=\"finding\">";
     let said = format!("<span class=\"dim\">{figure}cannot tell apart (few repeats)</span></span>");
     assert!(page.contains(&said), "{page}");
