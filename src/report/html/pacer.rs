@@ -34,6 +34,8 @@ fn lateness_table(offered: &str, all: &[Placed<'_>]) -> String {
         "calm p50",
         "calm p99",
         "stalls",
+        "calm response p99",
+        "calm response p99.9",
         "of p50 the pacer's",
         "of p99 the pacer's",
     ];
@@ -50,6 +52,7 @@ fn lateness_table(offered: &str, all: &[Placed<'_>]) -> String {
             }
         };
         let calm = ("lateness_without_stalls_ns", &summary.lateness_without_stalls_ns);
+        let response = ("response_without_stalls_ns", &summary.response_without_stalls_ns);
         let cells = vec![
             of(0, "lateness_ns", &summary.lateness_ns),
             of(3, "lateness_ns", &summary.lateness_ns),
@@ -57,6 +60,8 @@ fn lateness_table(offered: &str, all: &[Placed<'_>]) -> String {
             of(0, calm.0, calm.1),
             of(3, calm.0, calm.1),
             shown(&placed.pointer("stalls"), "count", &summary.stalls.to_string()),
+            of(3, response.0, response.1),
+            of(4, response.0, response.1),
             error("p50", summary.total.error_ns.p50),
             error("p99", summary.total.error_ns.p99),
         ];

@@ -62,6 +62,10 @@ fn figures_stand_in_cells_with_their_range() {
     let range = format!("<span {at}/each\" data-as=\"range\">49.0-53.0 us</span>");
     assert!(page.contains(&format!("<td>{median}<small>{range}</small></td>")), "{page}");
     assert!(page.contains("<title>b p50: 1.00 ms</title>"));
+    for (key, value) in [("p99", "200 us"), ("p99_9", "250 us")] {
+        let at = format!("/summaries/0/response_without_stalls_ns/{key}/median");
+        assert!(page.contains(&format!("<td><span data-at=\"{at}\" data-as=\"latency\">{value}<")));
+    }
 }
 
 fn difference() -> Difference {
