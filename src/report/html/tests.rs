@@ -186,3 +186,16 @@ fn a_bench_that_only_searched_a_knee_made_runs() {
     bench.knee = Some(Knee { targets: Vec::new(), runs: vec![run] });
     assert!(html(&bench).contains("<dt>Runs</dt><dd>1 to find the knees. "));
 }
+
+#[test]
+fn deliveries_stand_below_their_kind_where_answers_tell_them() {
+    let mut bench = bench();
+    bench.runs = vec![sample::bench_run("a", 1, sample::run(50_000))];
+    assert!(!html(&bench).contains("publication"));
+    let kind = &mut bench.runs[0].run.as_mut().unwrap().requests[0];
+    kind.delivery_ns = Some(sample::quantiles(30_000, false));
+    let page = html(&bench);
+    let at = "/runs/0/run/requests/0/delivery_ns/p99";
+    assert!(page.contains(&format!("<span data-at=\"{at}\" data-as=\"latency\">120 us</span>")));
+    assert_eq!(page.matches("from publication to delivery, of each repeat</caption>").count(), 1);
+}
