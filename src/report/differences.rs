@@ -25,7 +25,7 @@ const UNPAIRED_NOTE: &str = "\
 Difference: median over every repeat of the one against every of the other, with its exact rank-sum interval;
 \"cannot tell apart\" if that holds zero, if the pacer's own error is larger, or if there is too little to see.";
 
-/// Those that are of repeats made one after the other: all but a duet's, which is judged by its pairs.
+/// Those that are of repeats made one after the other; none of a duet, which is judged by its pairs.
 pub(super) fn of_repeats(bench: &Bench) -> &[Difference] {
     if bench.plan.duet { &[] } else { &bench.differences }
 }

@@ -1,4 +1,5 @@
-//! The knee search in the terminal and on the page: per target the highest rate that keeps the objective.
+//! The knee search in the terminal and on the page: per target the highest rate that keeps the
+//! objective.
 //!
 //! Pure. Not here: how it is found; see `bench::knee`. Start at [`knees`].
 

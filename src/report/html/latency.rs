@@ -58,7 +58,8 @@ pub(super) fn kinds(page: &Page<'_>) -> Option<Section> {
     Section::new("kinds", "By request kind", body)
 }
 
-/// From when what an answer brings was published until it was read, by repeat; nothing unless answers say.
+/// From when what an answer brings was published until it was read, by repeat; empty unless answers
+/// say.
 fn deliveries(page: &Page<'_>, placed: &[Placed<'_>], name: &str) -> String {
     let mut rows = placed.iter().flat_map(|placed| {
         let runs = page.used_runs(placed.summary).into_iter();
