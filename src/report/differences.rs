@@ -17,17 +17,22 @@ pub(super) const CANNOT_TELL: &str = "cannot tell apart";
 pub(super) const FINDINGS_NOTE: &str = "\
 Difference: of repeats that were made one after the other, in pairs, with its interval; \"cannot tell apart\"
 if that holds zero, if the pacer's own error is larger, or if there is too little to see. One of 20 such
-intervals misses: in a word, a pair of targets differs only if it does with all its p50 and p99 together.";
+intervals misses: a pair of targets is said to differ only where one of its p50 and p99 does, with intervals
+that hold for all of them together.";
 
 /// The same of two benches.
 const UNPAIRED_NOTE: &str = "\
 Difference: median over every repeat of the one against every of the other, with its exact rank-sum interval;
 \"cannot tell apart\" if that holds zero, if the pacer's own error is larger, or if there is too little to see.";
 
+/// Those that are of repeats made one after the other; none of a duet, which is judged by its pairs.
+pub(super) fn of_repeats(bench: &Bench) -> &[Difference] {
+    if bench.plan.duet { &[] } else { &bench.differences }
+}
+
 /// What a bench says of the differences at `rate`: of all requests, and p50 and p99 of each kind.
 pub(super) fn differences(bench: &Bench, rate: &str) -> String {
-    let shown: Vec<&Difference> = bench
-        .differences
+    let shown: Vec<&Difference> = of_repeats(bench)
         .iter()
         .filter(|difference| difference.rate == rate && is_headline(difference))
         .collect();
