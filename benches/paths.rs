@@ -21,6 +21,7 @@ use ringpace::serve::floor::{Floor, Shared};
 use ringpace::serve::metrics::Metrics;
 use ringpace::serve::settings::Settings;
 use ringpace::slab::Key;
+use ringpace::stats::timeline::Timeline;
 use ringpace::timer::wheel::{TimerKey, Wheel};
 use ringpace::units::{Mono, Nanos, Rate};
 use std::hint::black_box;
@@ -231,7 +232,11 @@ fn read_response(
 }
 
 fn recorder() -> (Box<Recorder>, Request) {
-    let mut recorder = Box::new(Recorder::new(1, StallMeter::new(NOW, NOW)));
+    let horizon = Horizon { warmup: Nanos::ZERO, duration: Nanos::from_secs(60) };
+    let recorder =
+        Recorder::new(1, StallMeter::new(NOW, NOW)).with_timeline(Timeline::new(horizon.grid(), 1));
+    let mut recorder = Box::new(recorder);
+    recorder.begin(NOW, StallMeter::new(NOW, NOW));
     let request = Request {
         k: 0,
         kind: 0,

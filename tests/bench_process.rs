@@ -184,7 +184,11 @@ fn a_knee_is_searched_and_stands_in_the_results() {
     // On a machine that gives the pacer no CPU every run is INVALID, and so below the range.
     let ending = knee["ending"].as_str().expect("it is text");
     assert!(["above_range", "below_range", "found"].contains(&ending), "{knee}");
-    assert_eq!(results["knee"]["runs"].as_array().expect("runs").len(), 2, "{knee}");
-    assert_eq!(knee["probes"][0]["rate"], "50");
+    // And where some are, the search goes on between.
+    let runs = results["knee"]["runs"].as_array().expect("runs").len() as u64;
+    let probes = knee["probes"].as_array().expect("probes");
+    let of_probes: u64 = probes.iter().map(|probe| probe["of"].as_u64().expect("a count")).sum();
+    assert!(runs >= 2 && runs == of_probes, "{runs} runs: {knee}");
+    assert_eq!(probes[0]["rate"], "50");
     assert_eq!(results["plan"]["knee"]["objective"], "p99 < 5s");
 }

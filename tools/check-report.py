@@ -13,6 +13,7 @@ import base64
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import tempfile
@@ -313,7 +314,8 @@ class Chromium:
 
     def read(self):
         while b"\0" not in self.pending:
-            if time.monotonic() > self.deadline:
+            left = max(0, self.deadline - time.monotonic())
+            if not select.select([self.into], [], [], left)[0]:
                 raise RuntimeError(f"Chromium did not answer within {DEADLINE_S} s")
             read = os.read(self.into, 1 << 20)
             if not read:
@@ -349,11 +351,11 @@ class Chromium:
         self.process.wait()
 
 
-def check_hands(browser):
+def check_hands(browser, has_figures):
     """A point shows its value when it is pointed at or focused, and the arrow keys go on from it."""
     focus = "document.querySelector('.points > *').focus()"
     if not browser.evaluate("!!document.querySelector('.points > *')"):
-        return []
+        return ["no chart has a point to look at"] if has_figures else []
     faults = []
     # What scrolled tells so in the frame after.
     drawn = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -439,13 +441,13 @@ def screenshots(browser, directory):
     (directory / "print.pdf").write_bytes(base64.b64decode(paper["data"]))
 
 
-def check_in_browser(path, pictures):
+def check_in_browser(path, pictures, has_figures):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Chromium(profile)
         try:
             browser.call("Page.navigate", url=path.as_uri())
             browser.wait_for("Page.loadEventFired")
-            faults = browser.evaluate(SHAPE) + check_hands(browser)
+            faults = browser.evaluate(SHAPE) + check_hands(browser, has_figures)
             for width in (1000, 400):
                 view(browser, width, "light")
                 if browser.evaluate(TOO_WIDE):
@@ -473,7 +475,7 @@ def main():
     directory = Path(sys.argv[1]).resolve()
     pictures = Path(sys.argv[2]) if len(sys.argv) == 3 else None
     bench = json.loads((directory / "bench.json").read_text())
-    faults, markup = check_in_browser(directory / "report.html", pictures)
+    faults, markup = check_in_browser(directory / "report.html", pictures, bool(bench["summaries"]))
     wrong, figures, tables = check_figures(markup, bench)
     faults += wrong
     for fault in faults[:20]:

@@ -1,7 +1,7 @@
 """A `ringpace serve` of its own, and what the kernel and /metrics say of it.
 
-What tools/soak, tools/slow-peers and tools/garbage share. Standard library only, and nothing of ringpace's
-own code on the side of the client, so that both cannot share a mistake. Start at `Server`.
+What the tools in Python share. Standard library only, and nothing of ringpace's own code on the side of the
+client, so that both cannot share a mistake. Start at `Server`.
 """
 
 import os

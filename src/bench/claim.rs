@@ -143,7 +143,10 @@ impl Claim {
 
     fn show_interval(&self, interval: Option<Interval>, repeats: usize) -> String {
         let Some(Interval { low, high, confidence }) = interval else {
-            return format!("too few repeats ({repeats})");
+            return match repeats {
+                0 | 1 => format!("too few repeats ({repeats})"),
+                _ => format!("no interval: in some of {repeats} repeats a side is infinite"),
+            };
         };
         let shown = |value: f64| match self.unit {
             _ if value.is_infinite() => {

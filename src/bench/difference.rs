@@ -340,15 +340,21 @@ fn judged(
             confidence: interval.confidence,
         }),
         error_ns: finite(error),
-        finding: match finding {
-            compare::Finding::Higher => Finding::Higher,
-            compare::Finding::Lower => Finding::Lower,
-            compare::Finding::CannotTell(Doubt::FewRepeats) => Finding::TooFewRepeats,
-            compare::Finding::CannotTell(Doubt::HoldsZero) => Finding::HoldsZero,
-            compare::Finding::CannotTell(Doubt::Error) => Finding::WithinError,
-        },
+        finding: worded(finding),
         pairs: repeats.pairs() as u32,
         ..blank.clone()
+    }
+}
+
+/// A finding as the results have it.
+pub(super) fn worded(finding: compare::Finding) -> Finding {
+    match finding {
+        compare::Finding::Higher => Finding::Higher,
+        compare::Finding::Lower => Finding::Lower,
+        compare::Finding::CannotTell(Doubt::FewRepeats) => Finding::TooFewRepeats,
+        compare::Finding::CannotTell(Doubt::Infinite) => Finding::Infinite,
+        compare::Finding::CannotTell(Doubt::HoldsZero) => Finding::HoldsZero,
+        compare::Finding::CannotTell(Doubt::Error) => Finding::WithinError,
     }
 }
 

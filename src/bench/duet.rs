@@ -13,6 +13,9 @@ use super::plan::{Launch, Plan, Target};
 use super::run::{Job, cpus_of, is_of, order};
 use super::store::Store;
 use super::summary::summarise;
+use crate::pace::arrivals::Arrivals;
+use crate::pace::catch_up::CatchUp;
+use crate::pace::plan::{PaceWait, Timestamps};
 use crate::results::bench::{Bench, BenchRun};
 use crate::results::duet::{DUET_SCHEMA, Duet, DuetRun, Pairs, Restart};
 use crate::rng::mix64;
@@ -53,6 +56,49 @@ pub(super) fn check(plan: &Plan) -> Result<(), BenchError> {
     }
     Ok(())
 }
+
+/// Why the pacer cannot pace two servers as `plan` says, if so: a sentence that names the file's key.
+/// These are the limits of `pace --duet`, told before anything is started. The pacer may have
+/// `descriptors_max` descriptors.
+pub(super) fn check_pacer(plan: &Plan, descriptors_max: u64) -> Result<(), BenchError> {
+    let pacer = &plan.pacer;
+    let refused = [
+        (
+            plan.pacer_cpus.cpus().len() > 1,
+            "pacer_cpus: one core paces both, so that the machine hits both; name one CPU",
+        ),
+        (
+            pacer.wait == Some(PaceWait::Hybrid),
+            "pacer_wait = \"hybrid\": asleep for one it is deaf to the other",
+        ),
+        (
+            pacer.timestamps == Some(Timestamps::Kernel),
+            "timestamps = \"kernel\": stamps are of one server",
+        ),
+        (
+            pacer.catch_up.is_some_and(|policy| policy != CatchUp::All),
+            "catch_up: half a pair that is not sent tells nothing; only \"all\" goes",
+        ),
+        (
+            matches!(plan.arrivals, Arrivals::Replay(_)),
+            "arrivals = \"replay:..\": the file says itself what is requested next",
+        ),
+    ];
+    if let Some((_, why)) = refused.iter().find(|(is_so, _)| *is_so) {
+        return Err(BenchError::File(format!("--duet does not go with {why}")));
+    }
+    let most = plan.max_connections.unwrap_or(plan.connections.max(PACER_CONNECTIONS_MAX));
+    match 2 * u64::from(most) < descriptors_max {
+        true => Ok(()),
+        false => Err(BenchError::File(format!(
+            "--duet: max_connections = {most} to each of two servers is more than the \
+             {descriptors_max} descriptors that the pacer may have; raise `ulimit -n` or lower it"
+        ))),
+    }
+}
+
+/// What the pacer opens at most if the file does not say. Source: `pace --max-connections`.
+const PACER_CONNECTIONS_MAX: u32 = 1_024;
 
 /// What is to be said of the two targets before they are measured.
 pub(super) fn note(plan: &Plan) -> Option<String> {
@@ -146,11 +192,11 @@ pub(super) fn judge(plan: &Plan, bench: &mut Bench, store: &Store) {
         })
         .collect();
     let kinds = by_rate.iter().filter_map(|(_, pairs)| pairs.first()).map(|p| p.requests.len());
-    let statements = kinds.sum();
+    let kinds_in_all = kinds.sum();
     duet.findings = by_rate
         .iter()
         .flat_map(|(rate, pairs)| {
-            estimate::findings(rate, pairs, statements, mix64(plan.seed, DRAW_STREAM))
+            estimate::findings(rate, pairs, kinds_in_all, mix64(plan.seed, DRAW_STREAM))
         })
         .collect();
 }

@@ -45,7 +45,7 @@ pub struct KneePlan {
 pub struct Within(f64);
 
 impl Default for Within {
-    /// Chosen: four runs beyond the doubling; runs of seconds differ by as much.
+    /// Chosen: four rates beyond the doubling; runs of seconds differ by as much.
     fn default() -> Within {
         Within(0.05)
     }
@@ -84,7 +84,8 @@ impl KneePlan {
     /// No search of one target makes more runs.
     pub(super) fn runs_max(&self) -> usize {
         let doublings = self.range().rungs().count();
-        // The widest gap that is halved, a doubling on either side of a lone fail, is a factor of 4.
+        // The gap that is halved is of neighbours on the ladder, a factor of 2 at most. Twice that pays
+        // for middles that are rounded.
         let halvings = (4f64.ln() / (1.0 + self.within.0).ln()).log2().ceil().max(0.0);
         (doublings + halvings as usize) * self.repeats as usize
     }
@@ -264,13 +265,15 @@ impl<'a> Tally<'a> {
         decided.collect()
     }
 
-    /// The next run: of which rate, and which repeat.
+    /// The next run: of which rate, and which repeat. A failed run that was dropped left its number
+    /// free, perhaps below others that are kept.
     fn next(&self) -> Option<(u64, u32)> {
         match self.plan.range().step(&self.passed()) {
             Step::End(_) => None,
             Step::Probe(rate) => {
-                let made = self.by_rate.get(&rate).map_or(0, Vec::len);
-                Some((rate, made as u32 + 1))
+                let made = self.by_rate.get(&rate).map_or(&[][..], Vec::as_slice);
+                let is_free = |nth: &u32| made.iter().all(|run| run.repeat != *nth);
+                (1..).find(is_free).map(|repeat| (rate, repeat))
             }
         }
     }

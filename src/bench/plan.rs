@@ -247,6 +247,10 @@ impl Plan {
             let what = "--aa: one repeat tells nothing; --repeats 3 or more";
             return Err(BenchError::File(String::from(what)));
         }
+        if self.rates.is_empty() {
+            let what = "--aa needs a rate; the file only searches a knee";
+            return Err(BenchError::File(String::from(what)));
+        }
         self.targets.truncate(1);
         let twin = |suffix: &str, target: &Target| Target {
             name: format!("{}-{suffix}", target.name),

@@ -20,6 +20,7 @@ use super::{BenchError, duet};
 use crate::doctor;
 use crate::io::clock::wall_secs;
 use crate::io::host;
+use crate::io::limits::descriptor_limit;
 use crate::io::topology::{CpuList, pin_current_thread, usable_cpus};
 use crate::pace::arrivals::Arrivals;
 use crate::report;
@@ -87,6 +88,7 @@ pub fn run(
     }
     if plan.duet {
         duet::check(&plan)?;
+        duet::check_pacer(&plan, descriptor_limit().map_err(no_limit)?)?;
         notes.extend(duet::note(&plan));
     }
     let all_cpus = super::plan::cpu_list(&usable)
@@ -130,6 +132,10 @@ pub fn run(
     }
     progress.end();
     finish(&plan, bench, &store, out)
+}
+
+fn no_limit(error: std::io::Error) -> BenchError {
+    BenchError::Machine(format!("cannot tell how many descriptors there may be: {error}"))
 }
 
 /// Makes the restarts of a duet.
@@ -178,12 +184,13 @@ fn finish(
     Ok(BenchOutcome { dir, bench, ending })
 }
 
-/// How many runs there are, those of the knee search among them.
+/// How many runs there are, those of the knee search among them; of a duet, restarts.
 fn runs_made(bench: &Bench) -> usize {
-    all_runs(bench).count()
+    // A restart makes a run of each of its two targets.
+    all_runs(bench).count() / if bench.plan.duet { 2 } else { 1 }
 }
 
-/// How many there will be; with a knee search at most.
+/// How many there will be, counted alike; with a knee search at most.
 fn runs_max(plan: &Plan) -> usize {
     let searches = plan.knee.as_ref().map_or(0, |knee| knee.runs_max() * plan.targets.len());
     let ordered = if plan.duet { duet::count(plan) } else { order(plan).len() };
@@ -289,6 +296,10 @@ fn prepare(
     left_out.iter().for_each(|note| progress.line(note));
     if plan.targets.is_empty() {
         return Err(BenchError::Machine(String::from("no target can be set up; see above")));
+    }
+    if plan.duet {
+        // Of two, one that cannot be set up leaves none.
+        duet::check(plan)?;
     }
     bench.notes.extend(left_out);
     // What was left out is in no table, and claims that name it are skipped.
@@ -466,10 +477,11 @@ fn ending(bench: &Bench) -> Ending {
     }
 }
 
-/// Whether every claim holds, and a server against itself is not told apart.
+/// Whether every claim holds, and a server against itself was looked at and is not told apart.
 fn is_as_claimed(bench: &Bench) -> bool {
     let holds = bench.claims.iter().all(|claim| claim.outcome < ClaimOutcome::Unknown);
-    holds && (!bench.plan.aa || bench.verdicts.iter().all(is_blind))
+    let is_looked_at = !bench.verdicts.is_empty();
+    holds && (!bench.plan.aa || (is_looked_at && bench.verdicts.iter().all(is_blind)))
 }
 
 /// Whether nothing tells the two targets apart that could have.

@@ -50,13 +50,14 @@ impl BenchArgs {
     /// Conducts the experiment; the exit code tells how it ended.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let plan = Plan::load(&self.file).map_err(of_bench)?;
-        if self.duet.as_deref() == Some("") {
+        let duet = names(self.duet.as_deref());
+        if self.duet.is_some() && duet.is_empty() {
             return Err(Failure::usage("--duet: name two targets, such as --duet uring,epoll"));
         }
         let overrides = Overrides {
             out: self.out,
             only: names(self.only.as_deref()),
-            duet: names(self.duet.as_deref()),
+            duet,
             duration: self.duration,
             repeats: self.repeats,
             aa: self.aa,

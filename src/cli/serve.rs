@@ -164,7 +164,7 @@ pub(super) struct ServeArgs {
     #[argh(option, default = "Settings::default().poll_timeout")]
     poll_timeout: Nanos,
 
-    /// cpu time burnt in every status, 100ms at most, default 0ns: a server that is slower by a known
+    /// time spun away in every status, 100ms at most, default 0ns: a server that is slower by a known
     /// time
     #[argh(option, default = "Nanos::ZERO")]
     status_work: Nanos,

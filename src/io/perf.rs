@@ -29,6 +29,10 @@ struct Event {
 const HARDWARE: u32 = 0;
 /// PERF_TYPE_SOFTWARE.
 const SOFTWARE: u32 = 1;
+/// PERF_COUNT_SW_CONTEXT_SWITCHES.
+const CONTEXT_SWITCHES: u64 = 3;
+/// PERF_COUNT_SW_CPU_MIGRATIONS.
+const CPU_MIGRATIONS: u64 = 4;
 
 const EVENTS: [Event; 9] = [
     Event { name: "cycles", kind: HARDWARE, config: 0 },
@@ -38,8 +42,8 @@ const EVENTS: [Event; 9] = [
     Event { name: "branch_misses", kind: HARDWARE, config: 5 },
     Event { name: "task_clock_ns", kind: SOFTWARE, config: 1 },
     Event { name: "page_faults", kind: SOFTWARE, config: 2 },
-    Event { name: "context_switches", kind: SOFTWARE, config: 3 },
-    Event { name: "cpu_migrations", kind: SOFTWARE, config: 4 },
+    Event { name: "context_switches", kind: SOFTWARE, config: CONTEXT_SWITCHES },
+    Event { name: "cpu_migrations", kind: SOFTWARE, config: CPU_MIGRATIONS },
 ];
 
 /// `struct perf_event_attr` as of PERF_ATTR_SIZE_VER0, which every kernel takes.
@@ -85,7 +89,7 @@ impl Counters {
         let mut refused: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         let mut user_only = false;
         for event in &EVENTS {
-            match event.open_all(threads) {
+            match event.open_all(threads, |thread, flags| event.open(thread, flags)) {
                 Ok(Opened { files, is_user_only }) => {
                     user_only |= is_user_only;
                     counters.counters.extend(files.into_iter().map(|file| (event, file)));
@@ -127,15 +131,20 @@ struct Opened {
 }
 
 impl Event {
-    /// A counter for each thread; the threads that are gone meanwhile are left out.
-    fn open_all(&self, threads: &[u32]) -> io::Result<Opened> {
+    /// A counter for each thread, made by `open` of thread and flags; the threads that are gone
+    /// meanwhile are left out.
+    fn open_all(
+        &self,
+        threads: &[u32],
+        open: impl Fn(u32, u64) -> io::Result<File>,
+    ) -> io::Result<Opened> {
         let mut opened = Opened { files: Vec::new(), is_user_only: false };
         for thread in threads {
-            let whole = if opened.is_user_only { Err(denied()) } else { self.open(*thread, 0) };
+            let whole = if opened.is_user_only { Err(denied()) } else { open(*thread, 0) };
             let file = match whole {
-                Err(error) if is_denied(&error) => {
+                Err(error) if is_denied(&error) && self.happens_in_user_mode() => {
                     opened.is_user_only = true;
-                    self.open(*thread, USER_ONLY)
+                    open(*thread, USER_ONLY)
                 }
                 outcome => outcome,
             };
@@ -146,6 +155,12 @@ impl Event {
             }
         }
         Ok(opened)
+    }
+
+    /// Threads are switched, and moved to other CPUs, by the kernel only: of user mode alone it would
+    /// always count none, and say so as if it were true.
+    fn happens_in_user_mode(&self) -> bool {
+        !matches!((self.kind, self.config), (SOFTWARE, CONTEXT_SWITCHES | CPU_MIGRATIONS))
     }
 
     fn open(&self, thread: u32, flags: u64) -> io::Result<File> {
@@ -235,6 +250,26 @@ mod tests {
         for event in &EVENTS {
             let is_noted = counters.notes().iter().any(|note| note.contains(event.name));
             assert_ne!(counts.contains_key(event.name), is_noted, "{}: {counts:?}", event.name);
+        }
+    }
+
+    #[test]
+    fn where_user_mode_only_is_allowed_what_the_kernel_does_is_denied_and_not_zero() {
+        let open = |_, flags| match flags {
+            USER_ONLY => File::open("/dev/null"),
+            _ => Err(denied()),
+        };
+        for event in &EVENTS {
+            let opened = event.open_all(&[1, 2], open);
+            match event.name {
+                "context_switches" | "cpu_migrations" => {
+                    assert!(opened.is_err_and(|error| is_denied(&error)), "{}", event.name);
+                }
+                name => {
+                    let opened = opened.unwrap();
+                    assert!(opened.is_user_only && opened.files.len() == 2, "{name}");
+                }
+            }
         }
     }
 

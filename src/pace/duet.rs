@@ -5,12 +5,13 @@
 
 use super::arrivals::Arrivals;
 use super::pairs::Side;
-use super::plan::{Backend, PaceWait, Plan, Timestamps};
+use super::plan::{Backend, DESCRIPTORS_BESIDE, PaceWait, Plan, Timestamps};
 use super::schedule::Lane;
 use super::url::Url;
 use super::worker::Worker;
 use super::worker::duet::{Duet, DuetEnd};
-use super::{CatchUp, Outcome, PaceError, START_MARGIN, explain, resolve, task_of, write_to};
+use super::{CatchUp, Outcome, PaceError, START_MARGIN};
+use super::{explain, open_outputs, resolve, task_of, write_to};
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_offset};
 use crate::io::disturbance::Snapshot;
@@ -33,6 +34,7 @@ pub fn run(plan: &Plan, other: &Url, stop: &AtomicBool) -> Result<DuetRun, PaceE
     let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
     plan.check(descriptors_max).map_err(PaceError::Plan)?;
     check(plan, descriptors_max).map_err(PaceError::Plan)?;
+    open_outputs(&plan.outputs).map_err(PaceError::Plan)?;
     let plans = [plan.clone(), Plan { url: other.clone(), ..plan.clone() }];
     let to = [resolve(&plans[0])?, resolve(&plans[1])?];
     if let Some(cpu) = plan.cpus.first() {
@@ -73,12 +75,12 @@ fn check(plan: &Plan, descriptors_max: u64) -> Result<(), String> {
     if let Some((_, why)) = refused.iter().find(|(is_so, _)| *is_so) {
         return Err(format!("--duet does not go with {why}"));
     }
-    let both = 2 * plan.connections_max as u64;
-    match both < descriptors_max {
+    let both = 2 * plan.connections_max as u64 + DESCRIPTORS_BESIDE;
+    match both <= descriptors_max {
         true => Ok(()),
         false => Err(format!(
-            "--duet: --max-connections {} to each of two servers is more than the {descriptors_max} \
-             descriptors that this process may have; raise `ulimit -n` or lower the flag",
+            "--duet: --max-connections {} to each of two servers needs {both} descriptors, and this \
+             process may have {descriptors_max}; raise `ulimit -n` or lower the flag",
             plan.connections_max
         )),
     }
@@ -142,12 +144,31 @@ mod tests {
     }
 
     #[test]
+    fn the_descriptors_of_both_servers_and_of_the_rest_are_enough() {
+        let url = "http://h/".parse().unwrap();
+        let mut plan = Plan::new(url, Rate::per_second(1).unwrap(), Nanos::from_secs(1));
+        plan.connections_max = 1_968;
+        check(&plan, 4_000).unwrap();
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_written_is_refused_before_anything_is_resolved() {
+        let url: Url = "http://no-such-host.invalid/".parse().unwrap();
+        let mut plan = Plan::new(url.clone(), Rate::per_second(1).unwrap(), Nanos::from_secs(1));
+        plan.connections = 1;
+        plan.connections_max = 1;
+        plan.outputs.json = Some("nowhere/x".into());
+        let error = run(&plan, &url, &AtomicBool::new(false)).unwrap_err();
+        assert!(error.to_string().contains("--json: there is no directory nowhere"), "{error}");
+    }
+
+    #[test]
     fn what_would_part_the_pairs_is_refused_by_flag() {
         refused(|plan| plan.cpus = vec![0, 1], "--cpus names 2");
         refused(|plan| plan.wait = PaceWait::Hybrid, "--wait hybrid");
         refused(|plan| plan.timestamps = Timestamps::Kernel, "--timestamps kernel");
         refused(|plan| plan.catch_up = "skip".parse().unwrap(), "--catch-up");
-        refused(|plan| plan.connections_max = 2_000, "--max-connections 2000");
+        refused(|plan| plan.connections_max = 1_969, "1969 to each of two servers needs 4002 desc");
         let mix = crate::pace::mix::Mix::single("/");
         let replay = Replay::parse("f", "1ms\n", &mix).unwrap();
         refused(|plan| plan.load.arrivals = Arrivals::Replay(replay), "--arrivals replay");

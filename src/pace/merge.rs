@@ -122,8 +122,13 @@ impl Runs {
         &mut self.kinds[at].1
     }
 
-    /// Adds `other`, kind by kind. A sentence if one is of logs and the other is not.
+    /// Adds `other`, kind by kind. A sentence if one is of logs and the other is not, or if of a kind
+    /// only one tells deliveries.
     pub fn add(&mut self, other: Runs) -> Result<(), String> {
+        // Logs lack deliveries by their nature, which the sentence on them says better.
+        if self.beside.is_some() == other.beside.is_some() {
+            self.check_published(&other)?;
+        }
         match (&mut self.beside, other.beside) {
             (None, None) => {}
             (Some(own), Some(other)) => {
@@ -144,6 +149,20 @@ impl Runs {
         for (name, record) in other.kinds {
             let kind = self.kind(&name);
             kind.merge(&record);
+        }
+        Ok(())
+    }
+
+    /// Deliveries of half the answers would be taken for those of all.
+    fn check_published(&self, other: &Runs) -> Result<(), String> {
+        for (name, record) in &other.kinds {
+            let own = self.kinds.iter().find(|(own, _)| own == name);
+            if own.is_some_and(|(_, own)| own.deliveries.is_some() != record.deliveries.is_some()) {
+                return Err(format!(
+                    "`{name}`: of one run the answers were to say `published`, and of the other not; \
+                     merge runs of one mix"
+                ));
+            }
         }
         Ok(())
     }

@@ -176,7 +176,7 @@ impl Outputs {
 }
 
 /// Descriptors of the process beside its connections. Chosen: standard streams, drivers, files.
-const DESCRIPTORS_BESIDE: u64 = 64;
+pub(super) const DESCRIPTORS_BESIDE: u64 = 64;
 
 impl Plan {
     /// A run of `load` for `duration` against one URL, everything else by default.

@@ -47,6 +47,9 @@ pub struct Stall {
 pub struct StallMeter {
     counted_from: Mono,
     last_reading: Mono,
+    /// When the latest stall ended.
+    stalled_until: Mono,
+    /// The same, or when the loop had made up for it.
     last_end: Mono,
     /// Since the latest stall there has always been something overdue.
     is_catching_up: bool,
@@ -66,6 +69,7 @@ impl StallMeter {
         StallMeter {
             counted_from,
             last_reading: now,
+            stalled_until: Mono(0),
             last_end: Mono(0),
             is_catching_up: false,
             count: 0,
@@ -94,14 +98,32 @@ impl StallMeter {
         self.last_reading = self.last_reading.max(wake_at);
     }
 
+    /// Takes over what `other` has found, the meter of a loop that runs on this thread by turns with
+    /// this one: what the other loop did meanwhile is no stall of this one, and what stopped it stopped
+    /// both. As each follows the other, they have the same stalls, and each makes up for them by itself.
+    pub fn follow(&mut self, other: &StallMeter) {
+        debug_assert_eq!(self.counted_from, other.counted_from, "loops of one run");
+        if other.stalled_until > self.stalled_until {
+            self.stalled_until = other.stalled_until;
+            self.last_end = self.last_end.max(other.stalled_until);
+            self.is_catching_up = true;
+            self.count = other.count;
+            self.total = other.total;
+            self.longest = other.longest;
+            self.kept.clone_from(&other.kept);
+        }
+        self.last_reading = self.last_reading.max(other.last_reading);
+    }
+
     fn record(&mut self, stall: Stall) {
-        self.last_end = stall.begin + stall.length;
+        self.stalled_until = stall.begin + stall.length;
+        self.last_end = self.stalled_until;
         self.is_catching_up = true;
-        if self.last_end <= self.counted_from {
+        if self.stalled_until <= self.counted_from {
             return;
         }
         let begin = stall.begin.max(self.counted_from);
-        let stall = Stall { begin, length: self.last_end - begin };
+        let stall = Stall { begin, length: self.stalled_until - begin };
         self.count += 1;
         self.total += stall.length;
         self.longest = self.longest.max(stall.length);
@@ -218,6 +240,35 @@ mod tests {
         meter.caught_up(Mono(2_200_000));
         assert!(!meter.overlaps(Mono(2_150_000)));
         assert_eq!(meter.totals(0).total_ns, 1_000_000);
+    }
+
+    #[test]
+    fn of_loops_that_take_turns_each_has_the_stalls_of_both_and_none_by_the_others_work() {
+        let [mut one, mut other] = [meter(), meter()];
+        for k in 1..=5 {
+            one.mark(Mono(1_000_000 + k * 90_000), Activity::Syscall);
+        }
+        other.follow(&one);
+        other.mark(Mono(1_450_100), Activity::Spinning);
+        assert_eq!((one.totals(0).count, other.totals(0).count), (0, 0));
+        // Two stalls before the next turn, the last of them made up for by one loop only.
+        other.mark(Mono(1_480_200), Activity::Spinning);
+        other.mark(Mono(1_520_200), Activity::Spinning);
+        other.caught_up(Mono(1_525_000));
+        one.follow(&other);
+        one.mark(Mono(1_530_000), Activity::Spinning);
+        assert_eq!(
+            (one.totals(0), one.longest()),
+            (results::Stalls { observed_ns: 530_000, ..other.totals(0) }, other.longest(),)
+        );
+        assert_eq!((one.totals(0).count, one.totals(0).total_ns), (2, 70_100));
+        assert!(one.overlaps(Mono(1_529_000)) && !other.overlaps(Mono(1_529_000)));
+        // Nothing new: what was made up for stays so.
+        one.caught_up(Mono(1_531_000));
+        other.follow(&one);
+        one.follow(&other);
+        assert!(!one.overlaps(Mono(1_531_000)) && !other.overlaps(Mono(1_525_000)));
+        assert_eq!(other.totals(0).count, 2);
     }
 
     #[test]

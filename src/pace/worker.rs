@@ -420,6 +420,11 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         }
     }
 
+    /// Takes over the readings and stalls of a worker on the same thread, which had its turn since.
+    fn follow(&mut self, other: &Self) {
+        self.pool.recorder.stalls.follow(&other.pool.recorder.stalls);
+    }
+
     /// Reads the clock and accounts for what happened since it was read last.
     fn mark(&mut self, activity: Activity) -> Mono {
         let now = self.clock.now();

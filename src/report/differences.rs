@@ -17,17 +17,22 @@ pub(super) const CANNOT_TELL: &str = "cannot tell apart";
 pub(super) const FINDINGS_NOTE: &str = "\
 Difference: of repeats that were made one after the other, in pairs, with its interval; \"cannot tell apart\"
 if that holds zero, if the pacer's own error is larger, or if there is too little to see. One of 20 such
-intervals misses: in a word, a pair of targets differs only if it does with all its p50 and p99 together.";
+intervals misses: a pair of targets is said to differ only where one of its p50 and p99 does, with intervals
+that hold for all of them together.";
 
 /// The same of two benches.
 const UNPAIRED_NOTE: &str = "\
 Difference: median over every repeat of the one against every of the other, with its exact rank-sum interval;
 \"cannot tell apart\" if that holds zero, if the pacer's own error is larger, or if there is too little to see.";
 
+/// Those that are of repeats made one after the other; none of a duet, which is judged by its pairs.
+pub(super) fn of_repeats(bench: &Bench) -> &[Difference] {
+    if bench.plan.duet { &[] } else { &bench.differences }
+}
+
 /// What a bench says of the differences at `rate`: of all requests, and p50 and p99 of each kind.
 pub(super) fn differences(bench: &Bench, rate: &str) -> String {
-    let shown: Vec<&Difference> = bench
-        .differences
+    let shown: Vec<&Difference> = of_repeats(bench)
         .iter()
         .filter(|difference| difference.rate == rate && is_headline(difference))
         .collect();
@@ -46,7 +51,9 @@ pub(super) fn in_a_word(verdict: &PairVerdict) -> String {
     let differ = verdict.differ.join(", ");
     let count = verdict.differ.len();
     let said = match verdict.outcome {
-        _ if *figures == 0 => format!("{CANNOT_TELL}: too little to see"),
+        _ if *figures == 0 => {
+            format!("{CANNOT_TELL}: a side is INVALID, or there is too little to see")
+        }
         PairOutcome::CannotTell => format!("{CANNOT_TELL} in any of {figures} figures"),
         PairOutcome::Slower => format!("slower in {count} of {figures} figures: {differ}"),
         PairOutcome::Faster => format!("faster in {count} of {figures} figures: {differ}"),
@@ -62,7 +69,9 @@ pub(super) fn against_itself(bench: &Bench) -> String {
         let same = format!("{base} and {target} at {rate}/s, which are the same server");
         let percent = 100.0 * verdict.confidence;
         match verdict.outcome {
-            _ if *figures == 0 => format!("A/A: too few repeats or requests to say anything of {same}."),
+            _ if *figures == 0 => format!(
+                "A/A: nothing can be said of {same}: too few repeats or requests, or INVALID."
+            ),
             PairOutcome::CannotTell => format!(
                 "A/A: {CANNOT_TELL} {same}: none of {figures} figures differs ({percent:.0} % for all \
                  together)."
@@ -191,6 +200,7 @@ pub(super) fn finding(difference: &Difference) -> String {
         Finding::HoldsZero => CANNOT_TELL.to_owned(),
         Finding::WithinError => format!("{CANNOT_TELL} (error {error})"),
         Finding::TooFewRepeats => format!("{CANNOT_TELL} (few repeats)"),
+        Finding::Infinite => format!("{CANNOT_TELL} (some repeats infinite)"),
         Finding::TooFewRequests => format!("{CANNOT_TELL} (few requests)"),
         Finding::Invalid => format!("{CANNOT_TELL} (INVALID)"),
     }

@@ -171,6 +171,11 @@ pub(super) fn scope(plan: &PlanRecord) -> String {
     )
 }
 
+/// `2000/s`; `2000/s, half to each` where two targets shared it.
+pub(super) fn offered(plan: &PlanRecord, rate: &str, unit: &str) -> String {
+    format!("{rate}{unit}{}", if plan.duet { ", half to each" } else { "" })
+}
+
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -23,15 +23,17 @@ use page::{Page, Section, rate_heading};
 use std::fmt::Write;
 
 /// What stands on the page, in this order. A part that has nothing to say is left out.
-const SECTIONS: [fn(&Page<'_>) -> Option<Section>; 13] = [
+const SECTIONS: [fn(&Page<'_>) -> Option<Section>; 15] = [
     latency::headline,
     latency::percentiles,
     against_rate,
+    super::knee::section,
     super::duet::section,
     judgement::differences,
     judgement::claims,
     judgement::verdicts,
     over_time,
+    super::steadiness::section,
     latency::kinds,
     pacer::lateness,
     pacer::usage,

@@ -1,23 +1,59 @@
-//! The knee search in the terminal table: per target the highest rate that keeps the objective.
+//! The knee search in the terminal and on the page: per target the highest rate that keeps the
+//! objective.
+//!
+//! Pure. Not here: how it is found; see `bench::knee`. Start at [`knees`].
 
 use super::figure::latency;
+use super::html::markup::{escaped, list, other_table};
+use super::html::page::{Page, Section};
 use super::table::{aligned, listed};
 use crate::results::bench::Bench;
 use crate::results::knee::{KneeEnding, KneePlanRecord, KneeProbe, KneeTarget, ProbeOutcome};
 
+const HEADS: [&str; 7] =
+    ["target", "knee", "its figure", "fails at", "its figure", "rates", "runs"];
+
 /// A table and what is remarkable about it; empty if no knee was searched.
 pub(super) fn knees(bench: &Bench) -> String {
     let (Some(plan), Some(knee)) = (&bench.plan.knee, &bench.knee) else { return String::new() };
-    let heads = ["target", "knee", "its figure", "fails at", "its figure", "rates", "runs"];
-    let mut rows = vec![heads.map(String::from).to_vec()];
+    let mut rows = vec![HEADS.map(String::from).to_vec()];
     rows.extend(knee.targets.iter().map(|target| row(plan, target)));
-    let title = format!(
-        "\nHighest rate that keeps {}, within {} %\n",
-        plan.objective,
-        percent(plan.within)
-    );
     let notes: Vec<String> = knee.targets.iter().flat_map(remarks).collect();
-    title + &aligned(&rows, 1) + &listed("About these", &notes)
+    format!("\n{}\n{}{}", title(plan), aligned(&rows, 1), listed("About these", &notes))
+}
+
+/// The same for the page; `None` if no knee was searched.
+pub(super) fn section(page: &Page<'_>) -> Option<Section> {
+    let (plan, knee) = (page.bench.plan.knee.as_ref()?, page.bench.knee.as_ref()?);
+    let rows = knee.targets.iter().map(|target| {
+        let mut cells = row(plan, target).into_iter().map(|cell| escaped(&cell));
+        (cells.next().unwrap_or_default(), cells.collect())
+    });
+    let notes: Vec<String> = knee.targets.iter().flat_map(remarks).collect();
+    let body = other_table(&title(plan), &HEADS, rows) + &list(&notes);
+    Section::new("knees", "Knees", body)
+}
+
+fn title(plan: &KneePlanRecord) -> String {
+    format!("Highest rate that keeps {}, within {} %", plan.objective, percent(plan.within))
+}
+
+/// `knee of a: 4000/s`, and how far that may be believed; `None` if no rate passed.
+pub(super) fn in_a_word(target: &KneeTarget) -> Option<String> {
+    let rate = target.passed.as_ref()?;
+    let ending = match target.ending {
+        KneeEnding::AboveRange => " or above",
+        KneeEnding::Unfinished => " so far",
+        KneeEnding::Found | KneeEnding::BelowRange => "",
+    };
+    let whose = invalid(target).map_or("", |_| ", which may be the pacer's");
+    Some(format!("knee of {}: {rate}/s{ending}{whose}", target.target))
+}
+
+/// The rate above the knee, if its runs are INVALID or have no figures.
+fn invalid(target: &KneeTarget) -> Option<&KneeProbe> {
+    let failed = target.failed.as_ref().and_then(|rate| probe(target, rate));
+    failed.filter(|probe| probe.outcome == ProbeOutcome::Invalid)
 }
 
 fn row(plan: &KneePlanRecord, target: &KneeTarget) -> Vec<String> {
@@ -66,8 +102,7 @@ fn remarks(target: &KneeTarget) -> Vec<String> {
             )
         })
         .collect();
-    let failed = target.failed.as_ref().and_then(|rate| probe(target, rate));
-    if let Some(probe) = failed.filter(|probe| probe.outcome == ProbeOutcome::Invalid) {
+    if let Some(probe) = invalid(target) {
         let reason = probe.summary.reasons.first().map_or("", String::as_str);
         remarks.push(format!(
             "{whom}: at {}/s the runs are INVALID or failed, so the knee may be the pacer's: {reason}",
@@ -87,6 +122,7 @@ fn percent(share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::logs::Logs;
     use crate::results::bench::{Spread, sample};
     use crate::results::knee::{Contradiction, Knee};
 
@@ -154,7 +190,9 @@ c       >= 64000/s           -         -           -      0     0
         found.probes = vec![probe("8000", ProbeOutcome::Invalid, None)];
         found.probes[0].summary.reasons = vec!["repeat 1: the pacer was late".into()];
         found.contradictions = vec![Contradiction { passed: "4000".into(), failed: "2000".into() }];
-        let text = knees(&bench(vec![found]));
+        let bench = bench(vec![found]);
+        let text = knees(&bench);
+        let page = section(&Page { bench: &bench, logs: &Logs::default() }).unwrap().body;
         for says in [
             "a: 4000/s passed although 2000/s had failed",
             "a: at 8000/s the runs are INVALID or failed",
@@ -162,7 +200,26 @@ c       >= 64000/s           -         -           -      0     0
             "a: the search was interrupted",
         ] {
             assert!(text.contains(says), "{text}");
+            assert!(page.contains(says), "{page}");
         }
         assert_eq!(knees(&sample::bench(&["a"], Vec::new())), "");
+    }
+
+    #[track_caller]
+    fn check(ending: KneeEnding, above: ProbeOutcome, expected: &str) {
+        let mut of = target("a", ending);
+        (of.passed, of.failed) = (Some("4000".into()), Some("4190".into()));
+        of.probes = vec![probe("4190", above, None)];
+        assert_eq!(in_a_word(&of).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_knee_is_said_no_surer_than_it_is() {
+        check(KneeEnding::Found, ProbeOutcome::Failed, "knee of a: 4000/s");
+        check(KneeEnding::AboveRange, ProbeOutcome::Passed, "knee of a: 4000/s or above");
+        check(KneeEnding::Unfinished, ProbeOutcome::Failed, "knee of a: 4000/s so far");
+        let pacers = "knee of a: 4000/s, which may be the pacer's";
+        check(KneeEnding::Found, ProbeOutcome::Invalid, pacers);
+        assert_eq!(in_a_word(&target("a", KneeEnding::BelowRange)), None);
     }
 }

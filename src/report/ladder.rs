@@ -7,6 +7,7 @@ use super::chart::{BOTTOM, Figure, Frame, LEFT, Label, Points, RIGHT, TOP, WIDTH
 use super::figure::{QUANTILES, Quantile, latency as written, level};
 use super::html::markup::{escaped, shown, style_of, swatch, table};
 use super::html::page::{Page, Placed};
+use super::knee::in_a_word;
 use super::scale::{Scale, latency, rate as rate_label};
 use crate::units::Rate;
 
@@ -49,14 +50,10 @@ fn knees(page: &Page<'_>, frame: &Frame, targets: &[(usize, &str)]) -> String {
     let (bottom, top) = frame.y.ends();
     let mut svg = String::new();
     for of_target in page.bench.knee.iter().flat_map(|knee| &knee.targets) {
-        let passed = of_target.passed.as_deref();
-        let Some((rate, per_second)) = passed.and_then(|rate| Some((rate, per_second(rate)?)))
-        else {
-            continue;
-        };
+        let passed = of_target.passed.as_deref().and_then(per_second);
+        let (Some(per_second), Some(says)) = (passed, in_a_word(of_target)) else { continue };
         let position = targets.iter().find(|(_, name)| *name == of_target.target);
         let (position, x) = (position.map_or(0, |(position, _)| *position), frame.x.at(per_second));
-        let says = format!("knee of {}: {rate}/s", of_target.target);
         svg += &format!(
             "<path class=\"thin {}\" d=\"M{x:.1} {bottom:.1}V{top:.1}\"><title>{}</title></path>\n\
              <text x=\"{:.1}\" y=\"{:.1}\" class=\"t{}\">knee</text>\n",
@@ -110,8 +107,9 @@ fn drawn(page: &Page<'_>, rungs: &[Rung<'_>], targets: &[(usize, &str)]) -> Stri
     Figure {
         id: "ladder",
         title: "Response time of all requests against the offered rate.",
-        description: "Strong: p99; thin: p50. A line ends where requests begin to be lost. Upright, if the \
-                      bench searched for it: the highest rate that keeps the objective.",
+        description: "Strong: p99; thin: p50. A line ends where so many requests are lost that its \
+                      percentile is one of them. Upright, if the bench searched for it: the highest \
+                      rate that keeps the objective.",
         is_like_before: false,
         height: HEIGHT,
         drawing: &drawing,

@@ -79,9 +79,12 @@ pub(super) fn bin(ns: u64) -> i32 {
 }
 
 impl Logs {
-    /// Reads the log of every run of `bench`, whose directory is `dir`.
+    /// Reads the log of every run of `bench`, whose directory is `dir`. A duet has none.
     pub fn read(dir: &Path, bench: &Bench) -> Logs {
         let mut logs = Logs::default();
+        if bench.plan.duet {
+            return logs;
+        }
         let together_s = bench.plan.duration_s * f64::from(bench.plan.repeats.max(1));
         let step_s = (together_s / COLUMNS_MAX).ceil().max(1.0);
         for entry in &bench.runs {

@@ -17,6 +17,7 @@ mod nines;
 mod scale;
 mod selftest;
 mod single;
+mod steadiness;
 mod table;
 mod timeline;
 mod usage;

@@ -56,7 +56,7 @@ pub(super) fn response(
     let what = kind.unwrap_or("all requests");
     figure(
         &format!("nines-{}-{}", slug(rate), slug(what)),
-        &format!("Response time of {what} at {rate} requests/s, by percentile."),
+        &format!("Response time of {what} at {}, by percentile.", page.offered(rate)),
         "Each step to the right leaves a tenth as many requests beyond it. Strong: the median of the \
          repeats; faint: each repeat. A line ends where its requests end, or where those that failed begin.",
         kind.is_some() || !page.is_first(rate),
@@ -78,7 +78,7 @@ pub(super) fn lateness(page: &Page<'_>, rate: &str, placed: &[Placed<'_>]) -> St
     });
     figure(
         &format!("late-{}", slug(rate)),
-        &format!("The pacer's lateness at {rate} requests/s, by percentile."),
+        &format!("The pacer's lateness at {}, by percentile.", page.offered(rate)),
         "Sent minus due: what the instrument itself adds. It should lie far below the response times.",
         !page.is_first(rate),
         &lines.collect::<Vec<_>>(),
@@ -249,7 +249,8 @@ fn values(caption: &str, lines: &[Line<'_>]) -> String {
                 let value = (quantile.of)(line.spreads).each.get(nth)?;
                 Some(cell(quantile, &format!("each/{nth}"), *value))
             });
-            let which = format!("repeat <i>{}</i>", nth + 1);
+            let repeat = line.spreads.repeats.get(nth).map_or(nth + 1, |repeat| *repeat as usize);
+            let which = format!("repeat <i>{repeat}</i>");
             (escaped(""), [vec![which], each.collect()].concat())
         });
         std::iter::once(first).chain(repeats).collect::<Vec<_>>()

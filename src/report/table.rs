@@ -1,11 +1,11 @@
 //! The terminal table: plain text, aligned, at most 110 columns for names of usual length.
 
-use super::differences::{FINDINGS_NOTE, against_itself, differences, setting};
+use super::differences::{FINDINGS_NOTE, against_itself, differences, of_repeats, setting};
 use super::figure::{
-    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, megabytes, scope, verdicts,
+    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, megabytes, offered, scope,
+    verdicts,
 };
 use crate::results::bench::{Bench, ClaimOutcome, ClaimResult, KindSummary, Spreads, Summary};
-use crate::units::Nanos;
 
 /// The whole bench as text; ends with a newline.
 pub fn render_table(bench: &Bench) -> String {
@@ -18,9 +18,10 @@ pub fn render_table(bench: &Bench) -> String {
         let summaries: Vec<&Summary> =
             bench.summaries.iter().filter(|summary| summary.rate == *rate).collect();
         if !summaries.is_empty() {
-            text += &format!("\nResponse time at {rate}/s\n");
+            let offered = offered(&bench.plan, rate, "/s");
+            text += &format!("\nResponse time at {offered}\n");
             text += &latencies(&summaries);
-            text += &format!("\nPacer and servers at {rate}/s\n");
+            text += &format!("\nPacer and servers at {offered}\n");
             text += &machines(&summaries);
             text += &differences(bench, rate);
         }
@@ -29,7 +30,7 @@ pub fn render_table(bench: &Bench) -> String {
     text += &super::knee::knees(bench);
     text += &footnotes(bench);
     text += &troubles(bench);
-    text += &steadiness(bench);
+    text += &super::steadiness::steadiness(bench);
     text += &claims(bench);
     text += &against_itself(bench);
     text
@@ -133,7 +134,7 @@ fn footnotes(bench: &Bench) -> String {
         "\nMedian of the repeats; below it their least and most. Response time runs from when a request\n\
          was due. late: sent - intended; calm: the same over requests that no stall of the pacer overlaps.\n",
     );
-    if !bench.differences.is_empty() {
+    if !of_repeats(bench).is_empty() {
         text += FINDINGS_NOTE;
         text += "\n";
     }
@@ -160,28 +161,6 @@ fn troubles(bench: &Bench) -> String {
         }
     }
     listed("Troubles", &lines)
-}
-
-/// Per target and rate: when response times were steady, and why they were not.
-fn steadiness(bench: &Bench) -> String {
-    let mut lines = Vec::new();
-    for summary in &bench.summaries {
-        let whom = format!("{} at {}/s", summary.target, summary.rate);
-        let after = summary.steady_after_s.each.iter();
-        let after: Vec<String> =
-            after.map(|secs| Nanos((secs * 1e9).round() as u64).to_string()).collect();
-        if !after.is_empty() {
-            lines.push(format!("{whom}: steady after {}", after.join(", ")));
-        }
-        lines.extend(summary.unsteady.iter().map(|says| format!("{whom}, {says}")));
-    }
-    let warmup = Nanos((bench.plan.warmup_s * 1e9).round() as u64);
-    listed(
-        &format!(
-            "Time to steadiness of each repeat, from the start of the load (warm-up {warmup})"
-        ),
-        &lines,
-    )
 }
 
 fn claims(bench: &Bench) -> String {

@@ -486,6 +486,8 @@ pub enum Finding {
     Lower,
     /// Too few repeats for any interval.
     TooFewRepeats,
+    /// A side is infinite in some of few repeats, so that there is no interval.
+    Infinite,
     /// Too few requests beyond the quantile.
     TooFewRequests,
     /// The interval holds zero.

@@ -26,6 +26,9 @@
 //! as are alike for three intervals 89 to 94 %; for ten, which is 1/25 of the run, 80 to 86 %. A run
 //! should be far longer than what disturbs it.
 //!
+//! What is alike within one bucket of the timeline, which is 3 % wide, cannot be seen: the quantile then
+//! lies among requests that are told apart no further, and `effective` may be too large.
+//!
 //! Pure. Not here: what repeats of a run say (`compare`), where intervals come from (`timeline`). Start
 //! at [`ranks`].
 

@@ -31,8 +31,9 @@
 use super::beta::student;
 use super::bootstrap::NORMAL;
 
-/// The confidence that is aimed at; with more repeats the interval gets narrower, not surer.
-pub const CONFIDENCE: f64 = 0.95;
+/// With more repeats an interval gets narrower, not surer.
+pub use super::bootstrap::CONFIDENCE;
+
 /// Chosen: what three repeats against three reach; an interval that misses more often is not shown.
 const CONFIDENCE_LEAST: f64 = 0.9;
 /// Up to so many repeats a side the ranks are counted, beyond it their normal limit is used. Chosen:
@@ -46,7 +47,8 @@ const NORMAL_FROM: f64 = 1e6;
 pub struct Difference {
     /// New minus base, in their unit; infinite if new has no finite repeat and base has.
     pub shift: f64,
-    /// Where the shift lies; `None` with too few repeats. An end may be infinite.
+    /// Where the shift lies; `None` with too few repeats, or some that are infinite. An end may be
+    /// infinite.
     pub interval: Option<Interval>,
     /// What may be said.
     pub finding: Finding,
@@ -79,6 +81,8 @@ pub enum Finding {
 pub enum Doubt {
     /// There are too few repeats for any interval worth its name.
     FewRepeats,
+    /// Some differences of few are infinite, and so have neither mean nor interval.
+    Infinite,
     /// The interval holds zero.
     HoldsZero,
     /// The difference is not larger than the error of the instrument.
@@ -92,8 +96,8 @@ pub fn compare(base: &[f64], new: &[f64], error: f64) -> Difference {
         new.iter().flat_map(|new| base.iter().map(|base| minus(*new, *base))).collect();
     differences.sort_by(f64::total_cmp);
     let shift = median(&differences);
-    let interval = interval(&differences, base.len(), new.len());
-    Difference { shift, interval, finding: finding(shift, interval, error) }
+    let interval = interval(&differences, base.len(), new.len()).ok_or(Doubt::FewRepeats);
+    Difference { shift, interval: interval.ok(), finding: finding(shift, interval, error) }
 }
 
 /// Compares repeats that were made in pairs, by the difference of each, new less base: it may be
@@ -102,7 +106,7 @@ pub fn compare(base: &[f64], new: &[f64], error: f64) -> Difference {
 /// `confidence` says, in 0..1.
 pub fn paired(differences: &[f64], within: &[f64], error: f64, confidence: f64) -> Difference {
     let (shift, interval) = paired_interval(differences, within, confidence);
-    Difference { shift, interval, finding: finding(shift, interval, error) }
+    Difference { shift, interval: interval.ok(), finding: finding(shift, interval, error) }
 }
 
 /// The confidence that each of so many intervals needs, for all of them to hold the truth in
@@ -115,9 +119,9 @@ fn paired_interval(
     differences: &[f64],
     within: &[f64],
     confidence: f64,
-) -> (f64, Option<Interval>) {
+) -> (f64, Result<Interval, Doubt>) {
     let n = differences.len();
-    let certain = |low: f64, high: f64, confidence: f64| Some(Interval { low, high, confidence });
+    let certain = |low: f64, high: f64, confidence: f64| Ok(Interval { low, high, confidence });
     let reach = 1.0 - 2.0 / 2f64.powi(n as i32);
     if n >= 2 && reach >= confidence {
         let means = walsh(differences);
@@ -128,13 +132,17 @@ fn paired_interval(
     let mut sorted = differences.to_vec();
     sorted.sort_by(f64::total_cmp);
     if n < 2 {
-        return (median(&sorted), None);
+        return (median(&sorted), Err(Doubt::FewRepeats));
     }
     if sorted.iter().any(|difference| difference.is_infinite()) {
         // All repeats of the one came, and none of the other; or else there is no mean.
-        let same = n >= PAIRS_OF_INFINITE && sorted[0] == sorted[n - 1];
         let shift = median(&sorted);
-        return (shift, if same { certain(shift, shift, confidence) } else { None });
+        let interval = match sorted[0] == sorted[n - 1] {
+            true if n >= PAIRS_OF_INFINITE => certain(shift, shift, confidence),
+            true => Err(Doubt::FewRepeats),
+            false => Err(Doubt::Infinite),
+        };
+        return (shift, interval);
     }
     let count = n as f64;
     let mean = sorted.iter().sum::<f64>() / count;
@@ -184,15 +192,15 @@ fn signed_rank(n: usize, confidence: f64) -> (usize, f64) {
 }
 
 /// What may be said of a shift.
-fn finding(shift: f64, interval: Option<Interval>, error: f64) -> Finding {
+fn finding(shift: f64, interval: Result<Interval, Doubt>, error: f64) -> Finding {
     match interval {
-        None => Finding::CannotTell(Doubt::FewRepeats),
-        Some(Interval { low, high, .. }) if low <= 0.0 && high >= 0.0 => {
+        Err(doubt) => Finding::CannotTell(doubt),
+        Ok(Interval { low, high, .. }) if low <= 0.0 && high >= 0.0 => {
             Finding::CannotTell(Doubt::HoldsZero)
         }
-        Some(_) if shift.abs() <= error => Finding::CannotTell(Doubt::Error),
-        Some(_) if shift > 0.0 => Finding::Higher,
-        Some(_) => Finding::Lower,
+        Ok(_) if shift.abs() <= error => Finding::CannotTell(Doubt::Error),
+        Ok(_) if shift > 0.0 => Finding::Higher,
+        Ok(_) => Finding::Lower,
     }
 }
 
@@ -209,7 +217,8 @@ fn median(sorted: &[f64]) -> f64 {
         _ if sorted.len() % 2 == 1 || sorted[middle] == sorted[middle - 1] => sorted[middle],
         // Between the two infinities lies nothing known.
         _ if sorted[middle - 1].is_infinite() && sorted[middle].is_infinite() => 0.0,
-        _ => sorted[middle - 1] + (sorted[middle] - sorted[middle - 1]) / 2.0,
+        // Halved one by one: half of an infinite distance would be taken from an infinity.
+        _ => sorted[middle - 1] / 2.0 + sorted[middle] / 2.0,
     }
 }
 

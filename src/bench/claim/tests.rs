@@ -138,6 +138,17 @@ fn a_claim_holds_or_fails_by_its_whole_interval_or_cannot_be_told() {
 }
 
 #[test]
+fn a_repeat_that_never_came_is_the_reason_said_and_not_their_number() {
+    let mut bench = bench();
+    bench.summaries[0] = sample::numbered("uring", [49_000, 50_000, 53_000]);
+    bench.summaries[0].total.response_ns.p50.each[2] = None;
+    let result = Claim::parse(None, "uring.p50 < 1ms", None).unwrap().judge(&bench);
+    assert_eq!(result.outcome, ClaimOutcome::Unknown);
+    let said = "no interval: in some of 3 repeats a side is infinite";
+    assert!(result.figures[0].ends_with(said), "{:?}", result.figures);
+}
+
+#[test]
 fn one_repeat_cannot_tell() {
     let mut bench = bench();
     bench.summaries[0] = sample::numbered("uring", [49_000, 50_000, 53_000]);

@@ -6,33 +6,44 @@
 //! bootstrap of two levels, restarts and within them blocks of time (a process's layout in memory
 //! shifts it as a whole, and neighbouring answers resemble one another), and widened by Student's t
 //! for there are few restarts. Of many findings each is surer, so that the stated confidence holds for
-//! all of them together (Bonferroni). Deterministic. Sources: Kalibera, Jones, "Rigorous Benchmarking
-//! in Reasonable Time", ISMM 2013 (levels); Kunsch, Annals of Statistics 17, 1989 (blocks).
+//! all of one time together (Bonferroni): response time and service time are families of their own.
+//! Deterministic. Sources: Kalibera, Jones, "Rigorous Benchmarking in Reasonable Time", ISMM 2013
+//! (levels); Kunsch, Annals of Statistics 17, 1989 (blocks).
 //!
 //! What makes a run INVALID hits both servers, so pairs are taken from every run. Start at
 //! [`findings`].
 
+use crate::bench::difference::worded;
 use crate::results::bench::{Finding, Interval};
 use crate::results::duet::{Cell, DuetFinding, KindPairs, Pairs};
 use crate::rng::Rng;
+use crate::stats::beta::student;
+use crate::stats::compare::{CONFIDENCE, family, paired};
 
-/// How often all findings together are to hold the truth.
-pub const CONFIDENCE: f64 = 0.95;
 /// Chosen: the spread is then known to 5 %.
 const DRAWS: usize = 200;
 /// Chosen: below, a median's spread says little.
 const PAIRS_MIN: u64 = 30;
 
-/// The findings of one rate whose restarts left `restarts`, of which all have the same kinds; those
-/// of `statements` in all hold together.
-pub fn findings(rate: &str, restarts: &[Pairs], statements: usize, seed: u64) -> Vec<DuetFinding> {
+/// Of each kind at each rate: the difference of a time, and which fails more often.
+const STATEMENTS: usize = 2;
+
+/// The findings of one rate whose restarts left `restarts`, of which all have the same kinds. With
+/// `kinds_in_all`, of all rates, those of one time (response or service) hold together.
+pub fn findings(
+    rate: &str,
+    restarts: &[Pairs],
+    kinds_in_all: usize,
+    seed: u64,
+) -> Vec<DuetFinding> {
     let Some(first) = restarts.first() else { return Vec::new() };
+    let confidence = family(STATEMENTS * kinds_in_all);
     let mut findings = Vec::new();
     for (index, kind) in first.requests.iter().enumerate() {
         let kinds: Vec<&KindPairs> =
             restarts.iter().filter_map(|pairs| pairs.requests.get(index)).collect();
         for time in TIMES {
-            let finding = find(&kinds, time, statements, seed);
+            let finding = find(&kinds, time, confidence, seed);
             findings.push(DuetFinding {
                 rate: rate.to_owned(),
                 request: kind.name.clone(),
@@ -55,7 +66,7 @@ const TIMES: [Time; 2] = [
     Time { name: "service", of: |cell| &cell.service_ns },
 ];
 
-fn find(kinds: &[&KindPairs], time: Time, statements: usize, seed: u64) -> DuetFinding {
+fn find(kinds: &[&KindPairs], time: Time, confidence: f64, seed: u64) -> DuetFinding {
     let cells =
         || kinds.iter().flat_map(|kind| &kind.blocks).flat_map(|b| [&b.a_first, &b.b_first]);
     let total = |count: fn(&Cell) -> u64| cells().map(count).sum::<u64>();
@@ -63,12 +74,13 @@ fn find(kinds: &[&KindPairs], time: Time, statements: usize, seed: u64) -> DuetF
     let [only_a_failed, only_b_failed] =
         [total(|cell| cell.only_a_failed), total(|cell| cell.only_b_failed)];
     let pairs = total(Cell::pairs) - both_failed;
-    let a_first = kinds.iter().flat_map(|kind| &kind.blocks).map(|block| block.a_first.pairs());
+    let blocks = kinds.iter().flat_map(|kind| &kind.blocks);
+    let a_first = blocks.map(|block| block.a_first.pairs() - block.a_first.both_failed);
     let restarts: Vec<Restart> = kinds.iter().map(|kind| Restart::new(kind, time)).collect();
     let each: Vec<Option<Effects>> = restarts.iter().map(Restart::effects).collect();
     let whole: Option<Vec<Effects>> = each.iter().copied().collect();
     let whole = whole.as_deref().and_then(mean);
-    let spread = whole.and_then(|_| spread(&restarts, statements, seed));
+    let spread = whole.and_then(|_| spread(&restarts, confidence, seed));
     let interval = |of: fn(Effects) -> f64| {
         let (middle, half) = (of(whole?), of(spread?));
         let [low_ns, high_ns] = [middle - half, middle + half].map(Some);
@@ -91,7 +103,7 @@ fn find(kinds: &[&KindPairs], time: Time, statements: usize, seed: u64) -> DuetF
         only_a_failed,
         only_b_failed,
         both_failed,
-        failures: judged_failures(only_a_failed, only_b_failed),
+        failures: judged_failures(kinds, confidence),
     }
 }
 
@@ -107,21 +119,18 @@ fn judged(pairs: u64, interval: Option<Interval>) -> Finding {
     }
 }
 
-/// Whether one of them fails more often than the toss of a coin would have it, over the pairs in which
-/// one did. Source: McNemar, Psychometrika 12, 1947.
-fn judged_failures(only_a: u64, only_b: u64) -> Finding {
-    /// Chosen: below, the normal distribution is no match for a coin's.
-    const TOSSES_MIN: u64 = 10;
-    /// Chosen: 1 % of equal servers; there is a test for every request kind.
-    const DEVIATIONS: f64 = 2.576;
-    let tosses = only_a + only_b;
-    let is_fair = (only_a.abs_diff(only_b) as f64) <= DEVIATIONS * (tosses as f64).sqrt();
-    match only_a > only_b {
-        _ if tosses == 0 || (is_fair && tosses >= TOSSES_MIN) => Finding::HoldsZero,
-        _ if tosses < TOSSES_MIN => Finding::TooFewRequests,
-        true => Finding::Higher,
-        false => Finding::Lower,
-    }
+/// Whether one of them fails more often. Timeouts come in bursts, so the pairs of a restart are no
+/// sample of failures; the restarts are, and of few of them the counts say how sure each is at most.
+fn judged_failures(kinds: &[&KindPairs], confidence: f64) -> Finding {
+    let alone = |kind: &&KindPairs| {
+        let cells = kind.blocks.iter().flat_map(|block| [&block.a_first, &block.b_first]);
+        cells.fold((0.0, 0.0), |(a, b), cell| {
+            (a + cell.only_a_failed as f64, b + cell.only_b_failed as f64)
+        })
+    };
+    let (more, within): (Vec<f64>, Vec<f64>) =
+        kinds.iter().map(alone).map(|(a, b)| (a - b, a + b)).unzip();
+    worded(paired(&more, &within, 0.0, confidence).finding)
 }
 
 /// What tells A from B, and the first of a pair from the second.
@@ -223,7 +232,7 @@ impl Ordered {
 }
 
 /// Half the width of the intervals.
-fn spread(restarts: &[Restart], statements: usize, seed: u64) -> Option<Effects> {
+fn spread(restarts: &[Restart], confidence: f64, seed: u64) -> Option<Effects> {
     let mut rng = Rng::new(seed);
     let draws: Option<Vec<Effects>> = (0..DRAWS).map(|_| draw(restarts, &mut rng)).collect();
     let draws = draws?;
@@ -231,14 +240,13 @@ fn spread(restarts: &[Restart], statements: usize, seed: u64) -> Option<Effects>
     let squares =
         draws.iter().map(|draw| draw.map2(middle, |draw, middle| (draw - middle).powi(2)));
     let variance = mean(&squares.collect::<Vec<_>>())?;
-    let confidence = 1.0 - (1.0 - CONFIDENCE) / statements.max(1) as f64;
     // A draw of n restarts varies by (n - 1) / n of what another n would; a single one tells nothing
     // of others, and stands for itself alone.
     let (freedom, scale) = match restarts.len() {
         1 => (restarts[0].0[0].blocks.len().saturating_sub(1).max(1), 1.0),
         n => (n - 1, n as f64 / (n - 1) as f64),
     };
-    let t = student(confidence, freedom as u32);
+    let t = student(confidence, freedom as f64);
     Some(variance.map2(Effects::NONE, |variance, _| t * (scale * variance).sqrt()))
 }
 
@@ -255,37 +263,6 @@ fn draw(restarts: &[Restart], rng: &mut Rng) -> Option<Effects> {
         })
         .collect();
     mean(&drawn?)
-}
-
-/// The t that Student's distribution stays within, either side, with this probability.
-fn student(confidence: f64, freedom: u32) -> f64 {
-    let (mut low, mut high) = (0.0, 1e6);
-    for _ in 0..100 {
-        let middle = (low + high) / 2.0;
-        match within(middle, freedom) < confidence {
-            true => low = middle,
-            false => high = middle,
-        }
-    }
-    high
-}
-
-/// P(|T| < t). Source: Abramowitz, Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4.
-fn within(t: f64, freedom: u32) -> f64 {
-    let angle = (t / f64::from(freedom).sqrt()).atan();
-    let (sine, cosine) = angle.sin_cos();
-    let is_odd = freedom % 2 == 1;
-    let (mut term, mut sum) = (if is_odd { cosine } else { 1.0 }, 0.0);
-    let mut k = if is_odd { 1 } else { 0 };
-    while k + 2 <= freedom {
-        sum += term;
-        term *= cosine * cosine * f64::from(k + 1) / f64::from(k + 2);
-        k += 2;
-    }
-    match is_odd {
-        true => std::f64::consts::FRAC_2_PI * (angle + sine * sum),
-        false => sine * sum,
-    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,37 @@ fn what_cannot_be_a_duet_is_refused_and_the_flag_named() {
 }
 
 #[test]
+fn what_the_pacer_cannot_do_for_two_servers_is_refused_and_the_key_named() {
+    let plan = |key: &str, line: &str| {
+        let text = match FILE.lines().find(|old| old.starts_with(&format!("{key} ="))) {
+            Some(old) => FILE.replace(old, line),
+            None => FILE.replace(
+                "\n\n[[target]]\nname = \"a\"",
+                &format!("\n{line}\n\n[[target]]\nname = \"a\""),
+            ),
+        };
+        assert!(text.contains(line));
+        Plan::parse(&text, Path::new("bench-configs/duet.toml")).unwrap()
+    };
+    for (key, line) in [
+        ("pacer_cpus", "pacer_cpus = \"1-2\""),
+        ("pacer_wait", "pacer_wait = \"hybrid\""),
+        ("timestamps", "timestamps = \"kernel\""),
+        ("catch_up", "catch_up = \"skip:1ms\""),
+        ("max_connections", "max_connections = 2048"),
+    ] {
+        let error = check_pacer(&plan(key, line), 4_096).unwrap_err();
+        assert!(matches!(error, BenchError::File(_)), "{error}");
+        let error = error.to_string();
+        assert!(error.starts_with("--duet") && error.contains(key), "{error}");
+    }
+    let plain = Plan::parse(FILE, Path::new("bench-configs/duet.toml")).unwrap();
+    check_pacer(&plain, 4_096).unwrap();
+    assert!(check_pacer(&plain, 2_048).is_err(), "the pacer opens 1,024 if it is not told");
+    check_pacer(&plan("max_connections", "max_connections = 2047"), 4_096).unwrap();
+}
+
+#[test]
 fn the_targets_stand_as_typed_and_one_that_spins_is_noted() {
     for (names, noted) in [(["b", "a"], false), (["a", "b"], false), (["a", "spins"], true)] {
         let plan = plan(&names).unwrap();

@@ -130,6 +130,20 @@ fn runs_that_are_invalid_or_failed_keep_nothing() {
 }
 
 #[test]
+fn a_run_takes_the_number_that_a_dropped_one_left_free() {
+    let job = |repeat| KneeJob { target: 0, rate: String::from("1000"), repeat };
+    let next = |kept: &[u32]| {
+        let runs: Vec<BenchRun> = kept.iter().map(|nth| run_of(&job(*nth), "a", KEPT)).collect();
+        next_job(&KneePlan { repeats: 9, ..plan() }, &["a"], &runs)
+    };
+    assert_eq!(next(&[]), Some(job(1)));
+    assert_eq!(next(&[1, 2]), Some(job(3)));
+    // The first of two failed, and was dropped.
+    assert_eq!(next(&[2]), Some(job(1)));
+    assert_eq!(next(&[2, 3, 1]), Some(job(4)));
+}
+
+#[test]
 fn targets_take_turns_run_by_run_until_each_is_found() {
     let (plan, names) = (plan(), ["a", "b", "c"]);
     let mut runs: Vec<BenchRun> = Vec::new();

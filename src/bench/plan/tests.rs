@@ -353,6 +353,10 @@ fn a_target_against_itself_is_two_of_it_and_nothing_else() {
     assert_eq!(both, "--aa measures one target against itself, and --only names 2: a, b");
     let once = message(Overrides { repeats: Some(1), ..aa });
     assert_eq!(once, "--aa: one repeat tells nothing; --repeats 3 or more");
+    let knee_only = Plan { rates: Vec::new(), ..small() };
+    let overrides = Overrides { aa: true, repeats: Some(3), ..Overrides::default() };
+    let error = knee_only.overridden(&overrides).unwrap_err().to_string();
+    assert_eq!(error, "--aa needs a rate; the file only searches a knee");
     assert!(!small().record().aa);
 }
 

@@ -85,6 +85,44 @@ fn a_target_that_cannot_be_set_up_is_left_out_with_a_sentence() {
 }
 
 #[test]
+fn a_server_against_itself_of_which_nothing_is_said_is_no_success() {
+    let mut bench = sample::bench(&["a-a", "a-b"], Vec::new());
+    assert!(is_as_claimed(&bench));
+    bench.plan.aa = true;
+    bench.verdicts.clear();
+    assert!(!is_as_claimed(&bench));
+}
+
+#[test]
+fn a_duet_counts_its_restarts() {
+    let plan = Plan { duet: true, ..plan(2, 1, 3) };
+    let both = |repeat| ["a", "b"].map(|name| sample::bench_run(name, repeat, sample::run(10)));
+    let mut bench = sample::bench(&["a", "b"], [both(1), both(2)].concat());
+    bench.plan = plan.record();
+    assert_eq!((runs_made(&bench), runs_max(&plan)), (2, 3));
+}
+
+#[test]
+fn a_duet_of_which_one_cannot_be_set_up_is_refused() {
+    let mut plan = Plan { duet: true, ..plan(2, 1, 1) };
+    plan.targets[1].launch = Launch::Command(crate::bench::plan::CommandLine {
+        argv: vec!["true".into()],
+        env: BTreeMap::new(),
+        cwd: "no-such-directory".into(),
+        setup: vec!["true".into()],
+    });
+    let dir = std::env::temp_dir().join(format!("ringpace-{}-half-a-duet", std::process::id()));
+    let (store, _) = Store::open(Some(&dir), &plan, "h", 0).unwrap();
+    let (all_cpus, stop) = (CpuList::one(0), AtomicBool::new(false));
+    let surroundings = Surroundings { exe: Path::new("none"), all_cpus: &all_cpus, stop: &stop };
+    let mut bench = sample::bench(&["a", "b"], Vec::new());
+    let prepared = prepare(&mut plan, &mut bench, surroundings, &store, &Progress::Lines);
+    std::fs::remove_dir_all(&dir).unwrap();
+    let error = prepared.unwrap_err().to_string();
+    assert!(error.starts_with("--duet takes two targets") && error.ends_with("only: a"), "{error}");
+}
+
+#[test]
 fn a_bench_that_is_stopped_while_it_sets_up_measures_nothing() {
     let mut plan = plan(2, 1, 1);
     assert_eq!(set_up_all(&mut plan, |_| Err(Mishap::Stopped)), None);

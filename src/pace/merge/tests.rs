@@ -180,4 +180,12 @@ fn what_does_not_add_up_is_refused_by_file() {
     let mut runs = Runs::of_json("x", &run.json).unwrap();
     let error = runs.add(Runs::of_log("y", &run.log).unwrap()).unwrap_err();
     assert!(error.contains("one sort of file"), "{error}");
+    let mut untold: serde_json::Value = serde_json::from_str(&run.json).unwrap();
+    untold["requests"][0]["published"] = serde_json::Value::Null;
+    let untold = Runs::of_json("z", &untold.to_string()).unwrap();
+    for (mut one, other) in [(runs.clone(), untold.clone()), (untold, runs)] {
+        let error = one.add(other).unwrap_err();
+        assert!(error.starts_with("`get`: ") && error.contains("runs of one mix"), "{error}");
+        assert_eq!(one.results().runs, 1);
+    }
 }

@@ -2,14 +2,15 @@
 //! schedule.
 //!
 //! ```text
-//! turn:  send what is due to either ── slack ──> A's answers
-//!        send what is due to either ── slack ──> B's answers
+//! turn:  send what is due to B, to A ── slack ──> A's answers
+//!        send what is due to A, to B ── slack ──> B's answers
 //! ```
-//! No turn of a driver lies between a due time and its send that would not in [`Worker::pace`], and
-//! both servers' answers are looked for equally often. Never sleeps: a sleep in one driver is deaf to
-//! the other. Start at [`Duet::pace`].
+//! Both servers' answers are looked for equally often, and both servers' requests are treated alike: one
+//! that falls due while the other server's are sent waits for them, and, if its own were sent first, for
+//! the turn that follows. A stall of one is a stall of both; what is done for one is no stall of the
+//! other. Never sleeps: a sleep in one driver is deaf to the other. Start at [`Duet::pace`].
 
-use super::{EstablishError, Slack, Stint, Worker};
+use super::{EstablishError, Stint, Worker};
 use crate::clock::Clock;
 use crate::io::Driver;
 use crate::pace::pairs::{PairBook, Side};
@@ -95,33 +96,23 @@ impl<'m, D: Driver, C: Clock> Duet<'m, D, C> {
     /// One turn of each driver; `None` once everything is over for both.
     fn turn(&mut self, stints: &mut [Stint<'m>; 2], stop: &AtomicBool) -> io::Result<Option<()>> {
         for side in [0, 1] {
-            let slacks = self.send_until_slack(stints, stop);
-            if slacks.iter().all(Option::is_none) {
-                return Ok(None);
-            }
-            let (worker, stint) = (&mut self.workers[side], &stints[side]);
-            if let Some(Slack { next_at, .. }) = slacks[side] {
-                // What was done for the other meanwhile is no stall.
-                let now = worker.mark(Activity::Syscall);
-                worker.use_slack(Slack { now, next_at })?;
-                worker.prepare(&stint.agenda);
+            let [a, b] = &mut self.workers;
+            // Who is asked last turns its driver at once: as often it is A as B whose due requests wait
+            // for that.
+            let [first, last] = if side == 1 { [a, b] } else { [b, a] };
+            let is_first_over = first.send_until_slack(&mut stints[1 - side], stop).is_none();
+            // The first had the latest turn, and so has the latest reading.
+            last.follow(first);
+            match last.send_until_slack(&mut stints[side], stop) {
+                Some(slack) => {
+                    last.use_slack(slack)?;
+                    last.prepare(&stints[side].agenda);
+                }
+                None if is_first_over => return Ok(None),
+                None => {}
             }
         }
         Ok(Some(()))
-    }
-
-    /// Sends what is due to either server.
-    fn send_until_slack(
-        &mut self,
-        stints: &mut [Stint<'m>; 2],
-        stop: &AtomicBool,
-    ) -> [Option<Slack>; 2] {
-        let [a, b] = &mut self.workers;
-        let [of_a, of_b] = stints;
-        [(a, of_a), (b, of_b)].map(|(worker, stint)| {
-            worker.mark(Activity::Syscall);
-            worker.send_until_slack(stint, stop)
-        })
     }
 
     fn settle(&mut self, book: &mut PairBook) {
@@ -130,5 +121,7 @@ impl<'m, D: Driver, C: Clock> Duet<'m, D, C> {
                 book.handle_settled(side, settled);
             }
         }
+        // It is work, and no stall. B had the latest turn.
+        self.workers[1].mark(Activity::Syscall);
     }
 }

@@ -36,6 +36,7 @@ fn a_difference_reads_as_a_sentence() {
     check(&difference(Finding::HoldsZero), shown("cannot tell apart"));
     check(&difference(Finding::WithinError), shown("cannot tell apart (error 300 ns)"));
     check(&difference(Finding::TooFewRepeats), shown("cannot tell apart (few repeats)"));
+    check(&difference(Finding::Infinite), shown("cannot tell apart (some repeats infinite)"));
     check(&difference(Finding::TooFewRequests), shown("cannot tell apart (few requests)"));
 }
 
@@ -124,7 +125,10 @@ fn a_pair_of_targets_is_told_in_a_word() {
     let mut same = verdict(PairOutcome::CannotTell, &[]);
     assert_eq!(in_a_word(&same), "b against a: cannot tell apart in any of 6 figures");
     same.figures = 0;
-    assert_eq!(in_a_word(&same), "b against a: cannot tell apart: too little to see");
+    assert_eq!(
+        in_a_word(&same),
+        "b against a: cannot tell apart: a side is INVALID, or there is too little to see"
+    );
 }
 
 #[test]

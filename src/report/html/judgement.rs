@@ -6,7 +6,7 @@ use super::each_rate;
 use super::markup::{escaped, list, note, shown, table, words};
 use super::overview::{chip, class_of};
 use super::page::{Page, Section};
-use crate::report::differences::{FINDINGS_NOTE, figures, finding, pair};
+use crate::report::differences::{FINDINGS_NOTE, figures, finding, in_a_word, of_repeats, pair};
 use crate::report::figure::{failures, losses, verdict_word};
 use crate::report::table::outcome;
 use crate::results::Verdict;
@@ -19,8 +19,10 @@ pub(super) fn verdicts(page: &Page<'_>) -> Option<Section> {
     let mut body = match items.is_empty() {
         true if bench.runs.iter().any(|run| run.failure.is_none()) => {
             let valid = chip("good", "VALID");
+            let all = bench.runs.iter().all(|run| run.failure.is_none());
+            let which = if all { "every run" } else { "every run that has figures" };
             format!(
-                "<p>{valid} every run: the pacer's own error is small against what it reports.</p>\n"
+                "<p>{valid} {which}: the pacer's own error is small against what it reports.</p>\n"
             )
         }
         true => String::new(),
@@ -69,22 +71,32 @@ pub(super) fn claims(page: &Page<'_>) -> Option<Section> {
         (format!("<span class=\"claim\">{}</span>", escaped(&claim.text)), cells)
     });
     let heads = ["claim", "outcome", "expression", "figures"];
-    let text = table("Judged by the medians of the repeats", &heads, body);
+    let text =
+        table("Judged by left less right of each repeat; shown are the medians", &heads, body);
     Section::new("claims", "Claims", text)
 }
 
 /// A table for each pair of targets.
 pub(super) fn differences(page: &Page<'_>) -> Option<Section> {
-    let mut body = each_rate(page, |rate, _| tables(page, rate));
+    let mut body = each_rate(page, |rate, _| match tables(page, rate) {
+        tables if tables.is_empty() => tables,
+        tables => in_words(page, rate) + &tables,
+    });
     if !body.is_empty() {
         body += &note(FINDINGS_NOTE);
     }
     Section::new("differences", "Differences", body)
 }
 
+/// What all figures of a pair together say, a line per pair.
+fn in_words(page: &Page<'_>, rate: &str) -> String {
+    let of_rate = page.bench.verdicts.iter().filter(|verdict| verdict.rate == rate);
+    list(&of_rate.map(in_a_word).collect::<Vec<String>>())
+}
+
 fn tables(page: &Page<'_>, rate: &str) -> String {
     let mut pairs: Vec<(String, Vec<(usize, &Difference)>)> = Vec::new();
-    let all = page.bench.differences.iter().enumerate();
+    let all = of_repeats(page.bench).iter().enumerate();
     for (nth, difference) in all.filter(|(_, of)| of.rate == rate) {
         let title = pair(page.bench, difference);
         match pairs.last_mut() {

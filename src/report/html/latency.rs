@@ -6,15 +6,17 @@ use super::each_rate;
 use super::markup::{escaped, note, shown, swatch, table, words};
 use super::overview::{chip, class_of};
 use super::page::{Page, Placed, Section};
-use crate::report::figure::{FEW_NOTE, Quantile, headline as headline_quantiles, losses, verdicts};
+use crate::report::figure::{
+    FEW_NOTE, Quantile, headline as headline_quantiles, latency, losses, verdicts,
+};
 use crate::report::nines;
 use crate::results::Verdict;
-use crate::results::bench::{KindSummary, Spreads};
+use crate::results::bench::{BenchRun, KindSummary, Spreads};
 
 /// The first thing to read.
 pub(super) fn headline(page: &Page<'_>) -> Option<Section> {
     let mut body = each_rate(page, |rate, placed| {
-        let caption = format!("All requests at {rate} requests/s, long polls apart");
+        let caption = format!("All requests at {}, long polls apart", page.offered(rate));
         let rows = placed.iter().map(|placed| Row {
             placed: *placed,
             kind: &placed.summary.total,
@@ -44,15 +46,51 @@ pub(super) fn kinds(page: &Page<'_>) -> Option<Section> {
             let rows: Vec<Row<'_>> =
                 placed.iter().filter_map(|placed| Row::of_kind(*placed, name)).collect();
             format!(
-                "<h4>{}</h4>\n{}{}",
+                "<h4>{}</h4>\n{}{}{}",
                 escaped(name),
-                latency_table(&format!("{name} at {rate} requests/s"), &rows),
+                latency_table(&format!("{name} at {}", page.offered(rate)), &rows),
+                deliveries(page, placed, name),
                 nines::response(page, rate, placed, Some(name))
             )
         };
         kind_names(placed).into_iter().map(of_kind).collect()
     });
     Section::new("kinds", "By request kind", body)
+}
+
+/// From when what an answer brings was published until it was read, by repeat; empty unless answers
+/// say.
+fn deliveries(page: &Page<'_>, placed: &[Placed<'_>], name: &str) -> String {
+    let mut rows = placed.iter().flat_map(|placed| {
+        let runs = page.used_runs(placed.summary).into_iter();
+        runs.filter_map(|(nth, entry)| delivery(placed, (nth, entry), name))
+    });
+    let Some(first) = rows.next() else { return String::new() };
+    let heads = ["target", "repeat", "answers", "p50", "p99", "max"];
+    let caption = format!("{name}: from publication to delivery, of each repeat");
+    table(&caption, &heads, std::iter::once(first).chain(rows))
+}
+
+fn delivery(
+    placed: &Placed<'_>,
+    (nth, entry): (usize, &BenchRun),
+    name: &str,
+) -> Option<(String, Vec<String>)> {
+    let kinds = &entry.run.as_ref()?.requests;
+    let position = kinds.iter().position(|kind| kind.name == name)?;
+    let of = kinds[position].delivery_ns.as_ref().filter(|of| of.count > 0)?;
+    let at = format!("/runs/{nth}/run/requests/{position}/delivery_ns");
+    let quantile = |key: &str, ns: Option<u64>| {
+        shown(&format!("{at}/{key}"), "latency", &latency(ns, of.longest_observed))
+    };
+    let cells = vec![
+        shown(&format!("/runs/{nth}/repeat"), "count", &entry.repeat.to_string()),
+        shown(&format!("{at}/count"), "count", &of.count.to_string()),
+        quantile("p50", of.p50),
+        quantile("p99", of.p99),
+        quantile("max", of.max),
+    ];
+    Some((swatch(placed.position, &placed.summary.target), cells))
 }
 
 fn kind_names<'a>(placed: &[Placed<'a>]) -> Vec<&'a str> {

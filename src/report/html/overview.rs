@@ -5,7 +5,7 @@
 use super::markup::{escaped, list, shown};
 use super::page::Page;
 use crate::doctor::{self, Severity};
-use crate::report::differences::{finding, pair};
+use crate::report::differences::{finding, of_repeats, pair};
 use crate::report::figure::{named, scope, verdict_word};
 use crate::results::Verdict;
 use crate::results::bench::{ClaimOutcome, Difference, Finding};
@@ -58,7 +58,10 @@ pub(super) fn class_of(verdict: Verdict) -> &'static str {
 fn runs(page: &Page<'_>) -> String {
     let runs = &page.bench.runs;
     if runs.is_empty() {
-        return String::from("none");
+        return match page.bench.knee.as_ref().map_or(0, |knee| knee.runs.len()) {
+            0 => String::from("none"),
+            probes => format!("{probes} to find the knees. <a href=\"#knees\">Which</a>"),
+        };
     }
     let verdicts: Vec<Verdict> =
         runs.iter().filter_map(|run| run.run.as_ref()).map(|run| run.verdict).collect();
@@ -102,8 +105,7 @@ fn claims(page: &Page<'_>) -> Option<String> {
 
 fn differences(page: &Page<'_>) -> Option<String> {
     let bench = page.bench;
-    let shown_ones: Vec<(usize, &Difference)> = bench
-        .differences
+    let shown_ones: Vec<(usize, &Difference)> = of_repeats(bench)
         .iter()
         .enumerate()
         .filter(|(_, of)| of.request == "total" && matches!(&*of.figure, "p50" | "p99" | "cpu"))

@@ -13,7 +13,7 @@ use crate::units::Nanos;
 
 pub(super) fn lateness(page: &Page<'_>) -> Option<Section> {
     let mut body = each_rate(page, |rate, placed| {
-        lateness_table(rate, placed) + &nines::lateness(page, rate, placed)
+        lateness_table(&page.offered(rate), placed) + &nines::lateness(page, rate, placed)
     });
     if !body.is_empty() {
         body += &note(
@@ -25,7 +25,7 @@ pub(super) fn lateness(page: &Page<'_>) -> Option<Section> {
     Section::new("lateness", "The pacer's own error", body)
 }
 
-fn lateness_table(rate: &str, all: &[Placed<'_>]) -> String {
+fn lateness_table(offered: &str, all: &[Placed<'_>]) -> String {
     let heads = [
         "target",
         "lateness p50",
@@ -34,6 +34,8 @@ fn lateness_table(rate: &str, all: &[Placed<'_>]) -> String {
         "calm p50",
         "calm p99",
         "stalls",
+        "calm response p99",
+        "calm response p99.9",
         "of p50 the pacer's",
         "of p99 the pacer's",
     ];
@@ -50,6 +52,7 @@ fn lateness_table(rate: &str, all: &[Placed<'_>]) -> String {
             }
         };
         let calm = ("lateness_without_stalls_ns", &summary.lateness_without_stalls_ns);
+        let response = ("response_without_stalls_ns", &summary.response_without_stalls_ns);
         let cells = vec![
             of(0, "lateness_ns", &summary.lateness_ns),
             of(3, "lateness_ns", &summary.lateness_ns),
@@ -57,22 +60,24 @@ fn lateness_table(rate: &str, all: &[Placed<'_>]) -> String {
             of(0, calm.0, calm.1),
             of(3, calm.0, calm.1),
             shown(&placed.pointer("stalls"), "count", &summary.stalls.to_string()),
+            of(3, response.0, response.1),
+            of(4, response.0, response.1),
             error("p50", summary.total.error_ns.p50),
             error("p99", summary.total.error_ns.p99),
         ];
         (swatch(placed.position, &summary.target), cells)
     });
-    table(&format!("How late the pacer sent at {rate} requests/s"), &heads, rows)
+    table(&format!("How late the pacer sent at {offered}"), &heads, rows)
 }
 
 pub(super) fn usage(page: &Page<'_>) -> Option<Section> {
     let body = each_rate(page, |rate, placed| {
-        usage_table(rate, placed) + &drawn_usage::over_time(page, rate, placed)
+        usage_table(&page.offered(rate), placed) + &drawn_usage::over_time(page, rate, placed)
     });
     Section::new("usage", "CPU and memory", body)
 }
 
-fn usage_table(rate: &str, all: &[Placed<'_>]) -> String {
+fn usage_table(offered: &str, all: &[Placed<'_>]) -> String {
     let heads =
         ["target", "CPU %", "CPU us per request", "resident", "switches per s", "achieved per s"];
     let rows = all.iter().map(|placed| {
@@ -100,9 +105,5 @@ fn usage_table(rate: &str, all: &[Placed<'_>]) -> String {
         ];
         (swatch(placed.position, &summary.target), cells)
     });
-    table(
-        &format!("What the servers used at {rate} requests/s; medians of the repeats"),
-        &heads,
-        rows,
-    )
+    table(&format!("What the servers used at {offered}; medians of the repeats"), &heads, rows)
 }

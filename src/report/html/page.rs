@@ -2,6 +2,7 @@
 //!
 //! Start at [`Page`].
 
+use crate::report::figure::offered;
 use crate::report::logs::{Curve, Logs, RunLog};
 use crate::results::Verdict;
 use crate::results::bench::{Bench, BenchRun, Summary};
@@ -70,6 +71,11 @@ impl<'a> Page<'a> {
         all.filter(|(_, placed)| !placed.is_empty()).collect()
     }
 
+    /// `1000 requests/s`.
+    pub(in crate::report) fn offered(&self, rate: &str) -> String {
+        offered(&self.bench.plan, rate, " requests/s")
+    }
+
     /// Whether `rate` is the first of [`Page::rates`]: what is explained there is not explained again.
     pub(in crate::report) fn is_first(&self, rate: &str) -> bool {
         self.rates().first().is_some_and(|(first, _)| *first == rate)
@@ -134,7 +140,7 @@ impl<'a> Page<'a> {
 pub(in crate::report) fn rate_heading(page: &Page<'_>, rate: &str) -> String {
     match page.bench.plan.rates.len() {
         0 | 1 => String::new(),
-        _ => format!("<h3>{} requests/s</h3>\n", super::markup::escaped(rate)),
+        _ => format!("<h3>{}</h3>\n", super::markup::escaped(&page.offered(rate))),
     }
 }
 

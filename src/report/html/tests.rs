@@ -1,6 +1,8 @@
 use super::html as page_of;
 use super::*;
-use crate::results::bench::{Difference, Finding, FlagValue, Varied, sample};
+use crate::results::bench::{
+    Difference, Finding, FlagValue, PairOutcome, PairVerdict, Varied, sample,
+};
 
 fn bench() -> Bench {
     let mut bench = sample::bench(&["a", "b"], Vec::new());
@@ -60,17 +62,14 @@ fn figures_stand_in_cells_with_their_range() {
     let range = format!("<span {at}/each\" data-as=\"range\">49.0-53.0 us</span>");
     assert!(page.contains(&format!("<td>{median}<small>{range}</small></td>")), "{page}");
     assert!(page.contains("<title>b p50: 1.00 ms</title>"));
+    for (key, value) in [("p99", "200 us"), ("p99_9", "250 us")] {
+        let at = format!("/summaries/0/response_without_stalls_ns/{key}/median");
+        assert!(page.contains(&format!("<td><span data-at=\"{at}\" data-as=\"latency\">{value}<")));
+    }
 }
 
-#[test]
-fn the_page_says_what_was_varied_and_what_differs() {
-    let mut bench = bench();
-    bench.plan.targets[1].varied = vec![Varied {
-        flag: "--wait".into(),
-        value: FlagValue::Word("<spin>".into()),
-        against: Some("a".into()),
-    }];
-    bench.differences = vec![Difference {
+fn difference() -> Difference {
+    Difference {
         rate: "1000".into(),
         base: "a".into(),
         target: "b".into(),
@@ -84,10 +83,32 @@ fn the_page_says_what_was_varied_and_what_differs() {
         error_ns: Some(100.0),
         pairs: 3,
         finding: Finding::TooFewRepeats,
+    }
+}
+
+#[test]
+fn the_page_says_what_was_varied_and_what_differs() {
+    let mut bench = bench();
+    bench.plan.targets[1].varied = vec![Varied {
+        flag: "--wait".into(),
+        value: FlagValue::Word("<spin>".into()),
+        against: Some("a".into()),
+    }];
+    bench.differences = vec![difference()];
+    bench.verdicts = vec![PairVerdict {
+        rate: "1000".into(),
+        base: "a".into(),
+        target: "b".into(),
+        flag: Some("--wait".into()),
+        outcome: PairOutcome::Slower,
+        figures: 2,
+        confidence: 0.95,
+        differ: vec!["total.p50 +2.00 us".into()],
     }];
     let page = html(&bench);
     assert!(page.contains("<li>varied: --wait &lt;spin&gt;</li>"), "{page}");
     assert!(page.contains("b against a (--wait &lt;spin&gt;)"), "{page}");
+    assert!(page.contains("<li>b against a: slower in 1 of 2 figures: total.p50 +2.00 us</li>"));
     let figure = "<span data-at=\"/differences/0\" data-as=\"finding\">";
     let said = format!("<span class=\"dim\">{figure}cannot tell apart (few repeats)</span></span>");
     assert!(page.contains(&said), "{page}");
@@ -128,4 +149,53 @@ fn a_missing_log_is_said_and_costs_its_drawings_only() {
     let page = page_of(&bench, &logs);
     assert!(page.contains("runs/a-1000-r1.hlog: No such file"), "{page}");
     assert!(page.contains("id=\"nines-1000-all-requests\""));
+}
+
+#[test]
+fn a_duet_is_judged_by_its_pairs_and_lacks_no_log() {
+    let mut bench = bench();
+    bench.runs = vec![sample::bench_run("a", 1, sample::run(50_000))];
+    bench.differences = vec![difference()];
+    assert!(page_of(&bench, &Logs::default()).contains("id=\"differences\""));
+    bench.plan.duet = true;
+    let logs = Logs::read(std::path::Path::new("nowhere"), &bench);
+    let page = page_of(&bench, &logs);
+    assert!(!page.contains("An interval log is missing"), "{page}");
+    assert!(!page.contains("cannot tell apart") && !page.contains("one after the other"), "{page}");
+    assert!(page.contains("All requests at 1000 requests/s, half to each, long polls"), "{page}");
+    let text = crate::report::render_table(&bench);
+    assert!(text.contains("\nResponse time at 1000/s, half to each\n"), "{text}");
+    assert!(!text.contains("Difference") && !text.contains("one after the other"), "{text}");
+}
+
+#[test]
+fn every_run_is_valid_only_if_every_run_has_figures() {
+    let mut bench = bench();
+    bench.runs = vec![sample::bench_run("a", 1, sample::run(50_000))];
+    assert!(html(&bench).contains("VALID</span> every run: "));
+    bench.runs.push(sample::failed_run("a", 2));
+    assert!(html(&bench).contains("VALID</span> every run that has figures: "));
+}
+
+#[test]
+fn a_bench_that_only_searched_a_knee_made_runs() {
+    use crate::results::knee::Knee;
+    let mut bench = sample::bench(&["a"], Vec::new());
+    assert!(html(&bench).contains("<dt>Runs</dt><dd>none</dd>"));
+    let run = sample::bench_run("a", 1, sample::run(50_000));
+    bench.knee = Some(Knee { targets: Vec::new(), runs: vec![run] });
+    assert!(html(&bench).contains("<dt>Runs</dt><dd>1 to find the knees. "));
+}
+
+#[test]
+fn deliveries_stand_below_their_kind_where_answers_tell_them() {
+    let mut bench = bench();
+    bench.runs = vec![sample::bench_run("a", 1, sample::run(50_000))];
+    assert!(!html(&bench).contains("publication"));
+    let kind = &mut bench.runs[0].run.as_mut().unwrap().requests[0];
+    kind.delivery_ns = Some(sample::quantiles(30_000, false));
+    let page = html(&bench);
+    let at = "/runs/0/run/requests/0/delivery_ns/p99";
+    assert!(page.contains(&format!("<span data-at=\"{at}\" data-as=\"latency\">120 us</span>")));
+    assert_eq!(page.matches("from publication to delivery, of each repeat</caption>").count(), 1);
 }

@@ -32,7 +32,7 @@ fn rungs_stand_in_the_order_of_their_rates() {
 }
 
 #[test]
-fn a_line_ends_where_requests_begin_to_be_lost() {
+fn a_line_ends_where_its_percentile_is_lost() {
     let mut bench = bench(&["1000", "5k", "20k"]);
     bench.summaries[1].total.response_ns.p99.median = None;
     let svg = drawn(&bench);

@@ -31,3 +31,12 @@ fn the_line_is_the_median_of_the_repeats_and_meets_the_figures_of_the_tables() {
     assert_eq!(points.last().map(|(_, ns)| *ns), Some(20_000 * 7));
     assert_eq!(median(&mut [10, 30]), 20);
 }
+
+#[test]
+fn a_repeat_that_is_left_out_does_not_lend_its_number_to_the_next() {
+    let spreads = Spreads { repeats: vec![1, 2, 4], ..sample::spreads([10, 20, 30], 100, false) };
+    let line =
+        Line { name: "a", position: 0, spreads: &spreads, pointer: String::new(), repeats: vec![] };
+    let table = values("", &[line]);
+    assert!(table.contains("repeat <i>4</i>") && !table.contains("repeat <i>3</i>"), "{table}");
+}

@@ -159,8 +159,21 @@ fn pairs_of_which_one_side_never_came_differ() {
     assert_eq!(found(&[INF; 3]), Finding::Higher);
     assert_eq!(found(&[-INF; 7]), Finding::Lower);
     assert_eq!(found(&[INF, INF]), Finding::CannotTell(Doubt::FewRepeats));
-    assert_eq!(found(&[INF, 1.0, 2.0]), Finding::CannotTell(Doubt::FewRepeats));
+    assert_eq!(found(&[INF, 1.0, 2.0]), Finding::CannotTell(Doubt::Infinite));
     assert_eq!(found(&[INF, -INF, 1.0, 2.0, 3.0, 4.0]), Finding::CannotTell(Doubt::HoldsZero));
+}
+
+#[test]
+fn between_an_infinity_and_a_number_lies_that_infinity() {
+    for (sorted, expected) in [
+        (&[-INF, 1.0][..], -INF),
+        (&[1.0, INF], INF),
+        (&[-INF, INF], 0.0),
+        (&[-INF, -INF, 2.0, 3.0], -INF),
+        (&[1.0, 2.0], 1.5),
+    ] {
+        assert_eq!(median(sorted), expected, "{sorted:?}");
+    }
 }
 
 /// How often pairs of the same are told apart, whose level drifts from pair to pair, and which now and

@@ -74,6 +74,28 @@ fn all_kinds_of_the_measured_time_have_the_quantiles_of_a_histogram() {
 }
 
 #[test]
+fn a_request_is_in_its_interval_in_whatever_order_they_come() {
+    let grid = Grid::new(Nanos(1_000), Nanos(10_001));
+    let mut rng = Rng::new(7);
+    let mut timeline = Timeline::new(grid, 1);
+    // What came before the start must not be remembered after it.
+    timeline.record(0, Mono(500), None);
+    timeline.begin(Mono(300));
+    let mut expected = vec![0; grid.intervals()];
+    expected[grid.interval_at(Nanos(500))] += 1;
+    for offset in 0..12_000 {
+        // In order for the most part, late by up to some intervals at times, and beyond the end.
+        let late = if rng.chance(0.2) { rng.below(200) } else { 0 };
+        let offset = Nanos(offset).saturating_sub(Nanos(late));
+        timeline.record(0, Mono(300) + offset, Some(Nanos(5)));
+        expected[grid.interval_at(offset)] += 1;
+    }
+    timeline.record(0, Mono(10), None);
+    expected[0] += 1;
+    assert_eq!(timeline.rows(0..1).requests(), expected);
+}
+
+#[test]
 fn threads_add_up_to_one_timeline() {
     let ((mut one, _), (two, _)) = (random(1), random(2));
     let apart = [&one, &two].map(|timeline| timeline.rows(0..2).requests());

@@ -165,9 +165,34 @@ fn failures_are_compared_and_stand_in_the_difference_as_longer_than_any() {
     let both = World { failing: [0.05, 0.05], ..QUIET }.finding(1);
     assert_eq!(both.failures, Finding::HoldsZero, "{both:?}");
     assert_eq!(both.pairs + both.both_failed, 6 * 400);
+    let always = World { failing: [1.0, 1.0], ..QUIET }.finding(1);
+    assert_eq!((always.pairs, always.a_first, always.both_failed), (0, 0, 6 * 400));
     let most = World { failing: [0.0, 0.8], ..QUIET }.finding(1);
     assert_eq!((most.difference_ns, most.interval), (None, None), "{most:?}");
     assert_eq!((most.finding, most.failures), (Finding::TooFewRequests, Finding::Lower));
+}
+
+#[test]
+fn failures_of_one_restart_tell_nothing_of_the_servers() {
+    let restart = |(only_a_failed, only_b_failed)| {
+        let a_first = Cell { only_a_failed, only_b_failed, ..Cell::default() };
+        let blocks = vec![Block { a_first, b_first: Cell::default() }];
+        KindPairs { name: String::from("status"), blocks }
+    };
+    let check = |alone: &[(u64, u64)], expected: Finding| {
+        let kinds: Vec<KindPairs> = alone.iter().copied().map(restart).collect();
+        let kinds: Vec<&KindPairs> = kinds.iter().collect();
+        assert_eq!(judged_failures(&kinds, family(2)), expected, "{alone:?}");
+    };
+    let mut burst = [(0, 0); 10];
+    burst[3] = (12, 1);
+    check(&burst, Finding::HoldsZero);
+    check(&[(500, 0)], Finding::TooFewRepeats);
+    // By the toss of a coin.
+    check(&[(1, 0); 3], Finding::HoldsZero);
+    check(&[(400, 10), (390, 0), (410, 3)], Finding::Higher);
+    check(&[(1, 9); 10], Finding::Lower);
+    check(&[(0, 0); 3], Finding::HoldsZero);
 }
 
 #[test]
@@ -178,19 +203,4 @@ fn few_pairs_are_no_finding_and_the_same_seed_finds_the_same() {
     let none = findings("1000", &[Pairs::default()], 1, 1);
     assert_eq!(none, []);
     assert_eq!(QUIET.finding(5), QUIET.finding(5));
-}
-
-#[test]
-fn student_is_that_of_the_tables() {
-    let tables = [
-        (0.95, 1, 12.706),
-        (0.95, 2, 4.303),
-        (0.95, 4, 2.776),
-        (0.99, 9, 3.250),
-        (0.99, 30, 2.750),
-    ];
-    for (confidence, freedom, t) in tables {
-        let ours = student(confidence, freedom);
-        assert!((ours - t).abs() < 5e-4, "{confidence} {freedom}: {ours}");
-    }
 }

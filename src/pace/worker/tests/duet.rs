@@ -108,6 +108,33 @@ fn what_one_server_fails_stands_in_the_pairs_and_the_other_is_unharmed() {
 }
 
 #[test]
+fn what_is_done_for_one_server_is_no_stall_of_the_other() {
+    let mut sim = Sim::new("1000", SECOND);
+    sim.arrive("burst:200");
+    let played = play(&mut sim, [|_| Nanos::from_micros(50); 2]);
+    for recorder in &played.end.recorders {
+        assert_eq!(recorder.total().ok, 500);
+        assert_eq!(recorder.stalls.longest(), []);
+    }
+}
+
+#[test]
+fn what_stops_the_core_is_a_stall_of_both() {
+    let mut sim = Sim::new("1000", SECOND);
+    // Too short to be a stall within a call, so many of them are none for either.
+    for k in 1..300 {
+        let at = START + Nanos(k * 3_000_137);
+        sim.world.freeze(at, Nanos::from_micros(50));
+    }
+    let played = play(&mut sim, [|_| Nanos::from_micros(50); 2]);
+    let [a, b] = &played.end.recorders;
+    let [of_a, of_b] = [a, b].map(|recorder| recorder.stall_totals());
+    assert!(of_a.count > 10, "{of_a:?}");
+    assert_eq!((of_a.count, of_a.total_ns), (of_b.count, of_b.total_ns));
+    assert_eq!(a.stalls.longest(), b.stalls.longest());
+}
+
+#[test]
 fn a_stopped_duet_ends_and_says_for_how_long_it_measured() {
     let mut sim = Sim::new("1000", SECOND);
     sim.plan.warmup = Nanos::from_millis(100);
