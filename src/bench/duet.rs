@@ -13,9 +13,7 @@ use super::plan::{Launch, Plan, Target};
 use super::run::{Job, cpus_of, is_of, order};
 use super::store::Store;
 use super::summary::summarise;
-use crate::pace::arrivals::Arrivals;
-use crate::pace::catch_up::CatchUp;
-use crate::pace::plan::{PaceWait, Timestamps};
+use crate::pace::plan::{Unfit, connections_max};
 use crate::results::bench::{Bench, BenchRun};
 use crate::results::duet::{DUET_SCHEMA, Duet, DuetRun, Pairs, Restart};
 use crate::rng::mix64;
@@ -62,33 +60,27 @@ pub(super) fn check(plan: &Plan) -> Result<(), BenchError> {
 /// `descriptors_max` descriptors.
 pub(super) fn check_pacer(plan: &Plan, descriptors_max: u64) -> Result<(), BenchError> {
     let pacer = &plan.pacer;
-    let refused = [
-        (
-            plan.pacer_cpus.cpus().len() > 1,
-            "pacer_cpus: one core paces both, so that the machine hits both; name one CPU",
-        ),
-        (
-            pacer.wait == Some(PaceWait::Hybrid),
-            "pacer_wait = \"hybrid\": asleep for one it is deaf to the other",
-        ),
-        (
-            pacer.timestamps == Some(Timestamps::Kernel),
-            "timestamps = \"kernel\": stamps are of one server",
-        ),
-        (
-            pacer.catch_up.is_some_and(|policy| policy != CatchUp::All),
-            "catch_up: half a pair that is not sent tells nothing; only \"all\" goes",
-        ),
-        (
-            matches!(plan.arrivals, Arrivals::Replay(_)),
-            "arrivals = \"replay:..\": the file says itself what is requested next",
-        ),
-    ];
-    if let Some((_, why)) = refused.iter().find(|(is_so, _)| *is_so) {
-        return Err(BenchError::File(format!("--duet does not go with {why}")));
+    let refused = |why: String| Err(BenchError::File(format!("--duet does not go with {why}")));
+    if plan.pacer_cpus.cpus().len() > 1 {
+        let why = "pacer_cpus: one core paces both, so that the machine hits both; name one CPU";
+        return refused(String::from(why));
     }
-    let most = plan.max_connections.unwrap_or(plan.connections.max(PACER_CONNECTIONS_MAX));
-    match 2 * u64::from(most) < descriptors_max {
+    let (wait, timestamps) = (pacer.wait.unwrap_or_default(), pacer.timestamps.unwrap_or_default());
+    let catch_up = pacer.catch_up.unwrap_or_default();
+    if let Some(unfit) = Unfit::of(wait, timestamps, catch_up, &plan.arrivals) {
+        let typed = match unfit {
+            Unfit::Hybrid => "pacer_wait = \"hybrid\"",
+            Unfit::KernelStamps => "timestamps = \"kernel\"",
+            Unfit::CatchUp => "catch_up other than \"all\"",
+            Unfit::Replay => "arrivals = \"replay:..\"",
+        };
+        return refused(format!("{typed}: {}", unfit.why()));
+    }
+    let most = match plan.max_connections {
+        Some(most) => most as usize,
+        None => connections_max(plan.connections as usize),
+    };
+    match 2 * (most as u64) < descriptors_max {
         true => Ok(()),
         false => Err(BenchError::File(format!(
             "--duet: max_connections = {most} to each of two servers is more than the \
@@ -96,9 +88,6 @@ pub(super) fn check_pacer(plan: &Plan, descriptors_max: u64) -> Result<(), Bench
         ))),
     }
 }
-
-/// What the pacer opens at most if the file does not say. Source: `pace --max-connections`.
-const PACER_CONNECTIONS_MAX: u32 = 1_024;
 
 /// What is to be said of the two targets before they are measured.
 pub(super) fn note(plan: &Plan) -> Option<String> {
@@ -138,11 +127,6 @@ pub(super) fn assignment<'a>(plan: &'a Plan, job: &Job) -> Option<Assignment<'a>
     })
 }
 
-/// How many restarts the plan has.
-pub(super) fn count(plan: &Plan) -> usize {
-    restarts(plan).len()
-}
-
 /// Makes the restarts that `bench` does not have yet. `measure` makes one, or says by `None` that the
 /// bench is to end; `save` is called after every one.
 pub(super) fn conduct(
@@ -161,21 +145,17 @@ pub(super) fn conduct(
         run.failure.is_none()
             && duet.restarts.iter().any(|r| r.rate == run.rate && r.repeat == run.repeat)
     });
+    bench.duet = Some(duet);
     for job in restarts(plan) {
         if bench.runs.iter().any(|run| is_of(run, &job, plan)) {
             continue;
         }
-        let Some(Restarted { runs, restart }) = measure(&job) else {
-            bench.duet = Some(duet);
-            return Ok(());
-        };
+        let Some(Restarted { runs, restart }) = measure(&job) else { return Ok(()) };
         bench.runs.extend(runs);
-        duet.restarts.extend(restart);
-        bench.duet = Some(duet.clone());
+        bench.duet.get_or_insert_default().restarts.extend(restart);
         summarise(bench);
         save(bench)?;
     }
-    bench.duet = Some(duet);
     bench.complete = true;
     Ok(())
 }

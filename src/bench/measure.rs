@@ -58,6 +58,16 @@ struct Figures {
     pacer: Option<Usage>,
 }
 
+impl Figures {
+    /// Ends the server of `target` that they are of, and adds what it said of itself.
+    fn end(&mut self, target: &Target, server: Server) -> Result<(), Mishap> {
+        if let Launch::Serve(_) = target.launch {
+            (self.settings, self.notes) = server.said();
+        }
+        server.stop().map_err(|how| Mishap::Failed(format!("target `{}`: {how}", target.name)))
+    }
+}
+
 /// Chosen: pidstat's. One sample costs some 0.1 ms of a CPU that may be a measured one.
 const SAMPLE_EVERY: Nanos = Nanos::from_secs(1);
 /// Chosen: what the pacer may take beyond its plan to start, drain and write.
@@ -67,15 +77,24 @@ impl Laboratory<'_> {
     /// Makes the run. What goes wrong is in it as its failure; `None` if the bench is to end.
     pub(super) fn measure(&self, assignment: &Assignment<'_>) -> Option<BenchRun> {
         let files = format!("runs/{}", assignment.stem);
-        let (failure, figures) = match self.figures(assignment, &files) {
-            Ok(figures) => (None, Some(figures)),
+        let made = self.told(assignment, self.figures(assignment, &files))?;
+        Some(run_of(assignment.target, assignment, made, files))
+    }
+
+    /// What was `made`, or why it failed, which is said at once; `None` if the bench is to end.
+    fn told<T>(
+        &self,
+        assignment: &Assignment<'_>,
+        made: Result<T, Mishap>,
+    ) -> Option<Result<T, String>> {
+        match made {
+            Ok(made) => Some(Ok(made)),
             Err(Mishap::Failed(failure)) => {
                 self.progress.line(&format!("{}: {failure}", assignment.what));
-                (Some(failure), None)
+                Some(Err(failure))
             }
-            Err(Mishap::Stopped) => return None,
-        };
-        Some(run_of(assignment.target, assignment, failure, figures, files))
+            Err(Mishap::Stopped) => None,
+        }
     }
 
     fn figures(&self, assignment: &Assignment<'_>, files: &str) -> Result<Figures, Mishap> {
@@ -83,10 +102,7 @@ impl Laboratory<'_> {
         let log = self.store.file(&format!("{files}.server.log"));
         let mut server = Server::start(target, self.surroundings, &log)?;
         let mut figures = self.load(&mut server, assignment, files)?;
-        if let Launch::Serve(_) = target.launch {
-            (figures.settings, figures.notes) = server.said();
-        }
-        server.stop().map_err(|how| Mishap::Failed(format!("target `{}`: {how}", target.name)))?;
+        figures.end(target, server)?;
         Ok(figures)
     }
 
@@ -207,19 +223,20 @@ impl Laboratory<'_> {
 fn run_of(
     target: &Target,
     assignment: &Assignment<'_>,
-    failure: Option<String>,
-    figures: Option<Figures>,
+    made: Result<Figures, String>,
     files: String,
 ) -> BenchRun {
     let blank = BenchRun {
         target: target.name.clone(),
         rate: assignment.rate.to_owned(),
         repeat: assignment.repeat,
-        failure,
         files,
         ..BenchRun::default()
     };
-    let Some(Figures { settings, notes, run, target, pacer }) = figures else { return blank };
+    let Figures { settings, notes, run, target, pacer } = match made {
+        Ok(figures) => figures,
+        Err(failure) => return BenchRun { failure: Some(failure), ..blank },
+    };
     BenchRun {
         run: Some(run),
         target_usage: target,

@@ -193,8 +193,13 @@ fn runs_made(bench: &Bench) -> usize {
 /// How many there will be, counted alike; with a knee search at most.
 fn runs_max(plan: &Plan) -> usize {
     let searches = plan.knee.as_ref().map_or(0, |knee| knee.runs_max() * plan.targets.len());
-    let ordered = if plan.duet { duet::count(plan) } else { order(plan).len() };
-    ordered + searches
+    ordered_max(plan) + searches
+}
+
+/// How many runs there will be of the plan's rates, the knee search apart.
+fn ordered_max(plan: &Plan) -> usize {
+    let of_target = plan.rates.len() * plan.repeats as usize;
+    if plan.duet { of_target } else { of_target * plan.targets.len() }
 }
 
 /// What this plan, its files and this build of ringpace have in common with no other.
@@ -435,7 +440,7 @@ fn search_knee(
     found.runs.retain(|run| run.failure.is_none());
     found.targets = knee::found(search, &names, &found.runs);
     bench.knee = Some(found);
-    if bench.runs.len() < order(plan).len() {
+    if bench.runs.len() < ordered_max(plan) {
         return Ok(());
     }
     while let Some(found) = &mut bench.knee {

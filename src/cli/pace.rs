@@ -14,6 +14,7 @@ use crate::pace::arrivals::{Arrivals, ArrivalsTyped};
 use crate::pace::catch_up::CatchUp;
 use crate::pace::live::LiveMode;
 use crate::pace::mix::Mix;
+use crate::pace::plan::connections_max;
 use crate::pace::replay::Replay;
 use crate::pace::schedule::Load;
 use crate::pace::threshold::Threshold;
@@ -248,7 +249,7 @@ impl PaceArgs {
             load,
             warmup: self.warmup,
             connections: self.connections,
-            connections_max: self.max_connections.unwrap_or(self.connections.max(CONNECTIONS_MAX)),
+            connections_max: self.max_connections.unwrap_or(connections_max(self.connections)),
             timeout: self.timeout,
             drain: self.drain,
             catch_up: self.catch_up,
@@ -369,6 +370,3 @@ fn wrk2_span(text: &str) -> Result<Nanos, String> {
         false => text.parse(),
     }
 }
-
-/// Chosen: what elastic connections may grow to unless told otherwise.
-const CONNECTIONS_MAX: usize = 1024;

@@ -3,15 +3,14 @@
 //! What the machine does meanwhile hits both, so the pairs tell what runs one after the other cannot.
 //! Each server's requests make a run like any other, with its own verdict. Start at [`run`].
 
-use super::arrivals::Arrivals;
 use super::pairs::Side;
-use super::plan::{Backend, DESCRIPTORS_BESIDE, PaceWait, Plan, Timestamps};
+use super::plan::{Backend, DESCRIPTORS_BESIDE, Plan, Unfit};
 use super::schedule::Lane;
 use super::url::Url;
 use super::worker::Worker;
 use super::worker::duet::{Duet, DuetEnd};
-use super::{CatchUp, Outcome, PaceError, START_MARGIN};
-use super::{explain, open_outputs, resolve, task_of, write_to};
+use super::{Outcome, PaceError, START_MARGIN};
+use super::{explain, insert_disturbance, open_outputs, resolve, task_of, write_to};
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_offset};
 use crate::io::disturbance::Snapshot;
@@ -63,17 +62,14 @@ fn check(plan: &Plan, descriptors_max: u64) -> Result<(), String> {
             plan.threads()
         ));
     }
-    let refused = [
-        (plan.wait == PaceWait::Hybrid, "--wait hybrid: asleep for one it is deaf to the other"),
-        (plan.timestamps == Timestamps::Kernel, "--timestamps kernel: stamps are of one server"),
-        (plan.catch_up != CatchUp::All, "--catch-up: half a pair that is not sent tells nothing"),
-        (
-            matches!(plan.load.arrivals, Arrivals::Replay(_)),
-            "--arrivals replay: the file says itself what is requested next",
-        ),
-    ];
-    if let Some((_, why)) = refused.iter().find(|(is_so, _)| *is_so) {
-        return Err(format!("--duet does not go with {why}"));
+    if let Some(unfit) = Unfit::of(plan.wait, plan.timestamps, plan.catch_up, &plan.load.arrivals) {
+        let typed = match unfit {
+            Unfit::Hybrid => "--wait hybrid",
+            Unfit::KernelStamps => "--timestamps kernel",
+            Unfit::CatchUp => "--catch-up",
+            Unfit::Replay => "--arrivals replay",
+        };
+        return Err(format!("--duet does not go with {typed}: {}", unfit.why()));
     }
     let both = 2 * plan.connections_max as u64 + DESCRIPTORS_BESIDE;
     match both <= descriptors_max {
@@ -120,8 +116,7 @@ fn run_of(plans: &[Plan; 2], start: Mono, end: DuetEnd, disturbance: &Disturbanc
     let DuetEnd { measured, recorders: [of_a, of_b], pairs } = end;
     let [a, b] = [(&plans[0], of_a), (&plans[1], of_b)].map(|(plan, recorder)| {
         let mut run = Outcome::new(plan, recorder, start + plan.warmup, measured).run;
-        let disturbance = serde_json::to_value(disturbance).expect("it is plain data");
-        run.host.insert(String::from("disturbance"), disturbance);
+        insert_disturbance(&mut run, disturbance);
         run
     });
     DuetRun { schema: String::from(DUET_SCHEMA), a, b, pairs }
@@ -130,6 +125,8 @@ fn run_of(plans: &[Plan; 2], start: Mono, end: DuetEnd, disturbance: &Disturbanc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::arrivals::Arrivals;
+    use crate::pace::plan::{PaceWait, Timestamps};
     use crate::pace::replay::Replay;
     use crate::units::{Nanos, Rate};
 

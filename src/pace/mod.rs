@@ -57,7 +57,7 @@ use crate::io::net::{Address, SocketPath};
 use crate::io::stamps::Stamps;
 use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
-use crate::results::{Disturbance, KernelStamps};
+use crate::results::{Disturbance, KernelStamps, Run};
 use crate::stats::Histogram;
 use crate::units::{Mono, Nanos};
 use live::Live;
@@ -369,9 +369,8 @@ fn merge(
     all.recorder.wall_step = wall_step;
     let measured_from = all.start + plan.warmup;
     let mut outcome = Outcome::new(plan, all.recorder, measured_from, all.measured);
-    let disturbance = serde_json::to_value(all.disturbance).expect("it is plain data");
     outcome.run.kernel_stamps = all.stamps.as_ref().map(stamped);
-    outcome.run.host.insert(String::from("disturbance"), disturbance);
+    insert_disturbance(&mut outcome.run, &all.disturbance);
     if let (Some(seats), Some(pacer)) = (all.seats, outcome.run.host.get_mut("pacer")) {
         pacer["spread"] = serde_json::json!(seats.taken());
     }
@@ -407,6 +406,12 @@ fn write_outputs(outputs: &Outputs, outcome: &Outcome) -> Result<(), PaceError> 
         }
     }
     Ok(())
+}
+
+/// Tells what disturbed the pacer's CPUs during the run.
+fn insert_disturbance(run: &mut Run, disturbance: &Disturbance) {
+    let disturbance = serde_json::to_value(disturbance).expect("it is plain data");
+    run.host.insert(String::from("disturbance"), disturbance);
 }
 
 /// Every distribution of a run, under the name of its file.

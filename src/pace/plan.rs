@@ -178,6 +178,52 @@ impl Outputs {
 /// Descriptors of the process beside its connections. Chosen: standard streams, drivers, files.
 pub(super) const DESCRIPTORS_BESIDE: u64 = 64;
 
+/// What two servers cannot be paced together with, however it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// Sleeping.
+    Hybrid,
+    /// The kernel's stamps.
+    KernelStamps,
+    /// Leaving out what is overdue.
+    CatchUp,
+    /// A file of arrivals.
+    Replay,
+}
+
+impl Unfit {
+    /// The first of what is asked for, if there is any.
+    pub fn of(
+        wait: PaceWait,
+        timestamps: Timestamps,
+        catch_up: CatchUp,
+        arrivals: &Arrivals,
+    ) -> Option<Unfit> {
+        let asked = [
+            (wait == PaceWait::Hybrid, Unfit::Hybrid),
+            (timestamps == Timestamps::Kernel, Unfit::KernelStamps),
+            (catch_up != CatchUp::All, Unfit::CatchUp),
+            (matches!(arrivals, Arrivals::Replay(_)), Unfit::Replay),
+        ];
+        asked.into_iter().find(|(is_asked, _)| *is_asked).map(|(_, unfit)| unfit)
+    }
+
+    /// As a clause.
+    pub fn why(self) -> &'static str {
+        match self {
+            Unfit::Hybrid => "asleep for one it is deaf to the other",
+            Unfit::KernelStamps => "stamps are of one server",
+            Unfit::CatchUp => "half a pair that is not sent tells nothing",
+            Unfit::Replay => "the file says itself what is requested next",
+        }
+    }
+}
+
+/// What elastic connections may grow to unless told otherwise, from so many at the start. Chosen.
+pub fn connections_max(connections: usize) -> usize {
+    connections.max(1_024)
+}
+
 impl Plan {
     /// A run of `load` for `duration` against one URL, everything else by default.
     pub fn new(url: Url, rate: Rate, duration: Nanos) -> Plan {
@@ -188,7 +234,7 @@ impl Plan {
             duration,
             warmup: Nanos::ZERO,
             connections: 64,
-            connections_max: 1_024,
+            connections_max: connections_max(64),
             timeout: Nanos::from_secs(2),
             drain: None,
             cpus: Vec::new(),

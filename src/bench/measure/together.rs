@@ -5,7 +5,7 @@
 
 use super::{Assignment, Figures, Laboratory, check_schema, measured_begin, read_object, run_of};
 use crate::bench::duet::Restarted;
-use crate::bench::plan::{Launch, Target};
+use crate::bench::plan::Target;
 use crate::bench::sampler::Sampler;
 use crate::bench::target::{Mishap, Server};
 use crate::results::duet::{DUET_SCHEMA, DuetRun, Restart};
@@ -17,22 +17,18 @@ impl Laboratory<'_> {
     pub(in crate::bench) fn measure_duet(&self, assignment: &Assignment<'_>) -> Option<Restarted> {
         let [a, b] = self.plan.targets.as_slice() else { return None };
         let files = format!("runs/{}", assignment.stem);
-        let (failure, figures) = match self.figures_of_both([a, b], assignment, &files) {
-            Ok(figures) => (None, Some(figures)),
-            Err(Mishap::Failed(failure)) => {
-                self.progress.line(&format!("{}: {failure}", assignment.what));
-                (Some(failure), None)
-            }
-            Err(Mishap::Stopped) => return None,
-        };
-        let restart = figures.is_some().then(|| Restart {
+        let made = self.told(assignment, self.figures_of_both([a, b], assignment, &files))?;
+        let restart = made.is_ok().then(|| Restart {
             rate: assignment.rate.to_owned(),
             repeat: assignment.repeat,
             file: format!("{files}.json"),
         });
-        let [of_a, of_b] = figures.map_or([None, None], |figures| figures.map(Some));
-        let runs = [(a, of_a), (b, of_b)]
-            .map(|(of, figures)| run_of(of, assignment, failure.clone(), figures, files.clone()));
+        let [of_a, of_b] = match made {
+            Ok(figures) => figures.map(Ok),
+            Err(failure) => [Err(failure.clone()), Err(failure)],
+        };
+        let runs =
+            [(a, of_a), (b, of_b)].map(|(of, made)| run_of(of, assignment, made, files.clone()));
         Some(Restarted { runs, restart })
     }
 
@@ -56,12 +52,7 @@ impl Laboratory<'_> {
         };
         let mut figures = self.load_both(&mut servers, assignment, files)?;
         for ((target, server), figures) in targets.into_iter().zip(servers).zip(&mut figures) {
-            if let Launch::Serve(_) = target.launch {
-                (figures.settings, figures.notes) = server.said();
-            }
-            server
-                .stop()
-                .map_err(|how| Mishap::Failed(format!("target `{}`: {how}", target.name)))?;
+            figures.end(target, server)?;
         }
         Ok(figures)
     }
