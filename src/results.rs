@@ -441,6 +441,13 @@ impl Disturbance {
 /// Fewer requests beyond a quantile make it the word of a few. Source: FIELD.md, 10 / (1 - p).
 const BEYOND_LEAST: u64 = 10;
 
+/// Those of `runs` that take part in figures: all that are not INVALID, or all if that leaves none.
+pub fn usable<T: Copy>(runs: &[T], verdict: impl Fn(&T) -> Verdict) -> Vec<T> {
+    let believable = |run: &&T| verdict(run) != Verdict::Invalid;
+    let valid: Vec<T> = runs.iter().filter(believable).copied().collect();
+    if valid.is_empty() { runs.to_vec() } else { valid }
+}
+
 /// Whether too few of `count` requests lie beyond a quantile to believe it; of 100,000 it leaves
 /// `beyond_per_100k`, none if it is the maximum.
 pub fn is_thin(count: u64, beyond_per_100k: u64) -> bool {

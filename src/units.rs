@@ -70,6 +70,15 @@ impl Nanos {
     }
 }
 
+/// A difference of `ns` nanoseconds as it is shown: `+1.20 us`, `-3.00 ms`, `+infinite`.
+pub fn signed(ns: f64) -> String {
+    let sign = if ns < 0.0 { '-' } else { '+' };
+    match ns.is_infinite() {
+        true => format!("{sign}infinite"),
+        false => format!("{sign}{}", Nanos(ns.abs().round() as u64)),
+    }
+}
+
 impl Mono {
     /// The span from `earlier` to `self`, or zero if `earlier` is in fact later.
     pub const fn saturating_since(self, earlier: Mono) -> Nanos {

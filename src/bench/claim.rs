@@ -19,11 +19,12 @@
 //! Units are checked when the claim is read: a time is never compared with a bare number. A figure
 //! of +infinity is larger than any other. Start at [`Claim::parse`].
 
+use super::difference::each;
 use crate::results::bench::{
     Bench, ClaimOutcome, ClaimResult, KindSummary, Level, Spread, Spreads, Summary,
 };
-use crate::stats::compare::{CONFIDENCE, Interval, paired};
-use crate::units::Nanos;
+use crate::stats::compare::{CONFIDENCE, Interval, paired, percent};
+use crate::units::{Nanos, signed};
 
 /// One claim that can be judged.
 #[derive(Clone, Debug)]
@@ -149,16 +150,11 @@ impl Claim {
             };
         };
         let shown = |value: f64| match self.unit {
-            _ if value.is_infinite() => {
-                String::from(if value < 0.0 { "-infinite" } else { "infinite" })
-            }
-            Unit::Number => format!("{value:+.2}"),
-            Unit::Time => {
-                let sign = if value < 0.0 { '-' } else { '+' };
-                format!("{sign}{}", Nanos(value.abs().round() as u64))
-            }
+            _ if value == f64::INFINITY => String::from("infinite"),
+            Unit::Number if value.is_finite() => format!("{value:+.2}"),
+            _ => signed(value),
         };
-        let percent = (100.0 * confidence + 1e-9).floor();
+        let percent = percent(confidence);
         format!("left - right is {} to {}, {percent:.0} %", shown(low), shown(high))
     }
 
@@ -394,15 +390,11 @@ impl Metric {
             Metric::Achieved => summary.achieved_rps.median,
         }
     }
-}
 
-impl Metric {
     /// The numbers of the repeats, and the figure of each; errors have none.
     fn repeats(self, summary: &Summary, kind: &KindSummary) -> (Vec<u32>, Vec<f64>) {
         let quantile = |spreads: &Spreads, quantile: Quantile| {
-            let each = &quantile.spread(spreads).each;
-            let each = each.iter().map(|ns| ns.map_or(f64::INFINITY, |ns| ns as f64)).collect();
-            (spreads.repeats.clone(), each)
+            (spreads.repeats.clone(), each(&quantile.spread(spreads).each))
         };
         let level = |level: &Level, factor: f64| {
             (level.repeats.clone(), level.each.iter().map(|figure| figure * factor).collect())

@@ -10,8 +10,8 @@ use crate::results::bench::{
 };
 use crate::results::{QuantileErrors, QuantileInterval, is_thin};
 use crate::stats::bootstrap::NORMAL;
-use crate::stats::compare::{self, CONFIDENCE, Doubt, compare, family, paired};
-use crate::units::Nanos;
+use crate::stats::compare::{self, CONFIDENCE, Doubt, compare, family, minus, paired};
+use crate::units::signed;
 
 /// A quantile that is compared. Not the maximum: it is one request, and grows with their number.
 struct Quantile {
@@ -78,8 +78,7 @@ fn pairs<'a>(
 /// truth as often as one does elsewhere: of many figures that are looked at, one differs by chance.
 fn verdict(base: &Summary, target: &Summary, flag: Option<&str>) -> PairVerdict {
     let mut judged: Vec<(String, Repeats, f64)> = Vec::new();
-    let kinds = std::iter::once((&base.total, &target.total)).chain(kinds(base, target));
-    for (of_base, of_target) in kinds {
+    for (of_base, of_target) in kinds(base, target) {
         for quantile in QUANTILES.iter().filter(|q| matches!(q.name, "p50" | "p99")) {
             let sides = [&of_base.response_ns, &of_target.response_ns];
             let repeats = Repeats::of(sides, quantile.of, Pairing::ByRepeat);
@@ -101,12 +100,7 @@ fn verdict(base: &Summary, target: &Summary, flag: Option<&str>) -> PairVerdict 
             compare::Finding::Lower => lower += 1,
             compare::Finding::CannotTell(_) => continue,
         }
-        let sign = if found.shift < 0.0 { '-' } else { '+' };
-        let shift = match found.shift.is_finite() {
-            true => Nanos(found.shift.abs().round() as u64).to_string(),
-            false => String::from("infinite"),
-        };
-        differ.push(format!("{name} {sign}{shift}"));
+        differ.push(format!("{name} {}", signed(found.shift)));
     }
     PairVerdict {
         rate: target.rate.clone(),
@@ -125,15 +119,16 @@ fn verdict(base: &Summary, target: &Summary, flag: Option<&str>) -> PairVerdict 
     }
 }
 
-/// The request kinds that both have.
+/// All requests, and the kinds that both have.
 fn kinds<'a>(
     base: &'a Summary,
     target: &'a Summary,
 ) -> impl Iterator<Item = (&'a KindSummary, &'a KindSummary)> {
-    target.requests.iter().filter_map(|kind| {
+    let common = target.requests.iter().filter_map(|kind| {
         let of_base = base.requests.iter().find(|other| other.name == kind.name)?;
         Some((of_base, kind))
-    })
+    });
+    std::iter::once((&base.total, &target.total)).chain(common)
 }
 
 /// What `target` is compared with, and the one flag by which they differ.
@@ -174,9 +169,7 @@ pub(super) fn between(
         pairs: 0,
     };
     let mut differences = Vec::new();
-    for (of_base, of_target) in
-        std::iter::once((&base.total, &target.total)).chain(kinds(base, target))
-    {
+    for (of_base, of_target) in kinds(base, target) {
         differences.extend(latencies(&blank, [base, target], [of_base, of_target], pairing));
     }
     let (base_cpu, target_cpu) = (&base.cpu_us_per_request, &target.cpu_us_per_request);
@@ -287,9 +280,7 @@ impl Repeats {
         let (mut differences, mut variances) = (Vec::new(), Vec::new());
         for (at, number) in of_base.iter().enumerate() {
             if let Some(other) = of_target.iter().position(|other| other == number) {
-                let (base, target) = (base[at], target[other]);
-                // Two that never came are equal as far as anybody knows.
-                differences.push(if base == target { 0.0 } else { target - base });
+                differences.push(minus(target[other], base[at]));
                 variances.extend(within([at, other]));
             }
         }
@@ -318,7 +309,7 @@ fn variance(interval: &QuantileInterval) -> Option<f64> {
 }
 
 /// The repeats; one that is +infinity took longer than any.
-fn each(repeats: &[Option<u64>]) -> Vec<f64> {
+pub(super) fn each(repeats: &[Option<u64>]) -> Vec<f64> {
     repeats.iter().map(|ns| ns.map_or(f64::INFINITY, |ns| ns as f64)).collect()
 }
 

@@ -11,8 +11,9 @@ use crate::results::bench::{
 };
 use crate::results::{
     Errors, QuantileErrors, QuantileInterval, QuantileIntervals, Quantiles, RequestKind, Run,
-    Steadiness, Verdict,
+    Steadiness, usable,
 };
+use crate::stats::middle;
 
 /// Works `summaries`, `comparisons`, `differences` and `verdicts` out anew from the runs.
 pub(super) fn summarise(bench: &mut Bench) {
@@ -50,7 +51,7 @@ pub(super) fn summary(target: &str, rate: &str, runs: &[&BenchRun]) -> Summary {
             Some(Measured { repeat: entry.repeat, run: entry.run.as_ref()?, usage })
         })
         .collect();
-    let used = usable(&measured);
+    let used = usable(&measured, |measured| measured.run.verdict);
     let spreads_of = |pick: fn(&Run) -> &Quantiles| {
         spreads(used.iter().map(|m| Distribution::alone(m.repeat, pick(m.run))))
     };
@@ -78,13 +79,6 @@ pub(super) fn summary(target: &str, rate: &str, runs: &[&BenchRun]) -> Summary {
         steady_after_s: level(|m| m.run.steadiness.as_ref()?.after_s),
         unsteady: used.iter().filter_map(unsteady).collect(),
     }
-}
-
-/// All that are not INVALID, or all if that leaves none.
-fn usable<'a>(measured: &[Measured<'a>]) -> Vec<Measured<'a>> {
-    let believable = |measured: &&Measured<'_>| measured.run.verdict != Verdict::Invalid;
-    let valid: Vec<Measured<'a>> = measured.iter().filter(believable).copied().collect();
-    if valid.is_empty() { measured.to_vec() } else { valid }
 }
 
 fn reasons<'a>(measured: &'a Measured<'_>) -> impl Iterator<Item = String> + 'a {
@@ -239,13 +233,6 @@ fn level(each: impl Iterator<Item = (u32, Option<f64>)>) -> Level {
     sorted.sort_by(f64::total_cmp);
     let median = middle(&sorted).map(|(low, high)| low + (high - low) / 2.0);
     Level { median, each, repeats }
-}
-
-/// The two in the middle, which are one and the same if the number is odd.
-fn middle<T: Copy>(sorted: &[T]) -> Option<(T, T)> {
-    let high = *sorted.get(sorted.len() / 2)?;
-    let low = *sorted.get(sorted.len().saturating_sub(1) / 2)?;
-    Some((low, high))
 }
 
 /// p50 and p99, in total and per kind, and CPU per request, of each target over the first.

@@ -4,16 +4,16 @@
 //! Memory grows with the logarithm of the largest difference and not with the number of them. Start
 //! at [`Signed::record`].
 
+use crate::stats::log_linear::{index_of, least_of};
 use crate::units::Nanos;
 
-/// Steps per power of two. Chosen: 64 ns at 5 us, which is finer than any difference is known.
-const STEPS: u64 = 64;
-const STEP_BITS: u32 = STEPS.ilog2();
+/// 64 steps per power of two. Chosen: 64 ns at 5 us, which is finer than any difference is known.
+const STEP_BITS: u32 = 6;
 
 /// Counts of differences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Signed {
-    /// By [`index_of`] the size: of differences from zero on.
+    /// By the [bucket](index_of) of the size: of differences from zero on.
     above: Vec<u32>,
     /// The same of those below zero.
     below: Vec<u32>,
@@ -26,7 +26,7 @@ impl Signed {
             true => (&mut self.above, minuend.0 - subtrahend.0),
             false => (&mut self.below, subtrahend.0 - minuend.0),
         };
-        let index = index_of(size);
+        let index = index_of::<STEP_BITS>(size);
         if side.len() <= index {
             side.resize(index + 1, 0);
         }
@@ -44,24 +44,10 @@ impl Signed {
     }
 }
 
-/// The bucket of differences of this size.
-fn index_of(size: u64) -> usize {
-    let Some(shift) = size.checked_ilog2().and_then(|log| log.checked_sub(STEP_BITS)) else {
-        return size as usize;
-    };
-    // The leading bit stands for the octave, and the next six for the step in it.
-    (u64::from(shift) * STEPS + (size >> shift)) as usize
-}
-
 /// The middle of a bucket.
 fn size_of(index: usize) -> i64 {
-    let index = index as u64;
-    if index < STEPS {
-        return index as i64;
-    }
-    let shift = index / STEPS - 1;
-    let least = (index - shift * STEPS) << shift;
-    (least + (1 << shift) / 2) as i64
+    let [least, next] = [index, index + 1].map(least_of::<STEP_BITS>);
+    (least + (next - least) / 2) as i64
 }
 
 #[cfg(test)]
@@ -74,9 +60,9 @@ mod tests {
         let mut rng = Rng::new(1);
         let drawn = (0..10_000).map(|_| rng.next_u64() >> (2 + rng.below(62)));
         for size in (0..300).chain(drawn) {
-            let middle = size_of(index_of(size)) as u64;
+            let middle = size_of(index_of::<STEP_BITS>(size)) as u64;
             assert!(middle.abs_diff(size) <= size / 127, "{size} is told as {middle}");
-            assert!(index_of(size) <= index_of(size + 1), "{size}");
+            assert!(index_of::<STEP_BITS>(size) <= index_of::<STEP_BITS>(size + 1), "{size}");
         }
     }
 

@@ -190,8 +190,10 @@ const LABEL_HEIGHT: f64 = 16.0;
 /// Letters that fit at the right edge. Measured: 13 px of the usual fonts take 7 px a letter.
 const LABEL_LETTERS_MAX: usize = 17;
 
-/// `labels` at `x`, moved apart where they would lie on one another, between `top` and `bottom`.
-pub(super) fn end_labels(x: f64, labels: &[Label], (top, bottom): (f64, f64)) -> String {
+/// `labels` at the right edge, moved apart where they would lie on one another, between `top` and
+/// `bottom`.
+pub(super) fn end_labels(labels: &[Label], (top, bottom): (f64, f64)) -> String {
+    let x = WIDTH - RIGHT + 12.0;
     let mut sorted: Vec<&Label> = labels.iter().collect();
     sorted.sort_by(|one, other| one.y.total_cmp(&other.y));
     let places = apart(sorted.iter().map(|label| label.y).collect(), top, bottom);

@@ -8,7 +8,8 @@ use super::table::{aligned, listed, wrapped};
 use crate::results::bench::{
     Bench, Difference, Finding, FlagValue, Interval, PairOutcome, PairVerdict, Varied,
 };
-use crate::units::Nanos;
+use crate::stats::compare::percent;
+use crate::units::{Nanos, signed};
 
 /// What is said of whatever is not sure.
 pub(super) const CANNOT_TELL: &str = "cannot tell apart";
@@ -220,20 +221,14 @@ fn share(difference: &Difference) -> String {
 
 /// `+1.20 to +3.00 us, 90 %`.
 pub(super) fn interval(interval: &Interval) -> String {
-    let infinite = |sign: char| format!("{sign}infinite");
-    let low = interval.low_ns.map_or_else(|| infinite('-'), signed);
-    let high = interval.high_ns.map_or_else(|| infinite('+'), signed);
+    let low = signed(interval.low_ns.unwrap_or(f64::NEG_INFINITY));
+    let high = signed(interval.high_ns.unwrap_or(f64::INFINITY));
     let low = without_shared_unit(&low, &high);
-    // Rounded down: the confidence is at least that.
-    format!("{low} to {high}, {:.0} %", (100.0 * interval.confidence + 1e-9).floor())
+    format!("{low} to {high}, {:.0} %", percent(interval.confidence))
 }
 
 pub(super) fn span(ns: f64) -> String {
     Nanos(ns.max(0.0).round() as u64).to_string()
-}
-
-pub(super) fn signed(ns: f64) -> String {
-    format!("{}{}", if ns < 0.0 { '-' } else { '+' }, span(ns.abs()))
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 //!
 //! Pure. Not here: how it is found; see `bench::duet::estimate`. Start at [`duet_table`].
 
-use super::differences::{CANNOT_TELL, interval, signed, span};
+use super::differences::{CANNOT_TELL, interval, span};
 use super::figure::without_shared_unit;
-use super::html::markup::{escaped, list, note, other_table};
+use super::html::markup::{escaped, list, note, text_table};
 use super::html::page::{Page, Section};
 use super::table::{aligned, wrapped};
 use crate::results::bench::{Finding, Interval};
 use crate::results::duet::{Duet, DuetFinding};
+use crate::stats::compare::percent;
+use crate::units::signed;
 
 /// What the columns hold.
 const NOTE: &str = "\
@@ -44,11 +46,8 @@ fn markup(duet: &Duet) -> String {
     let title = format!("Duet of {} (A) and {} (B)", duet.a, duet.b);
     let mut text = format!("<h3>{}</h3>\n{}", escaped(&title), list(&sentences(duet)));
     for (rate, findings) in by_rate(duet) {
-        let rows = findings.iter().map(|finding| {
-            let mut cells = cells(finding).into_iter().map(|cell| escaped(&cell));
-            (cells.next().unwrap_or_default(), cells.collect())
-        });
-        text += &other_table(&format!("Pairs at {rate}/s"), &HEADS, rows);
+        let rows = findings.iter().map(|finding| cells(finding));
+        text += &text_table(&format!("Pairs at {rate}/s"), &HEADS, rows);
     }
     text + &note(NOTE)
 }
@@ -113,8 +112,8 @@ fn verdict(a: &str, b: &str, finding: &DuetFinding) -> String {
 /// `4.60 to 5.70 us, 95 %`.
 fn sizes(low: Option<f64>, high: Option<f64>, of: &Interval) -> String {
     let [low, high] = [low, high].map(|ns| ns.map_or_else(|| String::from("infinite"), span));
-    let percent = (100.0 * of.confidence + 1e-9).floor();
-    format!("{} to {high}, {percent:.0} %", without_shared_unit(&low, &high))
+    let low = without_shared_unit(&low, &high);
+    format!("{low} to {high}, {:.0} %", percent(of.confidence))
 }
 
 fn cells(finding: &DuetFinding) -> Vec<String> {

@@ -4,7 +4,7 @@
 //! Pure. Not here: how it is found; see `bench::knee`. Start at [`knees`].
 
 use super::figure::latency;
-use super::html::markup::{escaped, list, other_table};
+use super::html::markup::{list, text_table};
 use super::html::page::{Page, Section};
 use super::table::{aligned, listed};
 use crate::results::bench::Bench;
@@ -25,12 +25,9 @@ pub(super) fn knees(bench: &Bench) -> String {
 /// The same for the page; `None` if no knee was searched.
 pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     let (plan, knee) = (page.bench.plan.knee.as_ref()?, page.bench.knee.as_ref()?);
-    let rows = knee.targets.iter().map(|target| {
-        let mut cells = row(plan, target).into_iter().map(|cell| escaped(&cell));
-        (cells.next().unwrap_or_default(), cells.collect())
-    });
+    let rows = knee.targets.iter().map(|target| row(plan, target));
     let notes: Vec<String> = knee.targets.iter().flat_map(remarks).collect();
-    let body = other_table(&title(plan), &HEADS, rows) + &list(&notes);
+    let body = text_table(&title(plan), &HEADS, rows) + &list(&notes);
     Section::new("knees", "Knees", body)
 }
 

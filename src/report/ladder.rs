@@ -5,7 +5,7 @@
 
 use super::chart::{BOTTOM, Figure, Frame, LEFT, Label, Points, RIGHT, TOP, WIDTH, end_labels};
 use super::figure::{QUANTILES, Quantile, latency as written, level};
-use super::html::markup::{escaped, shown, style_of, swatch, table};
+use super::html::markup::{coloured, escaped, shown, style_of, swatch, table};
 use super::html::page::{Page, Placed};
 use super::knee::in_a_word;
 use super::scale::{Scale, latency, rate as rate_label};
@@ -56,12 +56,12 @@ fn knees(page: &Page<'_>, frame: &Frame, targets: &[(usize, &str)]) -> String {
         let (position, x) = (position.map_or(0, |(position, _)| *position), frame.x.at(per_second));
         svg += &format!(
             "<path class=\"thin {}\" d=\"M{x:.1} {bottom:.1}V{top:.1}\"><title>{}</title></path>\n\
-             <text x=\"{:.1}\" y=\"{:.1}\" class=\"t{}\">knee</text>\n",
+             <text x=\"{:.1}\" y=\"{:.1}\" class=\"{}\">knee</text>\n",
             style_of(position),
             escaped(&says),
             x + 4.0,
             top + 12.0,
-            position % 6
+            coloured('t', position)
         );
     }
     svg
@@ -95,7 +95,7 @@ fn drawn(page: &Page<'_>, rungs: &[Rung<'_>], targets: &[(usize, &str)]) -> Stri
             drawing +=
                 &frame.line(&format!("{class} {}", style_of(*position)), points.iter().copied());
             if let Some((_, ns)) = points.last() {
-                let class = format!("t{}", position % 6);
+                let class = coloured('t', *position);
                 let text = format!("{target} {}", quantile.name);
                 labels.push(Label { y: frame.y.at(*ns), class, text });
             }
@@ -103,7 +103,7 @@ fn drawn(page: &Page<'_>, rungs: &[Rung<'_>], targets: &[(usize, &str)]) -> Stri
         }
     }
     let (bottom, top) = frame.y.ends();
-    drawing += &end_labels(WIDTH - RIGHT + 12.0, &labels, (top + 6.0, bottom));
+    drawing += &end_labels(&labels, (top + 6.0, bottom));
     Figure {
         id: "ladder",
         title: "Response time of all requests against the offered rate.",
@@ -134,7 +134,7 @@ fn focusable(
         let Some(ns) = median(rung, quantile) else { break };
         let shown = written(Some(ns as u64), None);
         let says = format!("{target} at {}/s, {}: {shown}", rung.rate, quantile.name);
-        let class = format!("point s{}", position % 6);
+        let class = format!("point {}", coloured('s', position));
         points.add(&class, frame.x.at(rung.per_second), frame.y.at(ns), &says);
     }
     points.group(&format!("{target}, {}", quantile.name))

@@ -7,12 +7,13 @@
 
 use super::chart::{BOTTOM, Figure, Frame, LEFT, Label, Points, RIGHT, TOP, WIDTH, end_labels};
 use super::figure::{QUANTILES, Quantile};
-use super::html::markup::{escaped, note, shown, style_of, swatch, table};
+use super::html::markup::{coloured, escaped, note, shown, style_of, swatch, table};
 use super::html::page::{Page, Placed, slug};
 use super::logs::{Curve, curve, nines_of};
 use super::scale::{Scale, latency};
 use crate::pace::encoded::decode;
-use crate::results::bench::{KindSummary, Spread, Spreads};
+use crate::results::bench::{Spread, Spreads};
+use crate::stats::middle;
 use crate::units::Nanos;
 
 const HEIGHT: f64 = 380.0;
@@ -44,14 +45,14 @@ pub(super) fn response(
 ) -> String {
     let lines = placed.iter().filter_map(|placed| {
         let (of_kind, key) = match kind {
-            None => (&placed.summary.total, String::from("total/response_ns")),
-            Some(name) => kind_of(placed, name)?,
+            None => (&placed.summary.total, String::from("total")),
+            Some(name) => placed.kind(name)?,
         };
         let curves = page.curves(placed.summary, |log| match kind {
             None => Some(&log.total),
             Some(name) => log.kinds.get(name),
         });
-        Some(line(placed, &of_kind.response_ns, &key, &curves))
+        Some(line(placed, &of_kind.response_ns, &format!("{key}/response_ns"), &curves))
     });
     let what = kind.unwrap_or("all requests");
     figure(
@@ -83,13 +84,6 @@ pub(super) fn lateness(page: &Page<'_>, rate: &str, placed: &[Placed<'_>]) -> St
         !page.is_first(rate),
         &lines.collect::<Vec<_>>(),
     )
-}
-
-/// The kind called `name` of a summary, and the key of its response times.
-pub(super) fn kind_of<'a>(placed: &Placed<'a>, name: &str) -> Option<(&'a KindSummary, String)> {
-    let kinds = &placed.summary.requests;
-    let nth = kinds.iter().position(|kind| kind.name == name)?;
-    Some((&kinds[nth], format!("requests/{nth}/response_ns")))
 }
 
 fn line<'a>(placed: &Placed<'a>, spreads: &'a Spreads, key: &str, curves: &[&Curve]) -> Line<'a> {
@@ -139,11 +133,10 @@ impl Line<'_> {
     }
 }
 
-/// Of an even number the mean of the two in the middle, as in the summaries.
+/// Of an even number the mean of the two in the middle, as in the summaries; zero of none.
 fn median(values: &mut [u64]) -> u64 {
     values.sort_unstable();
-    let (below, above) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-    below + (above - below) / 2
+    middle(values).map_or(0, |(below, above)| below + (above - below) / 2)
 }
 
 /// The named percentiles that this many requests can have, up to the first at +infinity.
@@ -186,7 +179,7 @@ fn figure(
         let class = format!("curve {}", style_of(line.position));
         drawing += &frame.line(&class, points.iter().map(|(x, ns)| (*x, *ns as f64)));
         if let Some((_, ns)) = points.last() {
-            let class = format!("t{}", line.position % 6);
+            let class = coloured('t', line.position);
             labels.push(Label { y: frame.y.at(*ns as f64), class, text: line.name.to_owned() });
         }
     }
@@ -194,7 +187,7 @@ fn figure(
         drawing += &points(&frame, line);
     }
     let (bottom, top) = frame.y.ends();
-    drawing += &end_labels(WIDTH - RIGHT + 12.0, &labels, (top + 6.0, bottom));
+    drawing += &end_labels(&labels, (top + 6.0, bottom));
     let table = values(title, lines);
     Figure {
         id,
@@ -225,7 +218,7 @@ fn points(frame: &Frame, line: &Line<'_>) -> String {
     let mut points = Points::default();
     for Named { nines, ns, quantile } in line.named() {
         let says = format!("{} {}: {}", line.name, quantile.name, Nanos(ns));
-        let class = format!("point s{}", line.position % 6);
+        let class = format!("point {}", coloured('s', line.position));
         points.add(&class, frame.x.at(nines), frame.y.at(ns as f64), &says);
     }
     points.group(line.name)

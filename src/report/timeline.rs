@@ -5,7 +5,7 @@
 //! pacer stand below at their time. Start at [`over_time`].
 
 use super::chart::{BOTTOM, Figure, Frame, LEFT, Label, Points, RIGHT, TOP, WIDTH, end_labels};
-use super::html::markup::{other_table, swatch};
+use super::html::markup::{coloured, other_table, swatch};
 use super::html::page::{Page, Placed, slug};
 use super::logs::{BINS_PER_DECADE, Column, RunLog};
 use super::scale::{Scale, latency};
@@ -93,7 +93,7 @@ fn target(
         let (y, text) = (bottom + LANE + 6.0, String::from("stalls"));
         labels.push(Label { y, class: text.clone(), text });
     }
-    drawing += &end_labels(WIDTH - RIGHT + 12.0, &labels, (TOP, HEIGHT));
+    drawing += &end_labels(&labels, (TOP, HEIGHT));
     Figure {
         id: &format!("time-{}-{}", slug(rate), slug(name)),
         title: &format!("{name}: response time over the measured time at {rate} requests/s."),
@@ -248,7 +248,8 @@ fn cells<'a>(frame: &Frame, columns: impl Iterator<Item = &'a Column>, position:
         }
     }
     let drawn = paths.iter().map(|(level, path)| {
-        format!("<path class=\"heat f{} l{level}\" d=\"{path}\"/>\n", position % 6)
+        let filling = coloured('f', position);
+        format!("<path class=\"heat {filling} l{level}\" d=\"{path}\"/>\n")
     });
     drawn.collect()
 }
@@ -275,14 +276,16 @@ fn values(name: &str, position: usize, panels: &[Panel<'_>]) -> String {
 }
 
 fn stalls(panels: &[Panel<'_>]) -> String {
-    let mut rows = panels.iter().flat_map(|panel| {
+    let rows = panels.iter().flat_map(|panel| {
         panel.run.longest_stalls.iter().map(|stall| {
             let cells = vec![format!("{:.3} s", stall.at_s), Nanos(stall.length_ns).to_string()];
             (panel.entry.repeat.to_string(), cells)
         })
     });
-    let Some(first) = rows.next() else { return String::new() };
-    let rows = std::iter::once(first).chain(rows);
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return String::new();
+    }
     other_table("The pacer's longest stalls", &["repeat", "at", "length"], rows)
 }
 

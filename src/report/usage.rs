@@ -3,7 +3,7 @@
 //! A line for each repeat of each target, once a second as it was sampled. Start at [`over_time`].
 
 use super::chart::{BOTTOM, Figure, Frame, LEFT, Label, Points, RIGHT, TOP, WIDTH, end_labels};
-use super::html::markup::{shown, style_of, swatch, table};
+use super::html::markup::{coloured, shown, style_of, swatch, table};
 use super::html::page::{Page, Placed, slug};
 use super::scale::{Scale, megabytes, percent};
 use crate::results::bench::UsagePoint;
@@ -114,13 +114,13 @@ fn drawn(rate: &str, measure: &Measure, series: &[Series<'_>]) -> String {
         drawing += &focusable(&frame, measure, series);
         let is_new = labels.iter().all(|label| label.text != series.target);
         if let (Some(last), true) = (series.lasting().last(), is_new) {
-            let class = format!("t{}", series.position % 6);
+            let class = coloured('t', series.position);
             let y = frame.y.at((measure.value)(last));
             labels.push(Label { y, class, text: series.target.to_owned() });
         }
     }
     let (bottom, top) = frame.y.ends();
-    drawing += &end_labels(WIDTH - RIGHT + 12.0, &labels, (top, bottom));
+    drawing += &end_labels(&labels, (top, bottom));
     Figure {
         id: &format!("{}-{}", measure.id, slug(rate)),
         title: &format!("{} at {rate} requests/s, over time.", measure.title),
@@ -139,7 +139,7 @@ fn focusable(frame: &Frame, measure: &Measure, series: &Series<'_>) -> String {
     for point in series.lasting() {
         let value = (measure.value)(point);
         let says = format!("{name}, {:.1} s: {}", point.at_s, (measure.text)(value));
-        let class = format!("dot s{}", series.position % 6);
+        let class = format!("dot {}", coloured('s', series.position));
         points.add(&class, frame.x.at(point.at_s), frame.y.at(value), &says);
     }
     points.group(&name)

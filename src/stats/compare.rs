@@ -109,6 +109,11 @@ pub fn paired(differences: &[f64], within: &[f64], error: f64, confidence: f64) 
     Difference { shift, interval: interval.ok(), finding: finding(shift, interval, error) }
 }
 
+/// A confidence in whole per cent, as it is shown: rounded down, for it is at least that.
+pub fn percent(confidence: f64) -> f64 {
+    (100.0 * confidence + 1e-9).floor()
+}
+
 /// The confidence that each of so many intervals needs, for all of them to hold the truth in
 /// [`CONFIDENCE`] of all cases (Bonferroni, 1936).
 pub fn family(intervals: usize) -> f64 {
@@ -204,8 +209,8 @@ fn finding(shift: f64, interval: Result<Interval, Doubt>, error: f64) -> Finding
     }
 }
 
-/// Two repeats without end are equal as far as anybody knows.
-fn minus(new: f64, base: f64) -> f64 {
+/// `new` less `base`; two repeats without end are equal as far as anybody knows.
+pub fn minus(new: f64, base: f64) -> f64 {
     if new == base { 0.0 } else { new - base }
 }
 

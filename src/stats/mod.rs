@@ -9,7 +9,16 @@ pub mod beta;
 pub mod bootstrap;
 pub mod compare;
 pub mod histogram;
+pub mod log_linear;
 pub mod steady;
 pub mod timeline;
 
 pub use histogram::{Beside, Histogram, Quantile, Summary};
+
+/// The two in the middle of what is sorted, which are one and the same if the number is odd; `None` of
+/// nothing.
+pub fn middle<T: Copy>(sorted: &[T]) -> Option<(T, T)> {
+    let high = *sorted.get(sorted.len() / 2)?;
+    let low = *sorted.get(sorted.len().saturating_sub(1) / 2)?;
+    Some((low, high))
+}

@@ -12,6 +12,7 @@
 //!
 //! Not here: what follows from it; see `bootstrap` and `steady`. Start at [`Timeline::record`].
 
+use super::log_linear::{index_of, least_of};
 use crate::units::{Mono, Nanos};
 use std::ops::Range;
 
@@ -19,9 +20,8 @@ use std::ops::Range;
 /// intervals that are still many; 2 MiB a kind at most.
 pub const INTERVALS: u64 = 256;
 
-/// A time below an octave's end is told apart to a 32nd of the octave: to 3 %.
-const STEPS: usize = 32;
-const STEP_BITS: u32 = STEPS.trailing_zeros();
+/// A time is told apart to a 32nd of its octave: to 3 %.
+const STEP_BITS: u32 = 5;
 /// Chosen: a page. Reaches to 69 s, which is longer than any timeout is set to.
 const BUCKETS: usize = 1_024;
 /// What never came, and so is longer than any that did.
@@ -264,16 +264,13 @@ fn place(sum: &[u64], q: f64) -> (usize, f64) {
     (sum.len() - 1, 1.0)
 }
 
-/// Two octaves of single nanoseconds, then [`STEPS`] to the octave.
 fn bucket_of(span: Nanos) -> usize {
-    let octaves = (u64::BITS - span.0.leading_zeros()).saturating_sub(STEP_BITS + 1);
-    (octaves as usize * STEPS + (span.0 >> octaves) as usize).min(INFINITE - 1)
+    index_of::<STEP_BITS>(span.0).min(INFINITE - 1)
 }
 
 /// The shortest time of a bucket, in nanoseconds.
 fn lowest_of(bucket: usize) -> f64 {
-    let octaves = (bucket / STEPS).saturating_sub(1);
-    ((bucket - octaves * STEPS) as u64 * (1 << octaves)) as f64
+    least_of::<STEP_BITS>(bucket) as f64
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::results::Verdict;
 use crate::results::bench::sample;
 
 fn summarised(runs: Vec<BenchRun>) -> Bench {

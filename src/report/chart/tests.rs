@@ -12,7 +12,7 @@ fn labels_never_lie_on_one_another() {
 #[test]
 fn a_long_name_is_cut_at_the_edge_of_the_drawing() {
     let label = Label { y: 1.0, class: "s0".into(), text: "uring-fixed-files-on".into() };
-    let drawn = end_labels(10.0, &[label], (0.0, 10.0));
+    let drawn = end_labels(&[label], (0.0, 10.0));
     assert!(drawn.contains(">uring-fixed-file…</text>"), "{drawn}");
 }
 

@@ -61,14 +61,17 @@ pub(super) fn kinds(page: &Page<'_>) -> Option<Section> {
 /// From when what an answer brings was published until it was read, by repeat; empty unless answers
 /// say.
 fn deliveries(page: &Page<'_>, placed: &[Placed<'_>], name: &str) -> String {
-    let mut rows = placed.iter().flat_map(|placed| {
+    let rows = placed.iter().flat_map(|placed| {
         let runs = page.used_runs(placed.summary).into_iter();
         runs.filter_map(|(nth, entry)| delivery(placed, (nth, entry), name))
     });
-    let Some(first) = rows.next() else { return String::new() };
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return String::new();
+    }
     let heads = ["target", "repeat", "answers", "p50", "p99", "max"];
     let caption = format!("{name}: from publication to delivery, of each repeat");
-    table(&caption, &heads, std::iter::once(first).chain(rows))
+    table(&caption, &heads, rows)
 }
 
 fn delivery(
@@ -113,10 +116,8 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn of_kind(placed: Placed<'a>, name: &str) -> Option<Row<'a>> {
-        let kinds = &placed.summary.requests;
-        let nth = kinds.iter().position(|kind| kind.name == name)?;
-        let key = format!("requests/{nth}");
-        Some(Row { placed, kind: &kinds[nth], key, verdicts: false })
+        let (kind, key) = placed.kind(name)?;
+        Some(Row { placed, kind, key, verdicts: false })
     }
 
     fn cells(&self) -> Vec<String> {

@@ -48,6 +48,19 @@ pub(in crate::report) fn other_table(
     table_of("other", caption, heads, rows)
 }
 
+/// The same of plain text.
+pub(in crate::report) fn text_table(
+    caption: &str,
+    heads: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
+    let escaped_row = |cells: Vec<String>| {
+        let mut cells = cells.into_iter().map(|cell| escaped(&cell));
+        (cells.next().unwrap_or_default(), cells.collect())
+    };
+    other_table(caption, heads, rows.map(escaped_row))
+}
+
 fn table_of(
     class: &str,
     caption: &str,
@@ -108,7 +121,12 @@ pub(in crate::report) fn note(text: &str) -> String {
 
 /// Classes that give a line its colour and its dashes.
 pub(in crate::report) fn style_of(position: usize) -> String {
-    format!("s{} d{}", position % COLOURS, position % DASHES)
+    format!("{} d{}", coloured('s', position), position % DASHES)
+}
+
+/// The class that gives what belongs to a target its colour: an `s`troke, `f`illing or `t`ext.
+pub(in crate::report) fn coloured(what: char, position: usize) -> String {
+    format!("{what}{}", position % COLOURS)
 }
 
 /// Colours in the style sheet, and dashes; from there on they repeat, but not together.

@@ -4,8 +4,8 @@
 
 use crate::report::figure::offered;
 use crate::report::logs::{Curve, Logs, RunLog};
-use crate::results::Verdict;
-use crate::results::bench::{Bench, BenchRun, Summary};
+use crate::results::bench::{Bench, BenchRun, KindSummary, Summary};
+use crate::results::{Verdict, usable};
 
 /// A bench and the logs of its runs.
 #[derive(Clone, Copy)]
@@ -51,7 +51,14 @@ enum Place {
     Probe(usize, usize),
 }
 
-impl Placed<'_> {
+impl<'a> Placed<'a> {
+    /// The request kind called `name`, and its key in the summary.
+    pub(in crate::report) fn kind(&self, name: &str) -> Option<(&'a KindSummary, String)> {
+        let kinds = &self.summary.requests;
+        let nth = kinds.iter().position(|kind| kind.name == name)?;
+        Some((&kinds[nth], format!("requests/{nth}")))
+    }
+
     /// The JSON pointer of `key` in the summary.
     pub(in crate::report) fn pointer(&self, key: &str) -> String {
         match self.place {
@@ -114,14 +121,12 @@ impl<'a> Page<'a> {
         runs
     }
 
-    /// Those of [`Page::runs`] that take part in the figures: all that are not INVALID, unless there
-    /// is nothing else.
+    /// Those of [`Page::runs`] that take part in the figures.
     pub(in crate::report) fn used_runs(&self, summary: &Summary) -> Vec<(usize, &'a BenchRun)> {
-        let all = self.runs(summary);
-        let is_valid =
-            |run: &BenchRun| run.run.as_ref().is_some_and(|run| run.verdict != Verdict::Invalid);
-        let valid: Vec<_> = all.iter().copied().filter(|(_, run)| is_valid(run)).collect();
-        if valid.is_empty() { all } else { valid }
+        let verdict = |(_, entry): &(usize, &BenchRun)| {
+            entry.run.as_ref().map_or(Verdict::Invalid, |run| run.verdict)
+        };
+        usable(&self.runs(summary), verdict)
     }
 
     /// A curve of each repeat that takes part; none if a log is missing, for a median of some of them
