@@ -12,7 +12,7 @@
 //! | 2 | [`home`] [`results`] | devices and event log; the on-disk schema of a run |
 //! | 3 | [`serve`] and [`pace`], their cores | sans-IO; the two never meet |
 //! | 4 | [`io`] | the only module with unsafe and system calls |
-//! | 5 | `serve::{station, worker, monoio}`, `pace::worker` | core x driver x wheel x clock |
+//! | 5 | `serve::{server, station, worker, monoio}`, `pace::worker` | core x driver x wheel x clock |
 //! | 6 | [`bench`] [`report`] [`doctor`] | child processes and files |
 //! | 7 | [`cli`] | typed flags to a plan that can run |
 //!
