@@ -14,8 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use support::{
-    BACKENDS, Client, NoResponse, PATIENCE, Response, Server, await_that, metric, on_every_backend,
-    sum_of,
+    BACKENDS, Client, Ended, NoResponse, PATIENCE, Response, Server, await_that, end_of,
+    in_parallel, metric, on_every_backend, sum_of, with_descriptors,
 };
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -211,6 +211,24 @@ fn a_server_without_descriptors_still_ends_when_it_is_told_to() {
         server.terminate();
         first.read_close().expect("it closes in order");
         assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_start_without_descriptors_serves_or_says_why_not_and_hangs_for_no_limit() {
+    // From what the loader needs on, to more than four workers of any backend do.
+    let limits: Vec<u32> = (8..48).collect();
+    for backend in BACKENDS {
+        let ends = in_parallel(4, &limits, |limit| {
+            end_of(with_descriptors(*limit, &["--backend", backend, "--workers", "4"]))
+        });
+        for (limit, Ended { code, stderr }) in limits.iter().zip(&ends) {
+            let told = *code == Some(1) && stderr.trim_end().lines().count() == 1;
+            assert!(code.is_none() || told, "{backend} with {limit}: {code:?}, {stderr}");
+        }
+        let served = ends.iter().filter(|end| end.code.is_none()).count();
+        println!("{backend} served with {served} of {} limits", limits.len());
+        assert!(0 < served && served < limits.len());
     }
 }
 

@@ -22,7 +22,8 @@ use crate::io::wait::{WaitMode, Waiting};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Chosen: with 10,000 events/s a poller may be away for more than six seconds before it is told 410.
@@ -34,7 +35,7 @@ pub struct Server {
     address: SocketAddr,
     notes: Vec<String>,
     stopper: Stopper,
-    workers: Vec<JoinHandle<io::Result<()>>>,
+    workers: Vec<WorkerThread>,
 }
 
 /// Ends a server from any thread. Cheap to clone.
@@ -54,11 +55,21 @@ impl Stopper {
 }
 
 impl Server {
-    /// Binds, starts and pins the workers, and returns once all of them accept.
+    /// Binds, starts and pins the workers, and returns once all of them are ready to accept; whoever
+    /// connects from then on is served.
     ///
     /// # Errors
-    /// The first worker's that could not start, with what to do about it; the others are ended.
+    /// The first that was told of those that kept a worker from starting, with what to do about it. The
+    /// others have ended by then, and nobody listens.
     pub fn start(plan: &Plan) -> io::Result<Server> {
+        Server::start_by(plan, Seat::spawn)
+    }
+
+    /// The same, where `spawn` puts each worker into its thread.
+    fn start_by(
+        plan: &Plan,
+        spawn: impl Fn(Seat, Listener, Sender<Report>) -> io::Result<WorkerThread>,
+    ) -> io::Result<Server> {
         if let Some(refusal) = plan.refusal() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, refusal));
         }
@@ -74,30 +85,18 @@ impl Server {
             metrics: Metrics::new(names.iter().cloned()),
             admitted: Arc::default(),
         };
-        let stop = Arc::new(AtomicBool::new(false));
-        let all_wakers: Arc<OnceLock<Arc<[Waker]>>> = Arc::default();
-        let (report, reports) = mpsc::channel();
-        let mut workers = Vec::new();
-        for (core, (cpu, listener)) in cores.iter().copied().zip(listeners).enumerate() {
-            let seat = Seat {
-                core,
-                cpu,
-                plan: plan.clone(),
-                shared: shared.clone(),
-                stop: Arc::clone(&stop),
-                report: report.clone(),
-                all_wakers: Arc::clone(&all_wakers),
-            };
-            let name = format!("worker-{}", names[core]);
-            workers
-                .push(std::thread::Builder::new().name(name).spawn(move || seat.take(listener))?);
-        }
-        drop(report);
-        let mut server = gather(&reports, workers, address, &stop, &all_wakers)?;
-        notes.append(&mut server.notes);
+        let seats = cores.into_iter().zip(names).enumerate().map(|(core, (cpu, name))| Seat {
+            core,
+            cpu,
+            name,
+            plan: plan.clone(),
+            shared: shared.clone(),
+        });
+        let (workers, ready) = start_all(seats.zip(listeners), spawn)?;
+        notes.extend(ready.iter().flat_map(|one| one.notes.iter().cloned()));
+        let stopper = release(ready);
         notes.extend(plan.threads.settle_memory());
-        server.notes = each_once(notes);
-        Ok(server)
+        Ok(Server { address, notes: each_once(notes), stopper, workers })
     }
 
     /// The address it listens on.
@@ -115,105 +114,146 @@ impl Server {
         self.stopper.clone()
     }
 
-    /// Waits until every worker has ended.
+    /// Waits until every worker has ended. If one breaks, the others stop as if they had been told to.
     ///
     /// # Errors
-    /// The first worker's that broke; the others are stopped then.
+    /// That of the worker that broke; of the first of them by index if several did.
     pub fn join(self) -> io::Result<()> {
-        let mut first_error = Ok(());
-        for worker in self.workers {
-            let outcome =
-                worker.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
-            if outcome.is_err() {
-                self.stopper.stop();
-                first_error = first_error.and(outcome);
-            }
-        }
-        first_error
+        // All of them are waited for, whatever the first ones say.
+        self.workers.into_iter().map(join_one).fold(Ok(()), Result::and)
     }
 }
 
-/// What a worker says once it is ready to accept, or that it cannot.
+/// A worker's thread, and how it ends.
+type WorkerThread = JoinHandle<io::Result<()>>;
+
+/// What a worker says once: that it is ready to accept, or why it cannot.
 type Report = io::Result<Ready>;
 
 struct Ready {
     core: usize,
     waker: Waker,
     notes: Vec<String>,
+    /// Lets it go, with what all of them are woken and stopped by. Dropped, it sends the worker home.
+    go: Sender<Stopper>,
 }
 
-/// Collects all workers' reports, hands everybody's wakers to everybody, and lets them go.
-fn gather(
-    reports: &mpsc::Receiver<Report>,
-    workers: Vec<JoinHandle<io::Result<()>>>,
-    address: SocketAddr,
-    stop: &Arc<AtomicBool>,
-    all_wakers: &OnceLock<Arc<[Waker]>>,
-) -> io::Result<Server> {
-    let mut ready = Vec::new();
+/// Has every worker spawned, and returns them once all are ready. If one is not, all are gone.
+fn start_all(
+    seats: impl Iterator<Item = (Seat, Listener)>,
+    spawn: impl Fn(Seat, Listener, Sender<Report>) -> io::Result<WorkerThread>,
+) -> io::Result<(Vec<WorkerThread>, Vec<Ready>)> {
+    let (report, reports) = mpsc::channel();
+    let mut workers = Vec::new();
     let mut failure = None;
+    for (seat, listener) in seats {
+        match spawn(seat, listener, report.clone()) {
+            Ok(worker) => workers.push(worker),
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    drop(report);
+    match gather(reports, failure, workers.len()) {
+        Ok(ready) => Ok((workers, ready)),
+        Err(error) => {
+            // Nobody is let go any more, so they all end; the error is told already.
+            workers.into_iter().for_each(|worker| drop(worker.join()));
+            Err(error)
+        }
+    }
+}
+
+/// All workers' reports, by core; or the first failure, `failure` before any that is reported.
+fn gather(
+    reports: Receiver<Report>,
+    mut failure: Option<io::Error>,
+    workers: usize,
+) -> io::Result<Vec<Ready>> {
+    let mut ready = Vec::new();
+    // Ends by itself: a worker's sender is gone once it has reported, or has died without.
     for report in reports {
         match report {
             Ok(one) => ready.push(one),
             Err(error) => failure = failure.or(Some(error)),
         }
-        if ready.len() + usize::from(failure.is_some()) == workers.len() {
-            break;
-        }
+    }
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    if ready.len() < workers {
+        return Err(io::Error::other("a worker panicked before it was ready"));
     }
     ready.sort_by_key(|one: &Ready| one.core);
-    let notes = ready.iter_mut().flat_map(|one| std::mem::take(&mut one.notes)).collect();
-    let wakers: Arc<[Waker]> = ready.into_iter().map(|one| one.waker).collect();
-    if failure.is_some() {
-        stop.store(true, Ordering::Relaxed);
+    Ok(ready)
+}
+
+/// Lets the workers go, who are all there, and hands everybody's wakers to everybody.
+fn release(ready: Vec<Ready>) -> Stopper {
+    let wakers = ready.iter().map(|one| one.waker.clone()).collect();
+    let stopper = Stopper { stop: Arc::default(), wakers };
+    for one in ready {
+        // One that has died since shows in `Server::join`.
+        let _ = one.go.send(stopper.clone());
     }
-    let _ = all_wakers.set(Arc::clone(&wakers));
-    workers.iter().for_each(|worker| worker.thread().unpark());
-    let stopper = Stopper { stop: Arc::clone(stop), wakers };
-    match failure {
-        None => Ok(Server { address, notes, stopper, workers }),
-        Some(error) => {
-            for worker in workers {
-                let _ = worker.join();
-            }
-            Err(error)
-        }
-    }
+    stopper
+}
+
+/// How a worker ended, once it has.
+fn join_one(worker: WorkerThread) -> io::Result<()> {
+    let name = worker.thread().name().unwrap_or("a worker").to_string();
+    worker.join().unwrap_or_else(|_| Err(io::Error::other(format!("{name} panicked"))))
 }
 
 /// What a worker thread is given.
 struct Seat {
     core: usize,
     cpu: Option<usize>,
+    /// What the metrics call it.
+    name: String,
     plan: Plan,
     shared: Shared,
-    stop: Arc<AtomicBool>,
-    report: mpsc::Sender<Report>,
-    all_wakers: Arc<OnceLock<Arc<[Waker]>>>,
+}
+
+/// A worker's part in the end of the server: however it ends, by an error or a panic too, the others
+/// stop.
+struct OnDuty(Stopper);
+
+impl Drop for OnDuty {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 impl Seat {
+    /// A thread that takes the seat.
+    fn spawn(self, listener: Listener, report: Sender<Report>) -> io::Result<WorkerThread> {
+        let thread = std::thread::Builder::new().name(format!("worker-{}", self.name));
+        thread.spawn(move || self.take(listener, report))
+    }
+
     /// Pins the thread, makes its driver on it, and serves.
-    fn take(self, listener: Listener) -> io::Result<()> {
-        let pinned = self.cpu.map_or(Ok(()), topology::pin_current_thread);
-        if let Err(refusal) = pinned {
-            self.tell(Err(io::Error::other(refusal)));
+    fn take(self, listener: Listener, report: Sender<Report>) -> io::Result<()> {
+        if let Err(refusal) = self.cpu.map_or(Ok(()), topology::pin_current_thread) {
+            tell(report, Err(io::Error::other(refusal)));
             return Ok(());
         }
         minimise_timer_slack();
         match self.plan.backend {
             Backend::Uring => {
                 let driver = Uring::new(&self.plan.threads.ring(&self.plan.ring, self.core));
-                self.serve(driver, |driver| driver.notes().to_vec(), listener)
+                self.serve(driver, |driver| driver.notes().to_vec(), listener, report)
             }
-            Backend::Epoll => self.serve(Epoll::new(), |_| Vec::new(), listener),
+            Backend::Epoll => self.serve(Epoll::new(), |_| Vec::new(), listener, report),
             Backend::MonoioUring => {
                 let engine = Engine::uring(&self.plan.ring);
-                self.serve_on(engine, listener)
+                self.serve_on(engine, listener, report)
             }
             Backend::MonoioEpoll => {
                 let engine = Engine::epoll().map(|engine| (engine, Vec::new()));
-                self.serve_on(engine, listener)
+                self.serve_on(engine, listener, report)
             }
         }
     }
@@ -224,15 +264,17 @@ impl Seat {
         driver: io::Result<D>,
         notes: impl Fn(&D) -> Vec<String>,
         listener: Listener,
+        report: Sender<Report>,
     ) -> io::Result<()> {
-        let ready = driver.map(|driver| {
+        let made = driver.map(|driver| {
             let (waker, notes) = (driver.waker(), notes(&driver));
             (driver, waker, notes)
         });
-        let Some((driver, wakers)) = self.await_the_others(ready) else { return Ok(()) };
+        let Some((driver, duty)) = self.await_the_others(made, report) else { return Ok(()) };
+        let Stopper { stop, wakers } = duty.0.clone();
         let clock = MonotonicClock;
         let waiting = Waiting::new(self.plan.wait, clock.now());
-        Worker::new(driver, clock, self.core, self.shared, waiting, wakers, self.stop).run(listener)
+        Worker::new(driver, clock, self.core, self.shared, waiting, wakers, stop).run(listener)
     }
 
     /// Serves on the monoio runtime.
@@ -240,43 +282,44 @@ impl Seat {
         self,
         engine: io::Result<(Engine, Vec<String>)>,
         listener: Listener,
+        report: Sender<Report>,
     ) -> io::Result<()> {
-        let ready = engine.and_then(|(engine, notes)| Ok((engine, Waker::new()?, notes)));
-        let Some((engine, wakers)) = self.await_the_others(ready) else { return Ok(()) };
+        let made = engine.and_then(|(engine, notes)| Ok((engine, Waker::new()?, notes)));
+        let Some((engine, duty)) = self.await_the_others(made, report) else { return Ok(()) };
+        let Stopper { stop, wakers } = duty.0.clone();
         let waker = wakers[self.core].clone();
         let now = MonotonicClock.now();
-        let station = Station::new(now, wall_secs(), self.core, self.shared, wakers, self.stop);
+        let station = Station::new(now, wall_secs(), self.core, self.shared, wakers, stop);
         engine.run(listener, station, waker, self.plan.wait == WaitMode::Spin)
     }
 
-    /// Reports what was made to serve with, or why it could not be made, and waits for everybody's
-    /// wakers. `None`: there is nothing to serve with.
+    /// Reports what was made to serve with, or why it could not be made, and waits until everybody
+    /// has. `None`: there is nothing to serve with, or nobody to serve beside.
     fn await_the_others<T>(
         &self,
-        ready: io::Result<(T, Waker, Vec<String>)>,
-    ) -> Option<(T, Arc<[Waker]>)> {
-        let (made, waker, mut notes) = match ready {
-            Ok(ready) => ready,
+        made: io::Result<(T, Waker, Vec<String>)>,
+        report: Sender<Report>,
+    ) -> Option<(T, OnDuty)> {
+        let (made, waker, mut notes) = match made {
+            Ok(made) => made,
             Err(error) => {
-                self.tell(Err(error));
+                tell(report, Err(error));
                 return None;
             }
         };
         // Not before: the kernel's threads for a ring would inherit the policy.
         notes.append(&mut self.plan.threads.scheduling.apply());
-        self.tell(Ok(Ready { core: self.core, waker, notes }));
-        loop {
-            match self.all_wakers.get() {
-                Some(wakers) => return Some((made, Arc::clone(wakers))),
-                None => std::thread::park(),
-            }
-        }
+        let (go, released) = mpsc::channel();
+        tell(report, Ok(Ready { core: self.core, waker, notes, go }));
+        Some((made, OnDuty(released.recv().ok()?)))
     }
+}
 
-    /// Nobody listens only if the start was given up already, and then the stop flag is raised.
-    fn tell(&self, report: Report) {
-        let _ = self.report.send(report);
-    }
+/// Says the one thing that the starter waits for. By value: once every worker's sender is gone, it
+/// knows that it has heard them all.
+fn tell(reports: Sender<Report>, report: Report) {
+    // The starter listens until the last sender is gone, unless it panics.
+    let _ = reports.send(report);
 }
 
 /// One listener per worker on one address; the kernel spreads connections over them.
@@ -299,3 +342,6 @@ fn each_once(mut notes: Vec<String>) -> Vec<String> {
     notes.retain(|note| said.insert(note.clone()));
     notes
 }
+
+#[cfg(test)]
+mod tests;
