@@ -17,6 +17,7 @@ pub mod disturbance;
 mod driver_tests;
 pub mod epoll;
 pub mod host;
+mod lent;
 pub mod limits;
 pub mod net;
 pub mod perf;

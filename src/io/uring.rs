@@ -19,6 +19,7 @@ mod cookie;
 mod socket;
 
 use super::buffers::{BufferRing, RECEIVE_GROUP};
+use super::lent::Lent;
 use super::net::{self, Address, Listener, SpareBuffers, Waker};
 use super::ring::{Enter, Ring};
 use super::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
@@ -43,8 +44,8 @@ pub struct Uring {
     sockets: Slab<Socket>,
     buffers: BufferRing,
     accepting: Accepting,
-    /// Where the kernel writes the eventfd's count; boxed so that it does not move with `self`.
-    wake_count: Box<u64>,
+    /// Where the kernel writes the eventfd's count.
+    wake_count: Lent<u64>,
     waking: Waking,
     waker: Waker,
     /// Drivers that a message was sent to; a cookie's slot is an index. As many as there are cores.
@@ -104,7 +105,7 @@ impl Uring {
             sockets: Slab::new(),
             buffers,
             accepting: Accepting::Off,
-            wake_count: Box::new(0),
+            wake_count: Lent::new(0),
             waking: Waking::On,
             waker,
             told: Vec::new(),
@@ -128,15 +129,20 @@ impl Uring {
 
     /// Queues an SQE; makes room by submitting when the queue is full.
     fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
-        // SAFETY: holds for every SQE of this driver. Memory that it names lives in the socket's slot,
-        // in `wake_count` or in `buffers`. A slot is freed at its last completion; the other two
-        // outlive the ring's use of them, because `drop` waits for it or leaks them.
+        // SAFETY: holds for every SQE of this driver, whose memory is one of these:
+        // - the bytes of a send: on the heap of a Vec in the socket's slot. A move of the Vec leaves
+        //   them where they are; they are neither changed nor freed before `complete_send`.
+        // - the address of a connect: `Lent`, in the slot until `complete_connect`.
+        // - the count of the eventfd: `Lent`, in `wake_count`.
+        // - receive buffers: `buffers` says who owns which until when.
+        // A slot is freed at its socket's last completion. `drop` waits for all completions before it
+        // frees any of these, and leaks them all if they do not come.
         unsafe { self.ring.push(entry, &mut self.counters) }
     }
 
     fn arm_wake(&mut self) -> io::Result<()> {
         let fd = types::Fd(self.waker.as_fd().as_raw_fd());
-        let count = (&raw mut *self.wake_count).cast();
+        let count = self.wake_count.as_ptr().cast();
         self.push(&opcode::Read::new(fd, count, 8).build().user_data(encode(Op::Wake, NO_CONN)))
     }
 
@@ -448,7 +454,7 @@ impl Drop for Uring {
     fn drop(&mut self) {
         if !self.end() {
             std::mem::forget(std::mem::take(&mut self.sockets));
-            std::mem::forget(std::mem::take(&mut self.wake_count));
+            std::mem::replace(&mut self.wake_count, Lent::new(0)).leak();
             self.buffers.leak();
         }
     }
@@ -611,7 +617,9 @@ impl Driver for Uring {
         let socket = net::client_socket(to, false)?;
         let id = self.adopt(socket.into());
         let socket = self.sockets.get_mut(id).expect("just inserted");
-        let address = socket.connecting.insert(Box::new(to.to_sockaddr()));
+        let lent = socket.connecting.insert(Lent::new(to.to_sockaddr()));
+        // SAFETY: connect(2) reads the address, and nobody writes to it.
+        let address = unsafe { lent.get() };
         let (address, len) = (address.as_ptr().cast(), address.len());
         let (fd, flags) = socket.target();
         let entry = opcode::Connect::new(fd, address, len).build().flags(flags);
