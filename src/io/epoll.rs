@@ -257,7 +257,7 @@ impl Epoll {
                 self.queue_if_readable(id);
                 on_event(Event::Received(id, &self.receive_buf[..n]));
             }
-            Err(error) if net::is_temporary(&error) => socket.readable = false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.readable = false,
             Err(error) => {
                 socket.phase = Phase::Failed;
                 on_event(Event::Failed(id, error));
@@ -297,7 +297,7 @@ impl Epoll {
         let outcome = net::send_now(socket.fd.as_fd(), &bytes[gone..]);
         let sent = match outcome {
             Ok(sent) => sent,
-            Err(error) if net::is_temporary(&error) => 0,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => {
                 socket.phase = Phase::Failed;
                 return Sending::Failed(error);

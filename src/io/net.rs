@@ -333,27 +333,35 @@ impl AsFd for Waker {
     }
 }
 
+/// How many bytes a system call moved, where a negative number is an error. One that a signal
+/// interrupted has moved none and is made again: taken for "not now" it would wait for an edge that
+/// was there already.
+#[inline]
+pub(super) fn count_moved(mut call: impl FnMut() -> isize) -> io::Result<usize> {
+    loop {
+        match usize::try_from(call()) {
+            Ok(moved) => return Ok(moved),
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+        }
+    }
+}
+
 /// Sends without blocking and without SIGPIPE; how many bytes the kernel took.
 pub(super) fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: the kernel reads `bytes` during the call only.
-    let sent = unsafe {
-        libc::send(
-            fd.as_raw_fd(),
-            bytes.as_ptr().cast(),
-            bytes.len(),
-            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
-        )
-    };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    count_moved(|| unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) })
 }
 
 /// Receives without blocking into `buffer`; 0 is the peer's FIN.
 pub(super) fn receive_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: the kernel writes at most `buffer.len()` bytes into it, during the call only.
-    let received = unsafe {
-        libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT)
-    };
-    usize::try_from(received).map_err(|_| io::Error::last_os_error())
+    let flags = libc::MSG_DONTWAIT;
+    let (into, len) = (buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: the kernel writes at most `len` bytes into `buffer`, during the call only.
+    count_moved(|| unsafe { libc::recv(fd.as_raw_fd(), into, len, flags) })
 }
 
 /// Tells the peer that nothing more will be sent. A connection that is gone already needs no telling.
@@ -373,7 +381,8 @@ pub fn is_out_of_resources(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
-/// Whether trying again later may succeed: there is nothing yet, or a signal came between.
+/// Whether trying again may succeed, on a runtime that does not try by itself: there is nothing yet, or
+/// a signal came between.
 pub(crate) fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

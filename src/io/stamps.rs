@@ -294,8 +294,8 @@ fn receive_message(
     message.msg_controllen = size_of_val(&control.words);
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer` and `msg_controllen` into
     // `control`, both borrowed for longer than the call, and keeps neither.
-    let count = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) };
-    let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+    let count =
+        net::count_moved(|| unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) })?;
     control.bytes = message.msg_controllen;
     Ok((count, control))
 }
