@@ -8,13 +8,14 @@
 //!
 //! Start at [`Epoll::turn`](Driver::turn).
 
+use super::accepting::Accepting;
 use super::net::{self, Address, Listener, SpareBuffers, Waker};
 use super::stamps::Stamping;
 use super::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, timespec};
 use crate::slab::{Key, Slab};
-use crate::units::{Mono, Nanos};
+use crate::units::Nanos;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -24,7 +25,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 pub struct Epoll {
     poller: OwnedFd,
     sockets: Slab<Socket>,
-    accepting: Accepting,
+    accepting: Accepting<Listener>,
     waker: Waker,
     spare: SpareBuffers,
     /// Connections whose edge is not used up, each once; may hold stale ids.
@@ -65,14 +66,6 @@ enum Phase {
     ReceivedEnd,
     /// [`Event::Failed`] was reported; nothing more is.
     Failed,
-}
-
-#[derive(Debug)]
-enum Accepting {
-    Off,
-    On(Listener),
-    /// Descriptors ran out. Resumed when one of ours is closed, or at the point in time.
-    Paused(Listener, Mono),
 }
 
 /// Cookies of what is not a connection; a connection's generation has 24 bits, so none collides.
@@ -142,7 +135,7 @@ impl Epoll {
     /// Accepts what waits, up to the bound of a turn. Level-triggered: what is left is reported again.
     fn accept_waiting(&mut self, on_event: &mut impl FnMut(Event<'_>)) -> io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Accepting::On(listener) = &self.accepting else { return Ok(()) };
+            let Some(listener) = self.accepting.on() else { return Ok(()) };
             self.counters.syscalls += 1;
             let accepted =
                 accept_now(listener.as_fd()).and_then(|fd| self.register(fd, Phase::Open));
@@ -163,30 +156,17 @@ impl Epoll {
     }
 
     fn pause_accepting(&mut self) -> io::Result<()> {
-        if let Accepting::On(listener) = std::mem::replace(&mut self.accepting, Accepting::Off) {
-            control(&self.poller, libc::EPOLL_CTL_MOD, listener.as_fd(), 0, LISTENER)?;
-            self.counters.accept_pauses += 1;
-            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + net::ACCEPT_PAUSE);
-        }
-        Ok(())
+        let Some(listener) = self.accepting.pause(MonotonicClock.now()) else { return Ok(()) };
+        self.counters.accept_pauses += 1;
+        control(&self.poller, libc::EPOLL_CTL_MOD, listener.as_fd(), 0, LISTENER)
     }
 
     fn resume_accepting(&mut self) {
-        match std::mem::replace(&mut self.accepting, Accepting::Off) {
-            Accepting::Paused(listener, _) => {
-                let resumed = control(
-                    &self.poller,
-                    libc::EPOLL_CTL_MOD,
-                    listener.as_fd(),
-                    libc::EPOLLIN,
-                    LISTENER,
-                );
-                self.accepting = match resumed {
-                    Ok(()) => Accepting::On(listener),
-                    Err(_) => Accepting::Paused(listener, MonotonicClock.now() + net::ACCEPT_PAUSE),
-                };
-            }
-            other => self.accepting = other,
+        let Some(listener) = self.accepting.resume() else { return };
+        let fd = listener.as_fd();
+        if control(&self.poller, libc::EPOLL_CTL_MOD, fd, libc::EPOLLIN, LISTENER).is_err() {
+            // The end of another pause tries again.
+            self.accepting.pause(MonotonicClock.now());
         }
     }
 
@@ -464,14 +444,11 @@ impl Driver for Epoll {
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
         self.counters.turns += 1;
         let sleeps = self.ready.is_empty() && self.refused.is_empty();
-        let mut wait = if sleeps { wait } else { Wait::Poll };
-        if let Accepting::Paused(_, until) = self.accepting {
-            match MonotonicClock.now() >= until {
-                true => self.resume_accepting(),
-                false => wait = wait.no_later_than(until),
-            }
+        let wait = if sleeps { wait } else { Wait::Poll };
+        if self.accepting.until().is_some() && self.accepting.due(MonotonicClock.now()) {
+            self.resume_accepting();
         }
-        self.wait(wait)?;
+        self.wait(self.accepting.cap(wait))?;
         self.report_refused(&mut on_event);
         self.read_ready(&mut on_event);
         for index in 0..self.events.len() {

@@ -9,6 +9,7 @@
 //! Not here: HTTP, timers, what a connection is for. Start at [`Driver`].
 #![allow(unsafe_code)] // the one address of unsafe; every block says who owns what until when
 
+pub(crate) mod accepting;
 pub mod alarm;
 mod buffers;
 pub mod clock;

@@ -387,10 +387,6 @@ pub(crate) fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// How long accepting pauses when descriptors ran out, unless one of ours is closed before. Chosen:
-/// within the 100-500 ms that nginx and others use; half a second is the promised recovery.
-pub const ACCEPT_PAUSE: Nanos = Nanos::from_millis(100);
-
 /// Spare send buffers, so that sending allocates nothing once the first requests are through.
 #[derive(Debug, Default)]
 pub struct SpareBuffers(Vec<Vec<u8>>);

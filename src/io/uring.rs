@@ -18,6 +18,7 @@
 mod cookie;
 mod socket;
 
+use super::accepting::Accepting;
 use super::buffers::{BufferRing, RECEIVE_GROUP};
 use super::lent::Lent;
 use super::net::{self, Address, Listener, SpareBuffers, Waker};
@@ -27,7 +28,7 @@ use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::io::limits::descriptor_limit;
 use crate::slab::{Key, Slab};
-use crate::units::{Mono, Nanos};
+use crate::units::Nanos;
 use cookie::{Cookie, NO_CONN, Op, decode, encode};
 use io_uring::{cqueue, opcode, squeue, types};
 use socket::{Receiving, Socket};
@@ -43,7 +44,7 @@ pub struct Uring {
     ring: Ring,
     sockets: Slab<Socket>,
     buffers: BufferRing,
-    accepting: Accepting,
+    accepting: Accepting<Listener>,
     /// Where the kernel writes the eventfd's count.
     wake_count: Lent<u64>,
     waking: Waking,
@@ -72,14 +73,6 @@ enum Waking {
     /// The driver ends: the read is not armed again.
     Ending,
     Over,
-}
-
-#[derive(Debug)]
-enum Accepting {
-    Off,
-    On(Listener),
-    /// Descriptors ran out. Resumed when one of ours is closed, or at the point in time.
-    Paused(Listener, Mono),
 }
 
 /// Chosen: cancelling socket operations takes microseconds.
@@ -147,7 +140,7 @@ impl Uring {
     }
 
     fn arm_accept(&mut self) -> io::Result<()> {
-        let Accepting::On(listener) = &self.accepting else { return Ok(()) };
+        let Some(listener) = self.accepting.on() else { return Ok(()) };
         let fd = types::Fd(listener.as_fd().as_raw_fd());
         let entry = opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build();
         self.push(&entry.user_data(encode(Op::Accept, NO_CONN)))
@@ -367,14 +360,14 @@ impl Uring {
             // SAFETY: the completion gives us this new descriptor, and nobody else owns it.
             let fd = unsafe { OwnedFd::from_raw_fd(result) };
             // One that comes after `stop_listening` is closed by being dropped here.
-            if !matches!(self.accepting, Accepting::Off) {
+            if !self.accepting.is_off() {
                 self.counters.accepted += 1;
                 let id = self.adopt(fd);
                 self.unarmed.push(id);
                 on_event(Event::Accepted(id));
             }
         }
-        if cqueue::more(cqe.flags()) || matches!(self.accepting, Accepting::Off) {
+        if cqueue::more(cqe.flags()) || self.accepting.is_off() {
             return Ok(());
         }
         match io::Error::from_raw_os_error(-result.min(0)) {
@@ -390,22 +383,15 @@ impl Uring {
     }
 
     fn pause_accepting(&mut self) {
-        if let Accepting::On(listener) = std::mem::replace(&mut self.accepting, Accepting::Off) {
+        if self.accepting.pause(MonotonicClock.now()).is_some() {
             self.counters.accept_pauses += 1;
-            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + net::ACCEPT_PAUSE);
         }
     }
 
-    fn resume_accepting(&mut self) -> io::Result<()> {
-        match std::mem::replace(&mut self.accepting, Accepting::Off) {
-            Accepting::Paused(listener, _) => {
-                self.accepting = Accepting::On(listener);
-                self.arm_accept()
-            }
-            other => {
-                self.accepting = other;
-                Ok(())
-            }
+    fn resume_accepting(&mut self) {
+        if self.accepting.resume().is_some() && self.arm_accept().is_err() {
+            // No SQE to be had: the end of another pause tries again.
+            self.accepting.pause(MonotonicClock.now());
         }
     }
 
@@ -419,8 +405,7 @@ impl Uring {
             self.leave_table(id);
             self.sockets.remove(id);
             self.counters.syscalls += 1; // close(2)
-            // One more descriptor to be had; if arming fails, the pause's end tries again.
-            let _ = self.resume_accepting();
+            self.resume_accepting(); // one more descriptor to be had
         }
     }
 
@@ -601,8 +586,8 @@ impl Driver for Uring {
     }
 
     fn stop_listening(&mut self) {
-        let accepting = std::mem::replace(&mut self.accepting, Accepting::Off);
-        if let Accepting::On(listener) = accepting {
+        // While paused nothing is armed.
+        if let Accepting::On(listener) = std::mem::take(&mut self.accepting) {
             if self.ring.submits_by_itself() {
                 listener.refuse_peers(); // the cancel is submitted some time soon
             }
@@ -639,15 +624,11 @@ impl Driver for Uring {
 
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
         self.counters.turns += 1;
-        let mut wait = wait;
-        if let Accepting::Paused(_, until) = self.accepting {
-            match MonotonicClock.now() >= until {
-                true => self.resume_accepting()?,
-                false => wait = wait.no_later_than(until),
-            }
+        if self.accepting.until().is_some() && self.accepting.due(MonotonicClock.now()) {
+            self.resume_accepting();
         }
         self.arm_unarmed()?;
-        self.enter(wait)?;
+        self.enter(self.accepting.cap(wait))?;
         // At most one queue's worth, so that a storm of completions does not keep a turn going.
         for _ in 0..self.ring.completions_max() {
             let Some(cqe) = self.ring.next_completion() else { break };

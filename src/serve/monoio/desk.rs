@@ -10,9 +10,10 @@
 
 use super::super::station::Station;
 use crate::clock::Clock;
+use crate::io::accepting::Accepting;
 use crate::io::alarm::Alarm;
 use crate::io::clock::{MonotonicClock, wall_secs};
-use crate::io::net::{ACCEPT_PAUSE, SpareBuffers};
+use crate::io::net::SpareBuffers;
 use crate::io::{ConnId, Counters, Outlet, Sending};
 use crate::serve::floor::Floor;
 use crate::slab::Slab;
@@ -32,7 +33,8 @@ struct State {
     alarm: Alarm,
     /// The time of this batch, once its first event has ended the sleep.
     batch: Option<Mono>,
-    accepting: Accepting,
+    /// The listener is the accepting task's.
+    accepting: Accepting<()>,
     canceller: Option<Canceller>,
     /// Tasks that have not ended.
     tasks: usize,
@@ -63,14 +65,6 @@ pub(super) enum Attendant {
 
 impl Attendant {
     const COUNT: usize = Attendant::Wakes as usize + 1;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Accepting {
-    On,
-    /// Descriptors ran out. Resumed when one of ours is closed, or at the point in time.
-    Paused(Mono),
-    Stopped,
 }
 
 /// What the second pass tells the connections' tasks.
@@ -115,7 +109,7 @@ impl Desk {
             },
             alarm,
             batch: None,
-            accepting: Accepting::On,
+            accepting: Accepting::On(()),
             canceller: Some(Canceller::new()),
             tasks: 0,
             failure: None,
@@ -200,9 +194,9 @@ impl Desk {
     pub(super) fn poll_accepting(&self, cx: &mut Context<'_>) -> Poll<Option<CancelHandle>> {
         let mut state = self.0.borrow_mut();
         match state.accepting {
-            Accepting::On => Poll::Ready(state.canceller.as_ref().map(Canceller::handle)),
-            Accepting::Stopped => Poll::Ready(None),
-            Accepting::Paused(_) => {
+            Accepting::On(()) => Poll::Ready(state.canceller.as_ref().map(Canceller::handle)),
+            Accepting::Off => Poll::Ready(None),
+            Accepting::Paused(..) => {
                 register(&mut state.acceptor, cx);
                 Poll::Pending
             }
@@ -211,8 +205,9 @@ impl Desk {
 
     pub(super) fn pause_accepting(&self) {
         let mut state = self.0.borrow_mut();
-        state.lines.counters.accept_pauses += 1;
-        state.accepting = Accepting::Paused(MonotonicClock.now() + ACCEPT_PAUSE);
+        if state.accepting.pause(MonotonicClock.now()).is_some() {
+            state.lines.counters.accept_pauses += 1;
+        }
         state.wake_root();
     }
 
@@ -220,7 +215,7 @@ impl Desk {
     pub(super) fn accepting_ended(&self, failure: Option<io::Error>) {
         let mut state = self.0.borrow_mut();
         let now = state.begin_batch();
-        state.accepting = Accepting::Stopped;
+        state.accepting = Accepting::Off;
         state.failure = failure;
         state.station.drain(now);
         state.second_pass(now);
@@ -378,16 +373,12 @@ impl State {
     }
 
     fn next_wake(&self) -> Option<Mono> {
-        let station = self.station.next_wake();
-        match self.accepting {
-            Accepting::Paused(until) => Some(station.map_or(until, |next| next.min(until))),
-            Accepting::On | Accepting::Stopped => station,
-        }
+        self.station.next_wake().into_iter().chain(self.accepting.until()).min()
     }
 
     /// Ends the accept that is under way; its task begins the drain.
     fn stop_accepting(&mut self) {
-        self.accepting = Accepting::Stopped;
+        self.accepting = Accepting::Off;
         if let Some(canceller) = self.canceller.take() {
             canceller.cancel();
         }
@@ -396,10 +387,7 @@ impl State {
 
     fn resume_accepting(&mut self, now: Mono) {
         let freed = std::mem::take(&mut self.lines.freed);
-        if let Accepting::Paused(until) = self.accepting
-            && (freed || now >= until)
-        {
-            self.accepting = Accepting::On;
+        if (freed || self.accepting.due(now)) && self.accepting.resume().is_some() {
             wake(&self.acceptor);
         }
     }
