@@ -76,11 +76,12 @@ fn a_start_fails_and_leaves_nobody_behind_however_many_workers_cannot_serve() {
 }
 
 #[test]
-fn a_cpu_that_the_kernel_has_not_got_fails_the_start_however_many_workers_were_to_be_there() {
+fn workers_that_cannot_be_pinned_fail_the_start_and_name_the_cpu() {
     let cpus = format!("{},1000", usable_cpus()[0]);
     let plan = Plan { cpus: Some(cpus.parse().unwrap()), ..plan(Backend::Epoll) };
     let error = in_time(move || Server::start(&plan).map(drop)).unwrap_err().to_string();
-    assert!(error.contains("1000"), "{error}");
+    let begin = "--cpus 1000: the kernel refused to pin a thread there: ";
+    assert!(error.starts_with(begin) && error.contains("taskset -p"), "{error}");
 }
 
 /// Starts a server one of whose workers `spawn` breaks once it serves, and joins it.
