@@ -515,7 +515,7 @@ fn accept_now(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// What became of a connect.
+/// The error that a socket holds, of its connect or of a reset since; asking clears it (SO_ERROR).
 fn take_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
     match socket2::SockRef::from(&fd).take_error() {
         Ok(outcome) => outcome,

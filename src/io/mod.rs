@@ -1,4 +1,4 @@
-//! The only module that makes system calls and the only one with unsafe code.
+//! The system: the only module with libc and with unsafe code.
 //!
 //! [`Driver`] is what a worker sees of the kernel: connections named by generation-tagged
 //! [`ConnId`]s, events going up, sends and closes going down. A worker turns in two passes. First

@@ -53,18 +53,21 @@ impl<D: Driver, C: Clock> Worker<D, C> {
         loop {
             let wait = self.choose_wait();
             let now = self.turn(wait)?;
-            if self.is_drained(now)? {
+            self.drain_if_told(now)?;
+            if self.is_drained(now) {
                 return Ok(());
             }
         }
     }
 
-    /// Begins the drain once the stop flag is raised; whether it is over.
-    fn is_drained(&mut self, now: Mono) -> std::io::Result<bool> {
-        if self.station.must_drain() {
-            self.begin_drain(now)?;
-        }
-        Ok(self.station.is_drained(now))
+    /// Begins the drain once the stop flag is raised.
+    fn drain_if_told(&mut self, now: Mono) -> std::io::Result<()> {
+        if self.station.must_drain() { self.begin_drain(now) } else { Ok(()) }
+    }
+
+    /// Whether the drain is over.
+    fn is_drained(&self, now: Mono) -> bool {
+        self.station.is_drained(now)
     }
 
     /// One turn that sleeps by `wait`; the time at its end.
@@ -114,7 +117,7 @@ impl<D: Driver, C: Clock> Worker<D, C> {
         if batch.is_none() {
             floor.set_wall_secs(wall_secs());
         }
-        station.is_awake();
+        station.end_sleep();
         Ok(batch.is_some())
     }
 

@@ -329,7 +329,7 @@ impl State {
         let now = MonotonicClock.now();
         self.batch = Some(now);
         self.station.floor.set_wall_secs(wall_secs());
-        self.station.is_awake();
+        self.station.end_sleep();
         self.wake_root();
         now
     }

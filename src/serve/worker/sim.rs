@@ -488,7 +488,9 @@ impl Sim {
                     any = true;
                     bed.asleep = None;
                     let end = bed.worker.turn(wait).expect("the simulated driver does not break");
-                    if bed.worker.is_drained(end).expect("the simulated driver does not break") {
+                    let told = bed.worker.drain_if_told(end);
+                    told.expect("the simulated driver does not break");
+                    if bed.worker.is_drained(end) {
                         over = Some(index);
                     }
                     self.check_bounds(index);
