@@ -9,12 +9,13 @@
 //! Start at [`Epoll::turn`](Driver::turn).
 
 use super::accepting::Accepting;
-use super::net::{self, Address, Listener, SpareBuffers, Waker};
+use super::net::{self, Address, Listener, Waker};
 use super::stamps::Stamping;
 use super::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, timespec};
 use crate::slab::{Key, Slab};
+use crate::spare::SpareBuffers;
 use crate::units::Nanos;
 use std::io;
 use std::net::SocketAddr;
@@ -99,7 +100,7 @@ impl Epoll {
             sockets: Slab::new(),
             accepting: Accepting::Off,
             waker,
-            spare: SpareBuffers::default(),
+            spare: net::spare_buffers(),
             ready: Vec::new(),
             reading: Vec::new(),
             refused: Vec::new(),

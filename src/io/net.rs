@@ -1,5 +1,6 @@
 //! Sockets and wake-ups: what both drivers need of the kernel besides their own event interface.
 
+use crate::spare::SpareBuffers;
 use crate::units::Nanos;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::ffi::OsStr;
@@ -387,31 +388,15 @@ pub(crate) fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// Spare send buffers, so that sending allocates nothing once the first requests are through.
-#[derive(Debug, Default)]
-pub struct SpareBuffers(Vec<Vec<u8>>);
-
-impl SpareBuffers {
-    /// An empty buffer, new if there is none to spare.
-    pub fn take(&mut self) -> Vec<u8> {
-        self.0.pop().unwrap_or_else(|| Vec::with_capacity(SEND_BUF_BYTES))
-    }
-
-    /// Keeps a buffer for later, unless there are enough or it has grown huge.
-    pub fn put_back(&mut self, mut buffer: Vec<u8>) {
-        if self.0.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUF_BYTES_MAX {
-            buffer.clear();
-            self.0.push(buffer);
-        }
-    }
+/// What a driver keeps of the buffers that it has sent.
+pub(crate) fn spare_buffers() -> SpareBuffers {
+    SpareBuffers::new(SPARE_BUFFERS_MAX, SPARE_BUF_BYTES_MAX)
 }
 
-/// Chosen: several answers of the API; a pipelined batch grows it once and keeps it.
-const SEND_BUF_BYTES: usize = 1024;
-/// Chosen: a buffer that one huge answer blew up is not kept.
-const SPARE_BUF_BYTES_MAX: usize = 64 * 1024;
 /// Chosen: as many as one turn's events; the rest goes back to the allocator.
 const SPARE_BUFFERS_MAX: usize = 1024;
+/// Chosen: a buffer that one huge answer blew up is not kept.
+const SPARE_BUF_BYTES_MAX: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -21,13 +21,14 @@ mod socket;
 use super::accepting::Accepting;
 use super::buffers::{BufferRing, RECEIVE_GROUP};
 use super::lent::Lent;
-use super::net::{self, Address, Listener, SpareBuffers, Waker};
+use super::net::{self, Address, Listener, Waker};
 use super::ring::{Enter, Ring};
 use super::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::io::limits::descriptor_limit;
 use crate::slab::{Key, Slab};
+use crate::spare::SpareBuffers;
 use crate::units::Nanos;
 use cookie::{Cookie, NO_CONN, Op, decode, encode};
 use io_uring::{cqueue, opcode, squeue, types};
@@ -103,7 +104,7 @@ impl Uring {
             waker,
             told: Vec::new(),
             messages,
-            spare: SpareBuffers::default(),
+            spare: net::spare_buffers(),
             unarmed: Vec::new(),
             one_shot: !settings.recv_multishot,
             direct_send: settings.direct_send,

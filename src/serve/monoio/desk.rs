@@ -13,10 +13,11 @@ use crate::clock::Clock;
 use crate::io::accepting::Accepting;
 use crate::io::alarm::Alarm;
 use crate::io::clock::{MonotonicClock, wall_secs};
-use crate::io::net::SpareBuffers;
+use crate::io::net;
 use crate::io::{ConnId, Counters, Outlet, Sending};
 use crate::serve::floor::Floor;
 use crate::slab::Slab;
+use crate::spare::SpareBuffers;
 use crate::units::Mono;
 use monoio::io::{CancelHandle, Canceller};
 use std::cell::RefCell;
@@ -102,7 +103,7 @@ impl Desk {
             station,
             lines: Lines {
                 slab: Slab::new(),
-                spare: SpareBuffers::default(),
+                spare: net::spare_buffers(),
                 counters: Counters::default(),
                 current: None,
                 freed: false,
