@@ -1,7 +1,10 @@
 //! That each socket setting is in force, as the kernel tells it, on the listener and on what it accepts.
 
+use super::listener::{BUSY_POLL, INCOMING_CPU};
 use super::*;
+use crate::units::Nanos;
 use std::net::TcpStream;
+use std::os::fd::AsFd;
 
 fn listener(change: impl FnOnce(&mut SocketSettings)) -> Listener {
     let mut settings = SocketSettings::default();
