@@ -137,13 +137,15 @@ impl Desk {
     }
 
     /// Something happened that is no connection's: the alarm, or another core. Reads the clock itself,
-    /// since the batch may have begun before the alarm was due, and sets the alarm to the future only:
-    /// on epoll its task would find one that is due again at once, and go on without an end of the
-    /// turn. What is due still is the root's to do, which comes next and sets the alarm too.
+    /// since the batch may have begun before the alarm was due, and moves the batch on: what comes after
+    /// the timers in it does not come before them in time. Sets the alarm to the future only: on epoll
+    /// its task would find one that is due again at once, and go on without an end of the turn. What is
+    /// due still is the root's to do, which comes next and sets the alarm too.
     pub(super) fn attend(&self) {
         let mut state = self.0.borrow_mut();
         state.begin_batch();
         let now = MonotonicClock.now();
+        state.batch = Some(now);
         state.advance(now);
         let next = state.next_wake().filter(|next| *next > now);
         state.alarm.set(next);
@@ -463,5 +465,36 @@ fn wake(waker: &Option<Waker>) {
 fn register(place: &mut Option<Waker>, cx: &Context<'_>) {
     if !place.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
         *place = Some(cx.waker().clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+    use crate::serve::floor::Shared;
+    use crate::serve::metrics::Metrics;
+    use crate::serve::settings::Settings;
+    use std::sync::Arc;
+
+    fn desk() -> Desk {
+        let shared = Shared {
+            home: Arc::new(Home::new(64)),
+            settings: Arc::new(Settings::default()),
+            metrics: Metrics::new(["any".to_string()]),
+            admitted: Arc::default(),
+        };
+        let (wakers, stop) = (Arc::new([]), Arc::default());
+        let station = Station::new(MonotonicClock.now(), 0, 0, shared, wakers, stop);
+        Desk::new(station, Alarm::new().unwrap(), false)
+    }
+
+    #[test]
+    fn what_follows_the_timers_in_a_batch_is_not_before_them() {
+        let desk = desk();
+        let begun = desk.0.borrow_mut().begin_batch();
+        desk.attend();
+        let attended = desk.0.borrow_mut().begin_batch();
+        assert!(attended > begun, "{attended:?} after {begun:?}");
     }
 }
