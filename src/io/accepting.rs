@@ -54,6 +54,14 @@ impl<L> Accepting<L> {
         }
     }
 
+    /// Ends it, whatever it was. The listener, if there was one.
+    pub(crate) fn stop(&mut self) -> Option<L> {
+        match std::mem::take(self) {
+            Accepting::Off => None,
+            Accepting::On(listener) | Accepting::Paused(listener, _) => Some(listener),
+        }
+    }
+
     /// The listener, while it accepts.
     pub(crate) fn on(&self) -> Option<&L> {
         match self {
@@ -123,6 +131,14 @@ mod tests {
         assert_eq!(accepting.pause(later), None, "it was paused already");
         check(&accepting, None, Some(later + ACCEPT_PAUSE));
         assert_eq!(accepting.resume(), Some(&'l'));
+    }
+
+    #[test]
+    fn a_stop_gives_the_listener_back_paused_or_not() {
+        for mut accepting in [Accepting::On('l'), Accepting::Paused('l', NOW)] {
+            assert_eq!((accepting.stop(), accepting.stop()), (Some('l'), None));
+            check(&accepting, None, None);
+        }
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Epoll {
             let Some(listener) = self.accepting.on() else { return Ok(()) };
             self.counters.syscalls += 1;
             let accepted =
-                accept_now(listener.as_fd()).and_then(|fd| self.register(fd, Phase::Open));
+                net::accept_now(listener.as_fd(), true).and_then(|fd| self.register(fd, Phase::Open));
             match accepted {
                 Ok(id) => {
                     self.counters.accepted += 1;
@@ -418,8 +418,18 @@ impl Driver for Epoll {
         Ok(())
     }
 
-    fn stop_listening(&mut self) {
-        self.accepting = Accepting::Off;
+    fn stop_listening(&mut self, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
+        let Some(listener) = self.accepting.stop() else { return Ok(()) };
+        net::refuse_handshakes(listener.as_fd());
+        self.counters.syscalls += 2; // and the accept that finds nobody
+        net::accept_all(listener.as_fd(), true, |fd| {
+            self.counters.syscalls += 1;
+            if let Ok(id) = self.register(fd, Phase::Open) {
+                self.counters.accepted += 1;
+                on_event(Event::Accepted(id));
+            }
+        });
+        Ok(())
     }
 
     fn connect(&mut self, to: Address) -> io::Result<ConnId> {
@@ -501,19 +511,6 @@ fn control(
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-fn accept_now(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: no address is asked for; takes no other pointers.
-    let fd = unsafe {
-        libc::accept4(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), flags)
-    };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `fd` was just made and nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// The error that a socket holds, of its connect or of a reset since; asking clears it (SO_ERROR).

@@ -138,8 +138,10 @@ pub trait Driver: Outlet {
     /// Accepts on `listener` from now on.
     fn listen(&mut self, listener: net::Listener) -> std::io::Result<()>;
 
-    /// Closes the listening socket. Connections that were accepted stay.
-    fn stop_listening(&mut self);
+    /// Closes the listening socket once nobody waits there: lets no further handshake begin, and accepts
+    /// everybody who has been through one, as far as descriptors suffice. May take turns for it.
+    /// Connections stay.
+    fn stop_listening(&mut self, on_event: impl FnMut(Event<'_>)) -> std::io::Result<()>;
 
     /// Begins to connect. [`Event::Connected`] or [`Event::Failed`] follows.
     fn connect(&mut self, to: net::Address) -> std::io::Result<ConnId>;

@@ -8,9 +8,10 @@ mod listener;
 mod waker;
 
 use crate::spare::SpareBuffers;
+use socket2::{SockFilter, SockRef};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 pub(super) use address::client_socket;
 pub use address::{Address, SOCKET_PATH_BYTES_MAX, SocketPath};
@@ -41,6 +42,64 @@ pub(super) fn set_option(
 pub(super) fn acknowledge(fd: BorrowedFd<'_>) {
     let _ = set_option(fd, QUICKACK, 1);
 }
+
+/// Lets no further handshake begin at a listening socket: what the kernel is asked for by a SYN is
+/// dropped, and a peer who sends it again, after a second, finds nobody listening. Who was through his
+/// handshake waits to be accepted as before, and one that has begun can end. A socket that was closed
+/// at once would break all of these off by a reset, and so would shutdown(2).
+pub(crate) fn refuse_handshakes(listener: BorrowedFd<'_>) {
+    // Refused, the close comes as a surprise to a few: it is what they would have had anyway.
+    let _ = SockRef::from(&listener).attach_filter(&NO_SYN);
+}
+
+/// A filter of a TCP socket (SO_ATTACH_FILTER, socket(7)) sees each segment from its header on.
+/// Kernel: include/uapi/linux/bpf_common.h for the codes; RFC 9293 3.1 for the flags, in octet 13.
+const NO_SYN: [SockFilter; 5] = [
+    SockFilter::new(LOAD_OCTET, 0, 0, 13),
+    SockFilter::new(AND, 0, 0, 0b0001_0010), // ACK, SYN
+    SockFilter::new(JUMP_IF_EQUAL, 0, 1, 0b0000_0010),
+    SockFilter::new(RETURN, 0, 0, 0),
+    SockFilter::new(RETURN, 0, 0, u32::MAX),
+];
+const LOAD_OCTET: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+const AND: u16 = (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16;
+const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+
+/// Accepts one connection; `nonblocking` is what it is to be. The listener must not block.
+pub(super) fn accept_now(listener: BorrowedFd<'_>, nonblocking: bool) -> io::Result<OwnedFd> {
+    let flags = libc::SOCK_CLOEXEC | if nonblocking { libc::SOCK_NONBLOCK } else { 0 };
+    // SAFETY: no address is asked for; takes no other pointers.
+    let fd = unsafe {
+        libc::accept4(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), flags)
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `fd` was just made and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Accepts everybody who waits, as far as descriptors suffice; else as [`accept_now`].
+pub(crate) fn accept_all(
+    listener: BorrowedFd<'_>,
+    nonblocking: bool,
+    mut take: impl FnMut(OwnedFd),
+) {
+    for _ in 0..WAITING_MAX {
+        match accept_now(listener, nonblocking) {
+            Ok(fd) => take(fd),
+            Err(error) if is_out_of_resources(&error) => return,
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EAGAIN | libc::EINVAL) => return,
+                _ => {} // of one of them, who gave up while he waited; see accept(2)
+            },
+        }
+    }
+}
+
+/// Chosen: twice what a queue holds where nobody has raised net.core.somaxconn.
+const WAITING_MAX: u32 = 8192;
 
 /// How many bytes a system call moved, where a negative number is an error. One that a signal
 /// interrupted has moved none and is made again: taken for "not now" it would wait for an edge that
@@ -81,7 +140,7 @@ pub(super) fn shutdown_write(fd: BorrowedFd<'_>) {
 
 /// The address of a connected socket's peer; none once the connection is broken.
 pub(super) fn peer_of(fd: BorrowedFd<'_>) -> Option<SocketAddr> {
-    socket2::SockRef::from(&fd).peer_addr().ok()?.as_socket()
+    SockRef::from(&fd).peer_addr().ok()?.as_socket()
 }
 
 /// Whether an accept failed because this process or system has no more descriptors or memory: it

@@ -206,11 +206,6 @@ impl Ring {
         if registered == 1 { Ok(update.offset as i32) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// A thread of the kernel submits, so that nothing is certain to be submitted by an enter.
-    pub(super) fn submits_by_itself(&self) -> bool {
-        self.sqpoll
-    }
-
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the ring's descriptor is open for as long as `self`, which the borrow keeps alive.
         unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }

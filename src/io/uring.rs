@@ -15,6 +15,7 @@
 //!
 //! Start at [`Uring::turn`](Driver::turn), then `complete`. Not here: setting up; see `ring`.
 
+mod accept;
 mod cookie;
 mod socket;
 
@@ -46,6 +47,8 @@ pub struct Uring {
     sockets: Slab<Socket>,
     buffers: BufferRing,
     accepting: Accepting<Listener>,
+    /// The kernel accepts for us: there will be a last completion of that.
+    accept_armed: bool,
     /// Where the kernel writes the eventfd's count.
     wake_count: Lent<u64>,
     waking: Waking,
@@ -99,6 +102,7 @@ impl Uring {
             sockets: Slab::new(),
             buffers,
             accepting: Accepting::Off,
+            accept_armed: false,
             wake_count: Lent::new(0),
             waking: Waking::On,
             waker,
@@ -138,13 +142,6 @@ impl Uring {
         let fd = types::Fd(self.waker.as_fd().as_raw_fd());
         let count = self.wake_count.as_ptr().cast();
         self.push(&opcode::Read::new(fd, count, 8).build().user_data(encode(Op::Wake, NO_CONN)))
-    }
-
-    fn arm_accept(&mut self) -> io::Result<()> {
-        let Some(listener) = self.accepting.on() else { return Ok(()) };
-        let fd = types::Fd(listener.as_fd().as_raw_fd());
-        let entry = opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build();
-        self.push(&entry.user_data(encode(Op::Accept, NO_CONN)))
     }
 
     fn arm_receive(&mut self, id: ConnId) -> io::Result<()> {
@@ -351,51 +348,6 @@ impl Uring {
         on_event(Event::Connected(id));
     }
 
-    fn complete_accept(
-        &mut self,
-        cqe: &cqueue::Entry,
-        on_event: &mut impl FnMut(Event<'_>),
-    ) -> io::Result<()> {
-        let result = cqe.result();
-        if result >= 0 {
-            // SAFETY: the completion gives us this new descriptor, and nobody else owns it.
-            let fd = unsafe { OwnedFd::from_raw_fd(result) };
-            // One that comes after `stop_listening` is closed by being dropped here.
-            if !self.accepting.is_off() {
-                self.counters.accepted += 1;
-                let id = self.adopt(fd);
-                self.unarmed.push(id);
-                on_event(Event::Accepted(id));
-            }
-        }
-        if cqueue::more(cqe.flags()) || self.accepting.is_off() {
-            return Ok(());
-        }
-        match io::Error::from_raw_os_error(-result.min(0)) {
-            error if net::is_out_of_resources(&error) => self.pause_accepting(),
-            error if error.raw_os_error() == Some(libc::EINVAL) => {
-                return Err(explain_accept(&error));
-            }
-            // The peer gave up while it waited, or the kernel ended the multishot for a reason of
-            // its own (a full completion queue).
-            _ => return self.arm_accept(),
-        }
-        Ok(())
-    }
-
-    fn pause_accepting(&mut self) {
-        if self.accepting.pause(MonotonicClock.now()).is_some() {
-            self.counters.accept_pauses += 1;
-        }
-    }
-
-    fn resume_accepting(&mut self) {
-        if self.accepting.resume().is_some() && self.arm_accept().is_err() {
-            // No SQE to be had: the end of another pause tries again.
-            self.accepting.pause(MonotonicClock.now());
-        }
-    }
-
     /// Frees the slot of a closed socket once the kernel holds nothing of it.
     fn free_if_over(&mut self, id: ConnId) {
         let over = self.sockets.get(id).is_some_and(|socket| {
@@ -449,7 +401,7 @@ impl Drop for Uring {
 impl Uring {
     /// Closes everything and waits until the kernel has let go of our memory; whether it has.
     fn end(&mut self) -> bool {
-        self.stop_listening();
+        let _ = self.stop_listening(|_| {});
         self.waking = Waking::Ending;
         let _ = self.cancel(Op::Wake, NO_CONN);
         let open: Vec<ConnId> = self.sockets.keys().collect();
@@ -586,17 +538,19 @@ impl Driver for Uring {
         self.arm_accept()
     }
 
-    fn stop_listening(&mut self) {
-        // While paused nothing is armed.
-        if let Accepting::On(listener) = std::mem::take(&mut self.accepting) {
-            if self.ring.submits_by_itself() {
-                listener.refuse_peers(); // the cancel is submitted some time soon
-            }
-            // Submitted at once: until the cancel is through, the kernel holds the socket open and
-            // would let peers connect to nobody.
-            let cancelled = self.cancel(Op::Accept, NO_CONN);
-            let _ = cancelled.and_then(|()| self.ring.enter(Enter::Submit, &mut self.counters));
+    fn stop_listening(&mut self, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
+        let Some(listener) = self.accepting.stop() else { return Ok(()) };
+        net::refuse_handshakes(listener.as_fd());
+        self.counters.syscalls += 2; // and the accept that finds nobody
+        // Until it has ended, the kernel holds the socket open.
+        self.end_accept(&mut on_event)?;
+        if listener.set_nonblocking().is_ok() {
+            net::accept_all(listener.as_fd(), false, |fd| {
+                self.counters.syscalls += 1;
+                self.accept(fd, &mut on_event);
+            });
         }
+        Ok(())
     }
 
     fn connect(&mut self, to: Address) -> io::Result<ConnId> {
@@ -662,15 +616,6 @@ fn explain_buffers(error: &io::Error) -> io::Error {
         _ => "use `--backend epoll`",
     };
     io::Error::new(error.kind(), format!("io_uring refused the receive buffers: {error}; {advice}"))
-}
-
-fn explain_accept(error: &io::Error) -> io::Error {
-    io::Error::new(
-        error.kind(),
-        format!(
-            "io_uring refused to accept: {error}; multishot accept needs Linux 5.19, or use `--backend epoll`"
-        ),
-    )
 }
 
 #[cfg(test)]

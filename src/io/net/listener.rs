@@ -87,12 +87,6 @@ impl Listener {
         self.quickack
     }
 
-    /// Refuses peers from now on, however long the kernel holds the socket open for somebody.
-    pub(in crate::io) fn refuse_peers(&self) {
-        // One that does not listen any more refuses them already.
-        let _ = self.socket.shutdown(std::net::Shutdown::Both);
-    }
-
     /// The address it listens on; tells the port where 0 was asked for.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         let address = self.socket.local_addr()?;
