@@ -55,8 +55,8 @@ impl BufferRing {
     /// The first `len` bytes of buffer `id`, which the kernel has just filled.
     pub(super) fn bytes(&self, id: u16, len: usize) -> &[u8] {
         assert!(len <= self.buffer_bytes as usize, "the kernel fills no more than a buffer");
-        // SAFETY: `len` bytes lie within the buffer. The completion gave buffer `id` back to us, and it is lent until `give_back`, which
-        // needs `&mut self` and so cannot happen while this slice lives.
+        // SAFETY: `len` bytes lie within the buffer. The completion gave it back to us, and it is lent
+        // until `give_back`, which needs `&mut self` and so cannot happen while this slice lives.
         unsafe { std::slice::from_raw_parts(self.address_of(id), len) }
     }
 

@@ -27,7 +27,7 @@ macro_rules! on_every_driver {
             uring => uring(|_| {}),
             uring_two_buffers => uring(|s| s.buffers = 2),
             uring_tiny_queues => uring(|s| (s.sq_entries, s.cq_entries) = (4, 8)),
-            uring_one_shot => uring(|s| s.recv_multishot = false),
+            uring_one_shot => uring(|s| (s.accept_multishot, s.recv_multishot) = (false, false)),
             uring_direct_send => uring(|s| s.direct_send = true),
             uring_coop => uring(|s| s.task_run = TaskRun::Coop),
             uring_interrupt => uring(|s| s.task_run = TaskRun::Interrupt),

@@ -138,8 +138,8 @@ impl Epoll {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(listener) = self.accepting.on() else { return Ok(()) };
             self.counters.syscalls += 1;
-            let accepted =
-                net::accept_now(listener.as_fd(), true).and_then(|fd| self.register(fd, Phase::Open));
+            let accepted = net::accept_now(listener.as_fd(), true)
+                .and_then(|fd| self.register(fd, Phase::Open));
             match accepted {
                 Ok(id) => {
                     self.counters.accepted += 1;

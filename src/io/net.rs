@@ -90,10 +90,11 @@ pub(crate) fn accept_all(
         match accept_now(listener, nonblocking) {
             Ok(fd) => take(fd),
             Err(error) if is_out_of_resources(&error) => return,
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EAGAIN | libc::EINVAL) => return,
-                _ => {} // of one of them, who gave up while he waited; see accept(2)
-            },
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINVAL)) => {
+                return;
+            }
+            // Of one of them, who gave up while he waited; see accept(2).
+            Err(_) => {}
         }
     }
 }

@@ -120,13 +120,13 @@ impl Ring {
             ring,
             notes,
         };
-        ring.choose_enter_flags();
+        ring.choose_enter_flags(settings.no_iowait);
         ring.register(settings);
         Ok(ring)
     }
 
-    fn choose_enter_flags(&mut self) {
-        if self.ring.params().is_feature_no_iowait() {
+    fn choose_enter_flags(&mut self, no_iowait: bool) {
+        if no_iowait && self.ring.params().is_feature_no_iowait() {
             self.base_flags |= ENTER_NO_IOWAIT;
         }
         if !self.absolute {
@@ -209,6 +209,11 @@ impl Ring {
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the ring's descriptor is open for as long as `self`, which the borrow keeps alive.
         unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sleeps_idle(&self) -> bool {
+        self.base_flags & ENTER_NO_IOWAIT != 0
     }
 
     pub(super) fn raw(&self) -> &IoUring {

@@ -36,7 +36,7 @@ use io_uring::{cqueue, opcode, squeue, types};
 use socket::{Receiving, Socket};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 pub use super::ring::explain_setup;
 pub use super::ring::settings::{MinWait, Settings, Sqpoll, TaskRun, Wake};
@@ -60,6 +60,7 @@ pub struct Uring {
     spare: SpareBuffers,
     /// Sockets whose receive has to be armed again with the next submission.
     unarmed: Vec<ConnId>,
+    accept_multishot: bool,
     /// A kernel without multishot receive (before 6.0), or one told not to use it.
     one_shot: bool,
     direct_send: bool,
@@ -110,6 +111,7 @@ impl Uring {
             messages,
             spare: net::spare_buffers(),
             unarmed: Vec::new(),
+            accept_multishot: settings.accept_multishot,
             one_shot: !settings.recv_multishot,
             direct_send: settings.direct_send,
             files,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`settings`] [`token`] `plan` [`threads`] | what a server is to be |
 //! | [`router`] [`reply`] [`api`] [`conn`] [`timing`] | one connection and its answers; sans-IO |
-//! | [`floor`] [`access`] [`metrics`] | all connections of one core, and what is noted of them; sans-IO |
+//! | [`floor`] [`access`] [`metrics`] | all connections of one core, and notes on them; sans-IO |
 //! | [`station`], [`worker`] or `monoio` | one core, and what moves its bytes |
 //! | `server` | start, pin, stop |
 //!

@@ -14,16 +14,15 @@ use crate::home::Home;
 use crate::io::Driver;
 use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::epoll::Epoll;
-use crate::io::limits::minimise_timer_slack;
 use crate::io::net::{self, Listener, Waker};
 use crate::io::topology;
 use crate::io::uring::Uring;
 use crate::io::wait::{WaitMode, Waiting};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Chosen: with 10,000 events/s a poller may be away for more than six seconds before it is told 410.
@@ -240,7 +239,7 @@ impl Seat {
             tell(report, Err(io::Error::other(refusal)));
             return Ok(());
         }
-        minimise_timer_slack();
+        self.plan.threads.settle_slack();
         match self.plan.backend {
             Backend::Uring => {
                 let driver = Uring::new(&self.plan.threads.ring(&self.plan.ring, self.core));

@@ -1,4 +1,4 @@
-//! Accepting on the ring: one SQE for many connections, armed again whenever it ends but for the end.
+//! Accepting on the ring: an SQE for many connections or for one, armed again whenever it is over.
 //!
 //! Start at [`Uring::complete_accept`]. Not here: when accepting pauses and for how long; see
 //! `io::accepting`.
@@ -16,7 +16,13 @@ impl Uring {
     pub(super) fn arm_accept(&mut self) -> io::Result<()> {
         let Some(listener) = self.accepting.on() else { return Ok(()) };
         let fd = types::Fd(listener.as_fd().as_raw_fd());
-        let entry = opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build();
+        let entry = match self.accept_multishot {
+            true => opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build(),
+            false => {
+                let (address, len) = (std::ptr::null_mut(), std::ptr::null_mut()); // not asked for
+                opcode::Accept::new(fd, address, len).flags(libc::SOCK_CLOEXEC).build()
+            }
+        };
         self.push(&entry.user_data(encode(Op::Accept, NO_CONN)))?;
         self.accept_armed = true;
         Ok(())
@@ -45,8 +51,8 @@ impl Uring {
             error if error.raw_os_error() == Some(libc::EINVAL) => {
                 return Err(explain_accept(&error));
             }
-            // The peer gave up while it waited, or the kernel ended the multishot for a reason of
-            // its own (a full completion queue).
+            // It was for one, or the peer gave up while it waited, or the kernel ended the multishot
+            // for a reason of its own (a full completion queue).
             _ => return self.arm_accept(),
         }
         Ok(())
