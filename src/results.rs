@@ -154,6 +154,10 @@ pub struct Schedule {
     pub seed: u64,
     /// 16 hexadecimal digits over every planned request's number, offset and kind.
     pub hash: String,
+    /// Requests sent a second time, as a connection that had been idle for a second or more was closed
+    /// when they came (RFC 9112 section 9.5).
+    #[serde(default)]
+    pub retried: u64,
 }
 
 /// A distribution. `null` where the value is +infinity or, with a count of zero, where there is none.

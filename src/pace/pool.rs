@@ -237,10 +237,9 @@ impl Pool {
             request.sent_at = Some(now);
             self.recorder.sent(request, now);
         }
-        let intended_at = request.intended_at;
         let is_head = self.kinds[kind].is_head;
         self.step(now, id, |conn| {
-            conn.begin(ticket, intended_at, is_head);
+            conn.begin(ticket, now, is_head);
             Step::Continue
         });
         let peak = &mut self.recorder.connections.peak_in_flight;

@@ -16,6 +16,7 @@ use sim::{Act, Acts, Log, SendMode, SimClock, SimDriver, Told, World, answer, st
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::collections::HashSet;
 
 mod error;
 
@@ -269,13 +270,36 @@ fn connection_close_counts_and_is_replaced() {
 }
 
 #[test]
-fn an_idle_close_is_retried_once_for_a_get_and_not_for_a_post() {
-    for (method, ok, reset) in [("GET", 100, 0), ("POST", 0, 100)] {
+fn a_server_that_loses_every_other_request_shows_its_resets() {
+    for method in ["GET", "POST"] {
         let mut sim = Sim::new("100", SECOND);
         sim.plan.mix = one_request(method);
-        // Two for each request, all established before it is due.
-        (sim.plan.connections, sim.plan.connections_max) = (200, 300);
-        let ran = sim.run(idle_closer());
+        // All stand before the start and are idle when a request is due, but not for long.
+        (sim.plan.connections, sim.plan.connections_max) = (20, 300);
+        let mut requests = 0;
+        let ran = sim.run(ending_some(move |_, _| {
+            requests += 1;
+            requests % 2 == 1
+        }));
+        assert_eq!((ran.run.ok, ran.run.errors.reset), (50, 50), "{method}");
+        assert_eq!(ran.outcome.recorder.connections.retried, 0, "{method}");
+        // Nothing is sent twice, so what is sent is on the grid.
+        assert_eq!(ran.log.borrow().arrivals.len(), 100, "{method}");
+    }
+}
+
+#[test]
+fn a_close_after_long_idleness_is_retried_once_for_a_get_and_not_for_a_post() {
+    for (method, ok, reset, retried) in [("GET", 100, 0, 50), ("POST", 50, 50, 0)] {
+        let mut sim = Sim::new("1", Nanos::from_secs(3));
+        sim.arrive("burst:50/1500ms");
+        sim.plan.mix = one_request(method);
+        (sim.plan.connections, sim.plan.connections_max) = (100, 200);
+        let mut seen = HashSet::new();
+        let ran = sim.run(ending_some(move |now, request| {
+            // The second burst finds connections that have just been closed.
+            seen.insert(request.to_vec()) && now > START + SECOND
+        }));
         assert_eq!((ran.run.ok, ran.run.errors.reset), (ok, reset), "{method}");
         let connections = ran.outcome.recorder.connections;
         assert_eq!(connections.retried, ok, "{method}");
@@ -283,14 +307,15 @@ fn an_idle_close_is_retried_once_for_a_get_and_not_for_a_post() {
 }
 
 fn one_request(method: &str) -> Mix {
-    let text = format!("[[request]]\nname='a'\nweight=1\npath='/'\nmethod='{method}'");
+    let text = format!("[[request]]\nname='a'\nweight=1\npath='/{{counter}}'\nmethod='{method}'");
     Mix::parse("m", &text).unwrap()
 }
 
-/// Every other request is answered by a FIN alone: as if its connection had just been closed.
-fn idle_closer() -> impl FnMut(Mono, Told<'_>) -> Acts {
-    let mut requests = 0;
-    move |_, told| match told {
+/// A request that `is_ended` is answered by a FIN alone: as if its connection had just been closed.
+fn ending_some(
+    mut is_ended: impl FnMut(Mono, &[u8]) -> bool,
+) -> impl FnMut(Mono, Told<'_>) -> Acts {
+    move |now, told| match told {
         Told::Connect => vec![(Nanos::from_micros(30), Act::Connected)],
         Told::Request(bytes) => {
             requests += 1;
