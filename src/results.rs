@@ -178,7 +178,8 @@ pub struct Quantiles {
     /// How many of them are at +infinity.
     #[serde(default)]
     pub infinite: u64,
-    /// The longest finite time observed; what a `null` is longer than.
+    /// The longest time observed, that for which a request was waited for which failed or never
+    /// finished included; what a `null` is longer than.
     #[serde(default)]
     pub longest_observed: Option<u64>,
 }
@@ -405,6 +406,9 @@ pub struct KernelStamps {
     pub read_lag_ns: Quantiles,
     /// Exchanges that lack a stamp: unanswered ones, and the first few, until the kernel has switched
     /// receive stamps on.
+    /// For how long one of those was waited for, at most.
+    #[serde(default)]
+    pub waited_ns: u64,
     pub incomplete: u64,
     /// Exchanges whose stamps contradict each other; in no distribution.
     pub disordered: u64,
