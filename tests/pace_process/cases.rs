@@ -357,7 +357,7 @@ fn answers_unasked(peer: &mut Peer) -> io::Result<()> {
     peer.hold()
 }
 
-fn refuses_every_other(peer: &mut Peer) -> io::Result<()> {
+pub(super) fn refuses_every_other(peer: &mut Peer) -> io::Result<()> {
     let mut is_good = false;
     peer.for_each(|peer| {
         is_good = !is_good;
