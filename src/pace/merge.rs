@@ -7,7 +7,8 @@
 
 use super::delivery::Deliveries;
 use super::encoded::{decode, encode};
-use super::hlog::read;
+use super::hgrm;
+use super::hlog::{long_polls, read};
 use super::outcome::request_kind;
 use super::recorder::{KindRecord, quantiles};
 use crate::results::merged::{MERGE_SCHEMA, Merged};
@@ -108,6 +109,10 @@ impl Runs {
             kind.response.merge(responses);
         })
         .map_err(|why| format!("{file}: {why}"))?;
+        for tag in long_polls(bytes) {
+            let of_tag = runs.kinds.iter_mut().filter(|(name, _)| *name == tag);
+            of_tag.for_each(|(_, kind)| kind.is_apart = true);
+        }
         match runs.kinds.is_empty() {
             true => Err(format!("{file}: there is no interval in it")),
             false => Ok(runs),
@@ -174,14 +179,8 @@ impl Runs {
 
     /// Every distribution by the name of its file.
     pub fn distributions(&self) -> Vec<(String, Histogram)> {
-        let mut named = vec![(String::from("response"), self.total().response)];
-        for (name, kind) in &self.kinds {
-            let name = super::hlog::tag_safe(name);
-            named.push((format!("{name}.response"), kind.response.clone()));
-            let deliveries = kind.deliveries.iter();
-            named.extend(deliveries.map(|one| (format!("{name}.delivery"), one.delivery.clone())));
-        }
-        named
+        let kinds = self.kinds.iter().map(|(name, kind)| (name.as_str(), kind));
+        hgrm::named(kinds, self.beside.as_ref().map(|beside| &beside.lateness))
     }
 
     /// As `ringpace merge --json` writes it.

@@ -135,9 +135,8 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
     let to = resolve(plan)?;
     let gate = Gate::new(plan.threads());
     let wall = wall_offset();
-    let names: Vec<String> = plan.mix.kinds().iter().map(|kind| kind.name.clone()).collect();
     let (ends, watched) = thread::scope(|scope| {
-        let (observer, feeds) = observe(plan, &names, &sinks);
+        let (observer, feeds) = observe(plan, &sinks);
         let observer = observer.map(|observer| scope.spawn(|| watch(plan, observer, sinks)));
         let spawn = |(index, feed): (usize, Option<Feed>)| {
             let gate = &gate;
@@ -159,15 +158,11 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
 }
 
 /// An observer, if anybody wants to know, and every worker's end.
-fn observe<'n>(
-    plan: &Plan,
-    names: &'n [String],
-    sinks: &Sinks,
-) -> (Option<Observer<'n>>, Vec<Option<Feed>>) {
+fn observe<'p>(plan: &'p Plan, sinks: &Sinks) -> (Option<Observer<'p>>, Vec<Option<Feed>>) {
     if sinks.is_empty() {
         return (None, (0..plan.threads()).map(|_| None).collect());
     }
-    let (observer, feeds) = Observer::new(plan.threads(), names);
+    let (observer, feeds) = Observer::new(plan.threads(), plan.mix.kinds());
     (Some(observer), feeds.into_iter().map(Some).collect())
 }
 
@@ -416,22 +411,8 @@ fn insert_disturbance(run: &mut Run, disturbance: &Disturbance) {
 
 /// Every distribution of a run, under the name of its file.
 fn distributions(outcome: &Outcome) -> Vec<(String, Histogram)> {
-    let total = outcome.recorder.total();
-    let mut named = vec![
-        (String::from("response"), total.response),
-        (String::from("service"), total.service),
-        (String::from("ttfb"), total.ttfb),
-        (String::from("lateness"), outcome.recorder.lateness().clone()),
-    ];
-    for (kind, record) in outcome.run.requests.iter().zip(outcome.recorder.kinds()) {
-        let name = hlog::tag_safe(&kind.name);
-        named.push((format!("{name}.response"), record.response.clone()));
-        named.push((format!("{name}.service"), record.service.clone()));
-        named.push((format!("{name}.ttfb"), record.ttfb.clone()));
-        let deliveries = record.deliveries.iter();
-        named.extend(deliveries.map(|one| (format!("{name}.delivery"), one.delivery.clone())));
-    }
-    named
+    let names = outcome.run.requests.iter().map(|kind| kind.name.as_str());
+    hgrm::named(names.zip(outcome.recorder.kinds()), Some(outcome.recorder.lateness()))
 }
 
 /// Opens what is written during the run, and looks whether the rest can be written at its end: a
