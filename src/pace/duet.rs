@@ -4,13 +4,16 @@
 //! Each server's requests make a run like any other, with its own verdict. Start at [`run`].
 
 use super::pairs::Side;
-use super::plan::{Backend, DESCRIPTORS_BESIDE, Plan, Unfit};
+use super::plan::{Backend, Outputs, Plan, Unfit, descriptors_needed};
 use super::schedule::Lane;
 use super::url::Url;
 use super::worker::Worker;
 use super::worker::duet::{Duet, DuetEnd};
+use super::worker::feed::Feed;
 use super::{Outcome, PaceError, START_MARGIN};
-use super::{explain, insert_disturbance, open_outputs, resolve, task_of, write_to};
+use super::{
+    explain, insert_disturbance, observe, open_outputs, resolve, task_of, watch, write_to,
+};
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_offset};
 use crate::io::disturbance::Snapshot;
@@ -23,9 +26,10 @@ use crate::results::duet::{DUET_SCHEMA, DuetRun};
 use crate::units::Mono;
 use std::io;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 
-/// Paces the server of `plan` as A and that of `other` as B, and writes the object if one is asked for.
-/// Blocks, on a thread that it pins.
+/// Paces the server of `plan` as A and that of `other` as B, and writes the object and a log of each if
+/// they are asked for. Blocks, on a thread that it pins.
 ///
 /// # Errors
 /// As [`super::run`].
@@ -33,25 +37,72 @@ pub fn run(plan: &Plan, other: &Url, stop: &AtomicBool) -> Result<DuetRun, PaceE
     let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
     plan.check(descriptors_max).map_err(PaceError::Plan)?;
     check(plan, descriptors_max).map_err(PaceError::Plan)?;
-    open_outputs(&plan.outputs).map_err(PaceError::Plan)?;
-    let plans = [plan.clone(), Plan { url: other.clone(), ..plan.clone() }];
+    let plans = [(Side::A, &plan.url), (Side::B, other)].map(|(side, url)| Plan {
+        url: url.clone(),
+        outputs: outputs_of(side, &plan.outputs),
+        ..plan.clone()
+    });
+    let [of_a, of_b] = plans.each_ref().map(|plan| open_outputs(&plan.outputs));
+    let sinks = [of_a.map_err(PaceError::Plan)?, of_b.map_err(PaceError::Plan)?];
     let to = [resolve(&plans[0])?, resolve(&plans[1])?];
-    if let Some(cpu) = plan.cpus.first() {
-        topology::pin_current_thread(*cpu).map_err(PaceError::Plan)?;
-    }
-    let run = match plan.backend {
-        Backend::Epoll => conduct(&plans, to, Epoll::new, stop),
-        Backend::Uring => {
-            let settings = Settings { direct_send: true, ..Settings::default() };
-            conduct(&plans, to, || Uring::new(&settings), stop)
-        }
-    }?;
+    let (run, watched) = thread::scope(|scope| {
+        let mut observers = Vec::new();
+        let feeds = [0, 1].map(|side| {
+            let (observer, mut feeds) = observe(&plans[side], &sinks[side]);
+            observers.push(observer);
+            feeds.pop().flatten()
+        });
+        let threads: Vec<_> = observers
+            .into_iter()
+            .zip(&plans)
+            .zip(sinks)
+            .filter_map(|((observer, plan), sinks)| {
+                let observer = observer?;
+                Some(scope.spawn(move || watch(plan, observer, sinks)))
+            })
+            .collect();
+        let run = pace_both(&plans, to, feeds, stop);
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread.join().expect("an observer does not panic")
+        };
+        (run, threads.into_iter().map(join).collect::<Result<(), PaceError>>())
+    });
+    let run = run?;
+    watched?;
     if let Some(path) = &plan.outputs.json {
         let mut text = serde_json::to_string(&run).expect("a run is plain data");
         text.push('\n');
         write_to(path, |out| out.write_all(text.as_bytes()))?;
     }
     Ok(run)
+}
+
+/// What the run of one server writes: its log is called by the side, as `run.a.hlog`.
+fn outputs_of(side: Side, outputs: &Outputs) -> Outputs {
+    let hlog =
+        outputs.hlog.as_ref().map(|path| path.with_extension(format!("{}.hlog", side.name())));
+    // Lines of two servers in turn would be read by nobody.
+    Outputs { hlog, live: None, ..outputs.clone() }
+}
+
+/// On this thread, which is pinned.
+fn pace_both(
+    plans: &[Plan; 2],
+    to: [Address; 2],
+    feeds: [Option<Feed>; 2],
+    stop: &AtomicBool,
+) -> Result<DuetRun, PaceError> {
+    let [plan, _] = plans;
+    if let Some(cpu) = plan.cpus.first() {
+        topology::pin_current_thread(*cpu).map_err(PaceError::Plan)?;
+    }
+    match plan.backend {
+        Backend::Epoll => conduct(plans, to, feeds, Epoll::new, stop),
+        Backend::Uring => {
+            let settings = Settings { direct_send: true, ..Settings::default() };
+            conduct(plans, to, feeds, || Uring::new(&settings), stop)
+        }
+    }
 }
 
 /// A sentence that names the flag, if two servers cannot be paced so.
@@ -71,12 +122,12 @@ fn check(plan: &Plan, descriptors_max: u64) -> Result<(), String> {
         };
         return Err(format!("--duet does not go with {typed}: {}", unfit.why()));
     }
-    let both = 2 * plan.connections_max as u64 + DESCRIPTORS_BESIDE;
+    let both = descriptors_needed(2, plan.connections_max);
     match both <= descriptors_max {
         true => Ok(()),
         false => Err(format!(
             "--duet: --max-connections {} to each of two servers needs {both} descriptors, and this \
-             process may have {descriptors_max}; raise `ulimit -n` or lower the flag",
+             process may have {descriptors_max}; raise `ulimit -n` or lower it",
             plan.connections_max
         )),
     }
@@ -85,18 +136,22 @@ fn check(plan: &Plan, descriptors_max: u64) -> Result<(), String> {
 fn conduct<D: Driver>(
     plans: &[Plan; 2],
     to: [Address; 2],
+    feeds: [Option<Feed>; 2],
     driver: impl Fn() -> io::Result<D>,
     stop: &AtomicBool,
 ) -> Result<DuetRun, PaceError> {
     let [plan, _] = plans;
     let hosts = plans.each_ref().map(|plan| plan.url.authority());
     let wall = wall_offset();
-    let worker = |side: usize| {
+    let worker = |side: usize, feed: Option<Feed>| -> Result<_, PaceError> {
         let task = task_of(plan, (to[side], wall), 0);
         debug_assert_eq!(task.lane, Lane::WHOLE, "one core has the whole schedule");
-        driver().map(|driver| Worker::new(task, &plan.mix, &hosts[side], driver, MonotonicClock))
+        let driver = driver().map_err(PaceError::Driver)?;
+        let worker = Worker::new(task, &plan.mix, &hosts[side], driver, MonotonicClock);
+        Ok(worker.observed(feed))
     };
-    let workers = [worker(0).map_err(PaceError::Driver)?, worker(1).map_err(PaceError::Driver)?];
+    let [of_a, of_b] = feeds;
+    let workers = [worker(0, of_a)?, worker(1, of_b)?];
     let mut duet = Duet::new(workers);
     let index = |side: Side| usize::from(side == Side::B);
     duet.establish(|side, worker| match plan.spread {
@@ -117,6 +172,9 @@ fn run_of(plans: &[Plan; 2], start: Mono, end: DuetEnd, disturbance: &Disturbanc
     let [a, b] = [(&plans[0], of_a), (&plans[1], of_b)].map(|(plan, recorder)| {
         let mut run = Outcome::new(plan, recorder, start + plan.warmup, measured).run;
         insert_disturbance(&mut run, disturbance);
+        if let Some(of_both) = plan.load.nominal() {
+            run.offered_rps = of_both.as_f64() / 2.0;
+        }
         run
     });
     DuetRun { schema: String::from(DUET_SCHEMA), a, b, pairs }
