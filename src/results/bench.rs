@@ -484,6 +484,11 @@ pub enum Finding {
     Higher,
     /// The target has less.
     Lower,
+    /// There are too few repeats to say it of the servers, but the runs that there are have more, each by
+    /// its own interval: as much may lie between two starts of one server.
+    RunsHigher,
+    /// Likewise, less.
+    RunsLower,
     /// Too few repeats for any interval.
     TooFewRepeats,
     /// A side is infinite in some of few repeats, so that there is no interval.
