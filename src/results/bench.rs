@@ -289,6 +289,16 @@ pub struct Summary {
     pub rss_bytes: Level,
     /// Context switches of the target per second, of both kinds.
     pub switches_per_s: Level,
+    /// Instructions of the target per request answered as expected, as perf counts them; empty where the
+    /// machine does not.
+    #[serde(default)]
+    pub instructions_per_request: Level,
+    /// Likewise its cycles.
+    #[serde(default)]
+    pub cycles_per_request: Level,
+    /// Instructions per cycle.
+    #[serde(default)]
+    pub instructions_per_cycle: Level,
     /// Until response times were steady, in seconds from the start of the load; of the repeats in which
     /// they became so.
     #[serde(default)]

@@ -234,6 +234,9 @@ pub(crate) fn summary(target: &str, each: [u64; 3]) -> Summary {
         cpu_us_per_request: level(52.5),
         rss_bytes: level(20_100_000.0),
         switches_per_s: level(1_000.4),
+        instructions_per_request: Level::default(),
+        cycles_per_request: Level::default(),
+        instructions_per_cycle: Level::default(),
         steady_after_s: Level::default(),
         unsteady: Vec::new(),
     }
