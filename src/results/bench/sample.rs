@@ -131,13 +131,18 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         command: vec!["ringpace".into(), "serve".into()],
         env: BTreeMap::new(),
         cpus: Some("0".into()),
+        cwd: None,
+        setup: Vec::new(),
+        ready_path: "/healthz".into(),
         varied: Vec::new(),
     };
     Bench {
         schema: BENCH_SCHEMA.into(),
         version: "0.1.0".into(),
         started: "2026-03-01T12:00:00Z".into(),
+        finished: None,
         plan_hash: "0".repeat(16),
+        programs: BTreeMap::new(),
         plan: PlanRecord {
             name: "sample".into(),
             duration_s: 10.0,
