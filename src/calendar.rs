@@ -1,4 +1,5 @@
-//! The proleptic Gregorian calendar over seconds since 1970, UTC without leap seconds, as time(2) has them.
+//! The proleptic Gregorian calendar over seconds since 1970, UTC without leap seconds, as time(2) has
+//! them.
 //!
 //! Not here: reading the wall clock (see `io::clock`), the Date field of HTTP (see `http::HttpDate`).
 

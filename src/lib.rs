@@ -7,7 +7,7 @@
 //!
 //! | layer | modules | what stands there |
 //! |---|---|---|
-//! | 0 | [`units`] [`clock`] [`calendar`] [`slab`] [`rng`] | spans, points, rates; generation-tagged slots |
+//! | 0 | [`units`] [`clock`] [`calendar`] [`slab`] [`rng`] | spans, points, rates; tagged slots |
 //! | 1 | [`http`] [`timer`] [`stats`] | pure, and know nothing of each other |
 //! | 2 | [`home`] [`results`] | devices and event log; the on-disk schema of a run |
 //! | 3 | [`serve`] and [`pace`], their cores | sans-IO; the two never meet |

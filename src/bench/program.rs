@@ -1,10 +1,10 @@
 //! The files that a target is started from, and whether they still are what they were.
 //!
 //! A bench that goes on must not put the runs of two servers together. The hash of its plan tells two
-//! command lines apart, and not two programs of one name; so the size of each target's files and when they
-//! were written stand in the results, beside the hash, and a bench of which they have changed does
-//! not go on. Our own server is this very program, whose file is in the hash. Not here: what a set-up step
-//! is made of; see `target::set_up`. Start at [`check`].
+//! command lines apart, and not two programs of one name; so the size of each target's files and when
+//! they were written stand in the results, beside the hash, and a bench of which they have changed
+//! does not go on. Our own server is this very program, whose file is in the hash. Not here: what a
+//! set-up step is made of; see `target::set_up`. Start at [`check`].
 
 use super::BenchError;
 use super::plan::{CommandLine, Launch, Target};
@@ -14,8 +14,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// Notes in `bench` what the `targets` are started from now, unless that is not what a run of theirs in it
-/// was started from. `dir` is the bench's directory.
+/// Notes in `bench` what the `targets` are started from now, unless that is not what a run of theirs
+/// in it was started from. `dir` is the bench's directory.
 pub(super) fn check(targets: &[Target], bench: &mut Bench, dir: &Path) -> Result<(), BenchError> {
     for target in targets {
         let now = files_of(target);
@@ -58,8 +58,8 @@ fn written(file: &ProgramFile) -> String {
     format!("{} bytes of {at}", file.bytes)
 }
 
-/// The program of a command, and the script that it runs. A program that is looked for in `PATH` may be an
-/// interpreter; its first argument that names a file is the script.
+/// The program of a command, and the script that it runs. A program that is looked for in `PATH` may
+/// be an interpreter; its first argument that names a file is the script.
 fn files_of(target: &Target) -> Vec<ProgramFile> {
     let Launch::Command(line) = &target.launch else { return Vec::new() };
     let [program, arguments @ ..] = line.argv.as_slice() else { return Vec::new() };

@@ -1,8 +1,8 @@
 //! Writes distributions as HdrHistogram's percentile text (`.hgrm`), which its plotters read.
 //!
 //! Values are in milliseconds. Requests at +infinity count in every percentile; the table ends
-//! where they begin, and a footer says how many there are. Start at [`write()`]; which files there are is
-//! [`named`]'s to say.
+//! where they begin, and a footer says how many there are. Start at [`write()`]; which files there are
+//! is [`named`]'s to say.
 
 use super::hlog::tags;
 use super::recorder::KindRecord;

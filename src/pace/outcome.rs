@@ -61,10 +61,7 @@ impl Outcome {
             schema: String::from(results::RUN_SCHEMA),
             verdict: judgement.verdict,
             reasons: judgement.reasons,
-            offered_rps: plan
-                .load
-                .nominal()
-                .map_or_else(|| per_second(total.planned, duration), Rate::as_f64),
+            offered_rps: offered_rps(plan, total.planned, duration),
             achieved_rps: per_second(total.ok, duration.max(sending.unwrap_or(Nanos::ZERO))),
             duration_s: duration.as_secs_f64(),
             planned: total.planned,
@@ -166,6 +163,11 @@ fn error(record: &KindRecord) -> results::QuantileErrors {
 
 fn server_timing(spans: &Spans) -> BTreeMap<String, results::Quantiles> {
     spans.named().iter().map(|(name, span)| (name.clone(), quantiles(span))).collect()
+}
+
+/// What was asked for, or what was planned where nobody says a rate.
+fn offered_rps(plan: &Plan, planned: u64, duration: Nanos) -> f64 {
+    plan.load.nominal().map_or_else(|| per_second(planned, duration), Rate::as_f64)
 }
 
 /// Zero where no time has passed: a run stopped in its warm-up has no rate, but JSON has no NaN.

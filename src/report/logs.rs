@@ -79,8 +79,8 @@ pub(super) fn bin(ns: u64) -> i32 {
 }
 
 impl Logs {
-    /// Reads the log of every run of `bench`, whose directory is `dir`. Of a duet there is one of each side;
-    /// one that an older ringpace conducted left none.
+    /// Reads the log of every run of `bench`, whose directory is `dir`. Of a duet there is one of each
+    /// side; one that an older ringpace conducted left none.
     pub fn read(dir: &Path, bench: &Bench) -> Logs {
         let mut logs = Logs::default();
         if bench.plan.duet && bench.runs.iter().all(|run| !dir.join(name_of(bench, run)).exists()) {

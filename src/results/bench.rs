@@ -27,8 +27,8 @@ pub struct Bench {
     /// When the last of its runs was made, written likewise; `null` before that.
     #[serde(default)]
     pub finished: Option<String>,
-    /// 16 hexadecimal digits over everything that shapes a run: the plan, the mix, the set-up steps, the
-    /// binary.
+    /// 16 hexadecimal digits over everything that shapes a run: the plan, the mix, the set-up steps,
+    /// the binary.
     pub plan_hash: String,
     /// By target: the files it is started from, as they were when its runs were made.
     #[serde(default)]
@@ -316,8 +316,8 @@ pub struct Summary {
     pub rss_bytes: Level,
     /// Context switches of the target per second, of both kinds.
     pub switches_per_s: Level,
-    /// Instructions of the target per request answered as expected, as perf counts them; empty where the
-    /// machine does not.
+    /// Instructions of the target per request answered as expected, as perf counts them; empty where
+    /// the machine does not.
     #[serde(default)]
     pub instructions_per_request: Level,
     /// Likewise its cycles.
@@ -521,8 +521,8 @@ pub enum Finding {
     Higher,
     /// The target has less.
     Lower,
-    /// There are too few repeats to say it of the servers, but the runs that there are have more, each by
-    /// its own interval: as much may lie between two starts of one server.
+    /// There are too few repeats to say it of the servers, but the runs that there are have more, each
+    /// by its own interval: as much may lie between two starts of one server.
     RunsHigher,
     /// Likewise, less.
     RunsLower,
@@ -561,8 +561,8 @@ pub enum ClaimOutcome {
     Skipped,
     /// It does.
     Holds,
-    /// It cannot be told: the interval of left less right holds zero, a figure is missing, or both sides
-    /// are +infinity.
+    /// It cannot be told: the interval of left less right holds zero, a figure is missing, or both
+    /// sides are +infinity.
     Unknown,
     /// It does not.
     Fails,

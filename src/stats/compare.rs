@@ -114,9 +114,9 @@ pub fn percent(confidence: f64) -> f64 {
     (100.0 * confidence + 1e-9).floor()
 }
 
-/// Where the new less base lies if base lies in one interval and new in the other, each of [`CONFIDENCE`];
-/// `None` if it may be nothing, or not more than `error`. However the two go together, both hold in as many
-/// cases as is said (Bonferroni, 1936).
+/// Where the new less base lies if base lies in one interval and new in the other, each of
+/// [`CONFIDENCE`]; `None` if it may be nothing, or not more than `error`. However the two go together,
+/// both hold in as many cases as is said (Bonferroni, 1936).
 pub fn apart(base: (f64, f64), new: (f64, f64), error: f64) -> Option<Interval> {
     let interval = Interval {
         low: minus(new.0, base.1),

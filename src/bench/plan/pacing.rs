@@ -1,7 +1,7 @@
 //! What the pacer would refuse of a plan, known before anything is started.
 //!
-//! The rules are the pacer's own, `pace::plan::Plan::check`; what it says of its flags is said here of the
-//! keys of the file. Not here: what two servers at once cannot be paced with; see `duet`. Start at
+//! The rules are the pacer's own, `pace::plan::Plan::check`; what it says of its flags is said here of
+//! the keys of the file. Not here: what two servers at once cannot be paced with; see `duet`. Start at
 //! [`Plan::refusal`].
 
 use super::Plan;

@@ -46,7 +46,8 @@ pub fn read(bytes: &[u8], mut each: impl FnMut(&str, Within, &Histogram)) -> Res
     Ok(())
 }
 
-/// The tags of long polls, which [`super::Log::begin`] names: their times are in no figure of all requests.
+/// The tags of long polls, which [`super::Log::begin`] names: their times are in no figure of all
+/// requests.
 pub fn long_polls(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let lists = text.lines().filter_map(|line| {
