@@ -65,7 +65,7 @@ pub fn run(plan: &Plan, other: &Url, stop: &AtomicBool) -> Result<DuetRun, PaceE
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             thread.join().expect("an observer does not panic")
         };
-        (run, threads.into_iter().map(join).collect::<Result<(), PaceError>>())
+        (run, threads.into_iter().try_for_each(join))
     });
     let run = run?;
     watched?;
