@@ -250,16 +250,16 @@ fn recorder() -> (Box<Recorder>, Request) {
     };
     let Request { k, kind, intended_at, is_measured, .. } = request;
     let offset = Nanos::from_millis(1);
-    recorder.planned(&Due { k, kind, offset, intended_at, is_measured }, 7);
-    recorder.ended(&request, Ending::Ok(NOW + Nanos::from_millis(2)));
+    recorder.note_planned(&Due { k, kind, offset, intended_at, is_measured }, 7);
+    recorder.note_ended(&request, Ending::Ok, NOW + Nanos::from_millis(2));
     (recorder, request)
 }
 
 #[library_benchmark]
 #[bench::ok(recorder())]
 fn record((mut recorder, request): (Box<Recorder>, Request)) -> Box<Recorder> {
-    recorder.sent(&request, request.intended_at + Nanos(900));
-    recorder.ended(&request, Ending::Ok(request.intended_at + Nanos::from_micros(15)));
+    recorder.note_sent(&request, request.intended_at + Nanos(900));
+    recorder.note_ended(&request, Ending::Ok, request.intended_at + Nanos::from_micros(15));
     recorder
 }
 

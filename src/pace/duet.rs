@@ -3,106 +3,92 @@
 //! What the machine does meanwhile hits both, so the pairs tell what runs one after the other cannot.
 //! Each server's requests make a run like any other, with its own verdict. Start at [`run`].
 
+use super::outcome::Outcome;
+use super::outputs::{Opened, Output};
 use super::pairs::Side;
-use super::plan::{Backend, Outputs, Plan, Unfit, descriptors_needed};
+use super::plan::{Outputs, Plan, Unfit, descriptors_needed};
+use super::run::{PaceError, START_MARGIN, WithDriver, explain, insert_disturbance};
+use super::run::{observe, resolve, task_of, watch, with_driver};
 use super::schedule::Lane;
 use super::url::Url;
 use super::worker::Worker;
 use super::worker::duet::{Duet, DuetEnd};
 use super::worker::feed::Feed;
-use super::{Outcome, PaceError, START_MARGIN};
-use super::{
-    explain, insert_disturbance, observe, open_outputs, resolve, task_of, watch, write_to,
-};
+use super::worker::observer::Sinks;
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_offset};
 use crate::io::disturbance::Snapshot;
-use crate::io::epoll::Epoll;
 use crate::io::net::Address;
-use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
 use crate::results::Disturbance;
 use crate::results::duet::{DUET_SCHEMA, DuetRun};
 use crate::units::Mono;
 use std::io;
 use std::sync::atomic::AtomicBool;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 /// Paces the server of `plan` as A and that of `other` as B, and writes the object and a log of each if
-/// they are asked for. Blocks, on a thread that it pins.
+/// they are asked for. Blocks, on a thread that it pins. Beside what came of it, a sentence for each file
+/// that could not be written.
 ///
 /// # Errors
-/// As [`super::run`].
-pub fn run(plan: &Plan, other: &Url, stop: &AtomicBool) -> Result<DuetRun, PaceError> {
+/// As [`super::run()`].
+pub fn run(
+    plan: &Plan,
+    other: &Url,
+    stop: &AtomicBool,
+) -> Result<(DuetRun, Vec<String>), PaceError> {
     let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
     plan.check(descriptors_max).map_err(PaceError::Plan)?;
     check(plan, descriptors_max).map_err(PaceError::Plan)?;
+    let json = plan.outputs.json.as_ref().map(|path| Output::open("--json", path)).transpose();
+    let json = json.map_err(PaceError::Plan)?;
     let plans = [(Side::A, &plan.url), (Side::B, other)].map(|(side, url)| Plan {
         url: url.clone(),
-        outputs: outputs_of(side, &plan.outputs),
+        outputs: log_of(side, &plan.outputs),
         ..plan.clone()
     });
-    let [of_a, of_b] = plans.each_ref().map(|plan| open_outputs(&plan.outputs));
-    let sinks = [of_a.map_err(PaceError::Plan)?, of_b.map_err(PaceError::Plan)?];
+    let [of_a, of_b] = plans.each_ref().map(|plan| Opened::open(&plan.outputs));
+    let sinks = [of_a.map_err(PaceError::Plan)?.1, of_b.map_err(PaceError::Plan)?.1];
     let to = [resolve(&plans[0])?, resolve(&plans[1])?];
-    let (run, watched) = thread::scope(|scope| {
-        let mut observers = Vec::new();
-        let feeds = [0, 1].map(|side| {
-            let (observer, mut feeds) = observe(&plans[side], &sinks[side]);
-            observers.push(observer);
-            feeds.pop().flatten()
-        });
-        let threads: Vec<_> = observers
-            .into_iter()
-            .zip(&plans)
-            .zip(sinks)
-            .filter_map(|((observer, plan), sinks)| {
-                let observer = observer?;
-                Some(scope.spawn(move || watch(plan, observer, sinks)))
-            })
-            .collect();
-        let run = pace_both(&plans, to, feeds, stop);
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
-            thread.join().expect("an observer does not panic")
-        };
-        (run, threads.into_iter().try_for_each(join))
+    let (run, mut unwritten) = observed(&plans, sinks, |feeds| {
+        // The observers, which have begun, keep off its CPU.
+        let pinned = plan.cpus.first().map_or(Ok(()), |cpu| topology::pin_current_thread(*cpu));
+        pinned.map_err(PaceError::Pin)?;
+        with_driver(plan, TwoServers { plans: &plans, to, feeds, stop })
     });
     let run = run?;
-    watched?;
-    if let Some(path) = &plan.outputs.json {
-        let mut text = serde_json::to_string(&run).expect("a run is plain data");
-        text.push('\n');
-        write_to(path, |out| out.write_all(text.as_bytes()))?;
-    }
-    Ok(run)
+    unwritten.extend(json.and_then(|output| output.write_json(&run).err()));
+    Ok((run, unwritten))
 }
 
-/// What the run of one server writes: its log is called by the side, as `run.a.hlog`.
-fn outputs_of(side: Side, outputs: &Outputs) -> Outputs {
-    let hlog =
-        outputs.hlog.as_ref().map(|path| path.with_extension(format!("{}.hlog", side.name())));
-    // Lines of two servers in turn would be read by nobody.
-    Outputs { hlog, live: None, ..outputs.clone() }
+/// What the run of one server writes by itself: a log that is called by the side, as `run.a.hlog`.
+fn log_of(side: Side, outputs: &Outputs) -> Outputs {
+    let named = |path: &std::path::PathBuf| path.with_extension(format!("{}.hlog", side.name()));
+    Outputs { hlog: outputs.hlog.as_ref().map(named), ..Outputs::default() }
 }
 
-/// On this thread, which is pinned.
-fn pace_both(
-    plans: &[Plan; 2],
-    to: [Address; 2],
-    feeds: [Option<Feed>; 2],
-    stop: &AtomicBool,
-) -> Result<DuetRun, PaceError> {
-    let [plan, _] = plans;
-    if let Some(cpu) = plan.cpus.first() {
-        topology::pin_current_thread(*cpu).map_err(PaceError::Plan)?;
-    }
-    match plan.backend {
-        Backend::Epoll => conduct(plans, to, feeds, Epoll::new, stop),
-        Backend::Uring => {
-            let settings = Settings { direct_send: true, ..Settings::default() };
-            conduct(plans, to, feeds, || Uring::new(&settings), stop)
-        }
-    }
+/// What comes of `pace`, which is handed a feed for each side that leaves a log; and what could not be
+/// written of these.
+fn observed<'p, T>(
+    plans: &'p [Plan; 2],
+    [of_a, of_b]: [Sinks; 2],
+    pace: impl FnOnce([Option<Feed>; 2]) -> T,
+) -> (T, Vec<String>) {
+    thread::scope(|scope| {
+        let mut observers = Vec::new();
+        let mut begin = |plan: &'p Plan, sinks: Sinks| {
+            let (observer, mut feeds) = observe(plan, &sinks);
+            observers.extend(observer.map(|observer| scope.spawn(|| watch(plan, observer, sinks))));
+            feeds.pop().flatten()
+        };
+        let feeds = [begin(&plans[0], of_a), begin(&plans[1], of_b)];
+        let end = pace(feeds);
+        let join = |thread: ScopedJoinHandle<'_, Vec<String>>| {
+            thread.join().expect("an observer does not panic")
+        };
+        (end, observers.into_iter().flat_map(join).collect())
+    })
 }
 
 /// A sentence that names the flag, if two servers cannot be paced so.
@@ -133,38 +119,42 @@ fn check(plan: &Plan, descriptors_max: u64) -> Result<(), String> {
     }
 }
 
-fn conduct<D: Driver>(
-    plans: &[Plan; 2],
+/// Two servers that are to be paced.
+struct TwoServers<'r> {
+    plans: &'r [Plan; 2],
     to: [Address; 2],
     feeds: [Option<Feed>; 2],
-    driver: impl Fn() -> io::Result<D>,
-    stop: &AtomicBool,
-) -> Result<DuetRun, PaceError> {
-    let [plan, _] = plans;
-    let hosts = plans.each_ref().map(|plan| plan.url.authority());
-    let wall = wall_offset();
-    let worker = |side: usize, feed: Option<Feed>| -> Result<_, PaceError> {
-        let task = task_of(plan, (to[side], wall), 0);
-        debug_assert_eq!(task.lane, Lane::WHOLE, "one core has the whole schedule");
-        let driver = driver().map_err(PaceError::Driver)?;
-        let worker = Worker::new(task, &plan.mix, &hosts[side], driver, MonotonicClock);
-        Ok(worker.observed(feed))
-    };
-    let [of_a, of_b] = feeds;
-    let workers = [worker(0, of_a)?, worker(1, of_b)?];
-    let mut duet = Duet::new(workers);
-    let index = |side: Side| usize::from(side == Side::B);
-    duet.establish(|side, worker| match plan.spread {
-        true => worker.establish_evenly(&hosts[index(side)], stop).map(|_| ()),
-        false => worker.establish(stop),
-    })
-    .map_err(|(side, error)| explain(&plans[index(side)], plan.connections, error))?;
-    let before = Snapshot::take(plan.cpus.first().copied());
-    let start = MonotonicClock.now() + START_MARGIN;
-    let mut end = duet.pace(start, stop).map_err(PaceError::Driver)?;
-    let step = wall.step_until(wall_offset());
-    end.recorders.iter_mut().for_each(|recorder| recorder.wall_step = step);
-    Ok(run_of(plans, start, end, &before.since()))
+    stop: &'r AtomicBool,
+}
+
+impl WithDriver for TwoServers<'_> {
+    type End = Result<DuetRun, PaceError>;
+
+    fn with<D: Driver>(self, open: impl Fn() -> io::Result<D>) -> Result<DuetRun, PaceError> {
+        let TwoServers { plans, to, feeds: [of_a, of_b], stop } = self;
+        let [plan, _] = plans;
+        let hosts = plans.each_ref().map(|plan| plan.url.authority());
+        let wall = wall_offset();
+        let worker = |side: usize, feed: Option<Feed>| {
+            let task = task_of(plan, (to[side], wall), 0);
+            debug_assert_eq!(task.lane, Lane::WHOLE, "one core has the whole schedule");
+            let of = |driver| Worker::new(task, &plan.mix, &hosts[side], driver, MonotonicClock);
+            open().map(of).map(|worker| worker.observed(feed)).map_err(PaceError::Driver)
+        };
+        let mut duet = Duet::new([worker(0, of_a)?, worker(1, of_b)?]);
+        let index = |side: Side| usize::from(side == Side::B);
+        duet.establish(|side, worker| match plan.spread {
+            true => worker.establish_evenly(&hosts[index(side)], stop).map(|_| ()),
+            false => worker.establish(stop),
+        })
+        .map_err(|(side, error)| explain(&plans[index(side)], plan.connections, error))?;
+        let before = Snapshot::take(plan.cpus.first().copied());
+        let start = MonotonicClock.now() + START_MARGIN;
+        let mut end = duet.pace(start, stop).map_err(PaceError::Driver)?;
+        let step = wall.step_until(wall_offset());
+        end.recorders.iter_mut().for_each(|recorder| recorder.wall_step = step);
+        Ok(run_of(plans, start, end, &before.since()))
+    }
 }
 
 fn run_of(plans: &[Plan; 2], start: Mono, end: DuetEnd, disturbance: &Disturbance) -> DuetRun {
@@ -214,7 +204,7 @@ mod tests {
         plan.connections_max = 1;
         plan.outputs.json = Some("nowhere/x".into());
         let error = run(&plan, &url, &AtomicBool::new(false)).unwrap_err();
-        assert!(error.to_string().contains("--json: there is no directory nowhere"), "{error}");
+        assert!(error.to_string().starts_with("--json nowhere/x: "), "{error}");
     }
 
     #[test]

@@ -42,19 +42,19 @@ pub fn write(out: &mut impl Write, histogram: &Histogram) -> io::Result<()> {
 }
 
 /// The distributions of `kinds`, each with its name, together and one by one, under the names of their
-/// files; with them the `lateness`. Without it response times and deliveries are all there is.
+/// files. Unless they are `whole`, response times and deliveries are all there is.
 pub fn named<'k>(
     kinds: impl Iterator<Item = (&'k str, &'k KindRecord)> + Clone,
-    lateness: Option<&Histogram>,
+    whole: bool,
 ) -> Vec<(String, Histogram)> {
     let times = |record: &KindRecord| {
-        let beside = [("service", &record.service), ("ttfb", &record.ttfb)];
-        let beside = beside.into_iter().filter(|_| lateness.is_some());
+        let KindRecord { service, ttfb, lateness, .. } = record;
+        let beside = [("service", service), ("ttfb", ttfb), ("lateness", lateness)];
+        let beside = beside.into_iter().filter(|_| whole);
         let all = std::iter::once(("response", &record.response)).chain(beside);
         all.map(|(time, of)| (String::from(time), of.clone())).collect::<Vec<_>>()
     };
     let mut named = times(&KindRecord::overall(kinds.clone().map(|(_, record)| record)));
-    named.extend(lateness.map(|of| (String::from("lateness"), of.clone())));
     let tags = tags(kinds.clone().map(|(name, _)| name));
     for (tag, (_, record)) in tags.iter().zip(kinds) {
         let delivery = record.deliveries.iter();
@@ -76,7 +76,7 @@ fn next_tick(q: f64) -> f64 {
 fn write_footer(out: &mut impl Write, histogram: &Histogram) -> io::Result<()> {
     let finite = histogram.hdr();
     let (mean, deviation) = (finite.mean() / NS_PER_MS, finite.stdev() / NS_PER_MS);
-    let longest = histogram.longest_observed().map_or(0.0, |longest| longest.0 as f64 / NS_PER_MS);
+    let longest = histogram.beside().range.map_or(0.0, |(_, longest)| longest.0 as f64 / NS_PER_MS);
     writeln!(out, "#[Mean    = {mean:>12.6}, StdDeviation   = {deviation:>12.6}]")?;
     writeln!(out, "#[Max     = {longest:>12.6}, Total count    = {:>12}]", histogram.count())?;
     writeln!(out, "#[Buckets = {:>12}, SubBuckets     = {:>12}]", finite.buckets(), SUB_BUCKETS)?;

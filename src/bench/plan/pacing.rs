@@ -6,12 +6,14 @@
 
 use super::Plan;
 use crate::bench::BenchError;
+use crate::bench::knee::KneePlan;
 use crate::pace::plan::{Plan as Paced, connections_max};
 use crate::pace::schedule::{Horizon, Load};
 use crate::units::Rate;
 
 /// Flags of the pacer that a file sets, and by which key.
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 10] = [
+    ("-R/--rate", "rate"),
     ("-d", "duration"),
     ("--warmup", "warmup"),
     ("--timeout", "timeout"),
@@ -54,13 +56,15 @@ impl Plan {
     /// What the pacer would refuse of it: of its runs, or of the search for a knee. The pacer may have
     /// `descriptors_max` descriptors.
     pub(super) fn refusal(&self, descriptors_max: u64) -> Option<Refusal> {
-        let check = |horizon: Horizon, is_of_knee: bool| {
-            let refused = self.paced(horizon)?.check(descriptors_max).err()?;
+        let check = |rate: Rate, horizon: Horizon, is_of_knee: bool| {
+            let refused = self.paced(rate, horizon).check(descriptors_max).err()?;
             Some(Refusal::of(&refused, is_of_knee))
         };
-        let of_knee = self.knee.as_ref().map(|knee| (knee.warmup, knee.duration));
-        check(Horizon { warmup: self.warmup, duration: self.duration }, false).or_else(|| {
-            of_knee.and_then(|(warmup, duration)| check(Horizon { warmup, duration }, true))
+        let horizon = Horizon { warmup: self.warmup, duration: self.duration };
+        let of_rates = self.rates.iter().find_map(|rate| check(rate.rate, horizon, false));
+        of_rates.or_else(|| {
+            let KneePlan { to, warmup, duration, .. } = *self.knee.as_ref()?;
+            check(Rate::per_second(to)?, Horizon { warmup, duration }, true)
         })
     }
 
@@ -79,13 +83,11 @@ impl Plan {
             .map_or_else(|| connections_max(self.connections as usize), |most| most as usize)
     }
 
-    /// As the pacer is told it, of some server. `None` of a plan that paces nothing.
-    fn paced(&self, Horizon { warmup, duration }: Horizon) -> Option<Paced> {
-        let first = self.rates.first().map(|rate| rate.rate);
-        let rate = first.or_else(|| Rate::per_second(self.knee.as_ref()?.from))?;
+    /// As the pacer is told it, of some server.
+    fn paced(&self, rate: Rate, Horizon { warmup, duration }: Horizon) -> Paced {
         let url = "http://localhost/".parse().expect("it is a URL");
         let blank = Paced::new(url, rate, duration);
-        Some(Paced {
+        Paced {
             load: Load { rate, arrivals: self.arrivals.clone(), seed: self.seed },
             warmup,
             connections: self.connections as usize,
@@ -98,7 +100,7 @@ impl Plan {
             wait: self.pacer.wait.unwrap_or_default(),
             catch_up: self.pacer.catch_up.unwrap_or_default(),
             ..blank
-        })
+        }
     }
 }
 

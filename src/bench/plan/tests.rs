@@ -359,6 +359,12 @@ fn what_the_pacer_would_refuse_is_refused_with_the_line_of_its_key() {
     }
     let knee = "[knee]\nobjective = \"p99<1s\"\nfrom = 1\nto = 9\nduration = \"1001h\"\n";
     check(&format!("{HEAD}{knee}{TARGET}"), &format!("plan.toml:10: duration {long}"));
+    let many = "rate 20000000 is more than 10000000/s, which is what 1 pacing thread can be asked for at \
+                most; --selftest tells what this machine can send";
+    let rates = "rates = [1000, \"20M\"]";
+    check(&instead("rate = \"1000\"", rates), &format!("plan.toml:3: {many}"));
+    let knee = "[knee]\nobjective = \"p99<1s\"\nfrom = 1\nto = \"20M\"\n";
+    check(&format!("{HEAD}{knee}{TARGET}"), &format!("plan.toml:9: {many}"));
     let overrides = Overrides { duration: Some(Nanos(u64::MAX)), ..Overrides::default() };
     let error = small().overridden(&overrides).unwrap_err();
     assert!(error.to_string().starts_with("--duration ") && error.exit_code() == 2, "{error}");

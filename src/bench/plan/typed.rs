@@ -155,6 +155,7 @@ impl Source<'_> {
         let at = match refusal.key {
             Some("duration") => knee.and_then(TypedKnee::duration_at).or(at(&typed.duration)),
             Some("warmup") => knee.and_then(TypedKnee::warmup_at).or(at(&typed.warmup)),
+            Some("rate") => knee.map(TypedKnee::to_at).or(at(&typed.rate)).or(at(&typed.rates)),
             Some("timeout") => at(&typed.timeout),
             Some("drain") => at(&typed.drain),
             Some("connections") => at(&typed.connections),

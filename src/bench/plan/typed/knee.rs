@@ -30,6 +30,11 @@ impl TypedKnee {
         at(&self.duration)
     }
 
+    /// Where its `to` stands.
+    pub(super) fn to_at(&self) -> Range<usize> {
+        self.to.span()
+    }
+
     /// Where its own `warmup` stands.
     pub(super) fn warmup_at(&self) -> Option<Range<usize>> {
         at(&self.warmup)
