@@ -12,7 +12,9 @@ use super::hlog::{long_polls, read};
 use super::outcome::request_kind;
 use super::recorder::{KindRecord, quantiles};
 use crate::results::merged::{MERGE_SCHEMA, Merged};
-use crate::results::{Encoded, QuantileErrors, RUN_SCHEMA, RequestKind, Run, Verdict};
+use crate::results::{
+    Encoded, KindHistograms, QuantileErrors, RUN_SCHEMA, RequestKind, Run, Verdict,
+};
 use crate::stats::Histogram;
 use crate::units::Nanos;
 
@@ -57,43 +59,15 @@ impl Runs {
     }
 
     fn of_whole(whole: Whole) -> Result<Runs, String> {
-        const NO_HISTOGRAMS: &str =
-            "it has no histograms; it was written by an older ringpace, or by a merge of logs";
-        let mut kinds = Vec::new();
-        for kind in whole.requests {
-            let histograms = kind.histograms.as_ref().ok_or(NO_HISTOGRAMS)?;
-            let histogram_of = |encoded: &Encoded| {
-                let histogram = decode(encoded).map_err(|why| format!("`{}`: {why}", kind.name))?;
-                match histogram.count() == kind.planned {
-                    true => Ok(histogram),
-                    false => Err(format!("`{}`: a histogram lacks requests", kind.name)),
-                }
-            };
-            let lateness = histograms.lateness.as_ref().ok_or(NO_HISTOGRAMS)?;
-            let record = KindRecord {
-                planned: kind.planned,
-                ok: kind.ok,
-                errors: kind.errors,
-                unfinished: kind.unfinished,
-                skipped: kind.skipped,
-                is_apart: kind.long_poll,
-                response: histogram_of(&histograms.response)?,
-                service: histogram_of(&histograms.service)?,
-                ttfb: histogram_of(&histograms.ttfb)?,
-                undelayed: histogram_of(&histograms.undelayed)?,
-                deliveries: deliveries_of(&kind)
-                    .map_err(|why| format!("`{}`: {why}", kind.name))?,
-                lateness: decode(lateness).map_err(|why| format!("`{}`: {why}", kind.name))?,
-                ..KindRecord::default()
-            };
-            if record.lateness.count() > kind.planned {
-                return Err(format!("`{}`: more requests were sent than planned", kind.name));
-            }
-            kinds.push((kind.name, record));
-        }
-        let Whole { verdict, reasons, schedules, .. } = whole;
-        let beside = Beside { verdict, reasons, schedules };
-        Ok(Runs { runs: whole.runs, kinds, beside: Some(beside) })
+        let Whole { runs, verdict, reasons, schedules, requests } = whole;
+        let record = |kind: RequestKind| match &kind.histograms {
+            None => Err(String::from(NO_HISTOGRAMS)),
+            Some(whole) => record_of(&kind, whole)
+                .map_err(|why| format!("`{}`: {why}", kind.name))
+                .map(|record| (kind.name.clone(), record)),
+        };
+        let kinds = requests.into_iter().map(record).collect::<Result<Vec<_>, String>>()?;
+        Ok(Runs { runs, kinds, beside: Some(Beside { verdict, reasons, schedules }) })
     }
 
     /// Reads an interval log. `file` names it in messages.
@@ -219,6 +193,39 @@ impl Runs {
             None => RequestKind { histograms: None, ..kind },
         };
         kinds.map(histograms).collect()
+    }
+}
+
+const NO_HISTOGRAMS: &str =
+    "it has no histograms; it was written by an older ringpace, or by a merge of logs";
+
+/// A kind with its distributions whole; a sentence if they are not its own.
+fn record_of(kind: &RequestKind, whole: &KindHistograms) -> Result<KindRecord, String> {
+    let of_all = |encoded: &Encoded| {
+        let histogram = decode(encoded)?;
+        match histogram.count() == kind.planned {
+            true => Ok(histogram),
+            false => Err(String::from("a histogram lacks requests")),
+        }
+    };
+    let record = KindRecord {
+        planned: kind.planned,
+        ok: kind.ok,
+        errors: kind.errors,
+        unfinished: kind.unfinished,
+        skipped: kind.skipped,
+        is_apart: kind.long_poll,
+        response: of_all(&whole.response)?,
+        service: of_all(&whole.service)?,
+        ttfb: of_all(&whole.ttfb)?,
+        undelayed: of_all(&whole.undelayed)?,
+        deliveries: deliveries_of(kind)?,
+        lateness: decode(whole.lateness.as_ref().ok_or(NO_HISTOGRAMS)?)?,
+        ..KindRecord::default()
+    };
+    match record.lateness.count() <= kind.planned {
+        true => Ok(record),
+        false => Err(String::from("more requests were sent than planned")),
     }
 }
 
