@@ -28,8 +28,8 @@ use std::sync::atomic::AtomicBool;
 use std::thread::{self, ScopedJoinHandle};
 
 /// Paces the server of `plan` as A and that of `other` as B, and writes the object and a log of each if
-/// they are asked for. Blocks, on a thread that it pins. Beside what came of it, a sentence for each file
-/// that could not be written.
+/// they are asked for. Blocks, on a thread that it pins. Beside what came of it, a sentence for each
+/// file that could not be written.
 ///
 /// # Errors
 /// As [`super::run()`].
