@@ -364,8 +364,8 @@ impl Driver for AnyDriver {
     fn listen(&mut self, listener: Listener) -> std::io::Result<()> {
         each!(self, d => d.listen(listener))
     }
-    fn stop_listening(&mut self) {
-        each!(self, d => d.stop_listening());
+    fn stop_listening(&mut self, on_event: impl FnMut(Event<'_>)) -> std::io::Result<()> {
+        each!(self, d => d.stop_listening(on_event))
     }
     fn connect(&mut self, to: Address) -> std::io::Result<ConnId> {
         each!(self, d => d.connect(to))
@@ -436,8 +436,8 @@ impl Driver for Timed {
     fn listen(&mut self, listener: Listener) -> std::io::Result<()> {
         self.driver.listen(listener)
     }
-    fn stop_listening(&mut self) {
-        self.driver.stop_listening();
+    fn stop_listening(&mut self, on_event: impl FnMut(Event<'_>)) -> std::io::Result<()> {
+        self.driver.stop_listening(on_event)
     }
     fn connect(&mut self, to: Address) -> std::io::Result<ConnId> {
         self.driver.connect(to)

@@ -7,12 +7,12 @@
 //!
 //! | layer | modules | what stands there |
 //! |---|---|---|
-//! | 0 | [`units`] [`clock`] [`calendar`] [`slab`] [`rng`] | spans, points, rates; tagged slots |
+//! | 0 | [`units`] [`clock`] [`calendar`] [`slab`] [`spare`] [`rng`] | spans, rates; slots, buffers |
 //! | 1 | [`http`] [`timer`] [`stats`] | pure, and know nothing of each other |
 //! | 2 | [`home`] [`results`] | devices and event log; the on-disk schema of a run |
 //! | 3 | [`serve`] and [`pace`], their cores | sans-IO; the two never meet |
-//! | 4 | [`io`] | the only module with unsafe and system calls |
-//! | 5 | `serve::{station, worker, monoio}`, `pace::worker` | core x driver x wheel x clock |
+//! | 4 | [`io`] | the system: the only module with libc and unsafe code |
+//! | 5 | `serve::{server, station, worker, monoio}`, `pace::worker` | core x driver x wheel x clock |
 //! | 6 | [`bench`] [`report`] [`doctor`] | child processes and files |
 //! | 7 | [`cli`] | typed flags to a plan that can run |
 //!
@@ -22,6 +22,7 @@ pub mod calendar;
 pub mod clock;
 pub mod rng;
 pub mod slab;
+pub mod spare;
 pub mod units;
 
 pub mod http;

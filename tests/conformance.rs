@@ -1,4 +1,5 @@
-//! Holds the server to RFC 9110, RFC 9112 and the project's API, from outside, on every backend.
+//! Holds the server to RFC 9110, RFC 9112 and the project's API, from outside, on every backend, with
+//! one worker and with four.
 //!
 //! One table (`cases`); each row is sent whole and byte by byte, and where it must end in a close
 //! also with a command pipelined behind it, which then must never be carried out.
@@ -97,6 +98,7 @@ fn the_clock_that_dates_are_held_against_is_that_of_date_1() {
 #[test]
 fn every_row_holds_on_uring() {
     every_row_holds("uring");
+    every_row_holds("uring --workers 4");
 }
 
 #[test]
@@ -116,17 +118,20 @@ fn every_row_holds_on_uring_with_other_ways_to_complete_and_wait() {
 #[test]
 fn every_row_holds_on_epoll() {
     every_row_holds("epoll");
+    every_row_holds("epoll --workers 4");
 }
 
 #[test]
 fn every_row_holds_on_monoio_with_io_uring() {
     every_row_holds("monoio-uring");
+    every_row_holds("monoio-uring --workers 4");
     every_row_holds("monoio-uring --task-run defer --sq-entries 256 --cq-entries 2048");
 }
 
 #[test]
 fn every_row_holds_on_monoio_with_epoll() {
     every_row_holds("monoio-epoll");
+    every_row_holds("monoio-epoll --workers 4");
 }
 
 struct Servers {

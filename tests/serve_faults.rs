@@ -14,12 +14,13 @@ use std::thread;
 use std::time::Duration;
 
 use support::{
-    BACKENDS, Client, NoResponse, PATIENCE, Response, Server, await_that, metric, on_every_backend,
-    sum_of,
+    BACKENDS, Client, Ended, NoResponse, PATIENCE, Response, Server, await_that, end_of,
+    in_parallel, metric, on_every_backend, sum_of, with_descriptors,
 };
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
 const STATUS: &str = "GET /devices/status HTTP/1.1\r\nHost: h\r\n\r\n";
+const LAST: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 const METRICS: &str = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
 const POLL: &str = "GET /events/live HTTP/1.1\r\nHost: h\r\n\r\n";
 const COMMAND: &str = "POST /devices/light/command HTTP/1.1\r\nHost: h\r\nContent-Length: 19\r\n\r\n\
@@ -98,6 +99,61 @@ fn sigterm_under_load_cuts_no_answer_short() {
         seqs.sort_unstable();
         seqs.dedup();
         assert_eq!(seqs.len(), confirmed, "a command was confirmed twice");
+    });
+}
+
+/// What became of one client's connections.
+#[derive(Debug, Default)]
+struct Churned {
+    answered: u32,
+    /// In order, before an answer began.
+    closed: u32,
+    /// In whatever other way.
+    broken: Vec<String>,
+}
+
+/// Connects and asks one thing, again and again, until nobody listens.
+fn churn(addr: SocketAddr, under_way: &Sender<()>) -> Churned {
+    let mut seen = Churned::default();
+    while let Ok(mut client) = Client::connect(addr) {
+        match client.try_send(LAST.as_bytes()).map(|()| client.read()) {
+            Ok(Ok(answer)) => {
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                seen.answered += 1;
+                seen.broken.extend(client.read_close().err());
+            }
+            Ok(Err(NoResponse::Closed)) => seen.closed += 1,
+            broken => seen.broken.push(format!("{broken:?}")),
+        }
+        if seen.answered == 30 {
+            under_way.send(()).expect("the test waits for it");
+        }
+    }
+    seen
+}
+
+#[test]
+fn sigterm_among_peers_that_come_and_go_breaks_off_none_that_was_connected() {
+    const CLIENTS: usize = 20;
+    on_two_workers(&[], |server| {
+        let (under_way, waiting) = channel();
+        let addr = server.addr;
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let under_way = under_way.clone();
+                thread::spawn(move || churn(addr, &under_way))
+            })
+            .collect();
+        (0..CLIENTS).for_each(|_| waiting.recv_timeout(PATIENCE).expect("each gets going"));
+        server.terminate();
+        let seen: Vec<Churned> =
+            clients.into_iter().map(|client| client.join().expect("see above")).collect();
+        assert_eq!(server.wait().code(), Some(0));
+        let sum = |count: fn(&Churned) -> u32| seen.iter().map(count).sum::<u32>();
+        let (answered, closed) = (sum(|client| client.answered), sum(|client| client.closed));
+        println!("{answered} were answered, {closed} closed before an answer began");
+        let broken: Vec<&String> = seen.iter().flat_map(|client| &client.broken).collect();
+        assert!(broken.is_empty(), "{} were connected and broken off: {broken:?}", broken.len());
     });
 }
 
@@ -211,6 +267,24 @@ fn a_server_without_descriptors_still_ends_when_it_is_told_to() {
         server.terminate();
         first.read_close().expect("it closes in order");
         assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_start_without_descriptors_serves_or_says_why_not_and_hangs_for_no_limit() {
+    // From what the loader needs on, to more than four workers of any backend do.
+    let limits: Vec<u32> = (8..48).collect();
+    for backend in BACKENDS {
+        let ends = in_parallel(4, &limits, |limit| {
+            end_of(with_descriptors(*limit, &["--backend", backend, "--workers", "4"]))
+        });
+        for (limit, Ended { code, stderr }) in limits.iter().zip(&ends) {
+            let told = *code == Some(1) && stderr.trim_end().lines().count() == 1;
+            assert!(code.is_none() || told, "{backend} with {limit}: {code:?}, {stderr}");
+        }
+        let served = ends.iter().filter(|end| end.code.is_none()).count();
+        println!("{backend} served with {served} of {} limits", limits.len());
+        assert!(0 < served && served < limits.len());
     }
 }
 

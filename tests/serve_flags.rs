@@ -135,6 +135,7 @@ fn the_device_is_polled_for_as_long_as_asked_or_a_note_says_why_not() {
 
 /// A thread, by /proc/PID/task/TID; see proc(5).
 struct Task {
+    id: String,
     name: String,
     /// The CPUs it may run on.
     cpus: String,
@@ -158,6 +159,7 @@ fn read_task(folder: &std::path::Path) -> Task {
     let number = |field: usize| fields[field - 3].parse().expect("a number");
     let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
     Task {
+        id: folder.file_name().expect("a number").to_string_lossy().into(),
         name: read("comm").trim().to_string(),
         cpus: line.expect("every thread has CPUs").trim().to_string(),
         nice: number(19),
@@ -184,6 +186,19 @@ fn workers_are_scheduled_as_asked_or_a_note_says_why_not() {
     assert_eq!(worker(&server).nice, 7);
     let server = Server::start(&["--nice", "-7"]);
     assert!(worker(&server).nice == -7 || noted(&server, "--nice"));
+}
+
+#[test]
+fn sleeps_may_end_as_late_as_asked_and_by_default_hardly_at_all() {
+    let slack = |flags: &[&str]| {
+        let server = Server::start(flags);
+        // Of a thread too; proc(5).
+        let file = format!("/proc/{}/timerslack_ns", worker(&server).id);
+        fs::read_to_string(file).expect("the thread runs").trim().parse::<u64>().expect("a number")
+    };
+    assert_eq!(slack(&[]), 1);
+    assert_eq!(slack(&["--backend", "monoio-epoll", "--timer-slack", "70us"]), 70_000);
+    assert_eq!(slack(&["--timer-slack", "0ns"]), 50_000);
 }
 
 #[test]

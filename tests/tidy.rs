@@ -126,7 +126,7 @@ impl Source {
 
 /// The layers of `src/lib.rs`, by module.
 const LAYERS: [(u8, &[&str]); 6] = [
-    (0, &["units", "clock", "calendar", "slab", "rng"]),
+    (0, &["units", "clock", "calendar", "slab", "spare", "rng"]),
     (1, &["http", "timer", "stats"]),
     (2, &["home", "results"]),
     (4, &["io"]),
@@ -139,6 +139,8 @@ const CORE_LAYER: u8 = 3;
 const GLUE_LAYER: u8 = 5;
 const GLUE: [&str; 9] =
     ["mod", "station", "threads", "worker", "monoio", "run", "outputs", "selftest", "duet"];
+/// What is glue in `serve` alone: the pacer's plan is a core of its own.
+const GLUE_OF_SERVE: [&str; 2] = ["plan", "server"];
 
 /// Layers whose modules may import each other.
 const OPEN_LAYERS: [u8; 2] = [0, 6];
@@ -150,10 +152,14 @@ fn layer_of(module: &[&str]) -> Option<u8> {
         // What a path names directly in `serve` was put there by its mod.rs.
         let inner = module.get(1).copied().unwrap_or("mod");
         let is_item = inner.starts_with(|c: char| c.is_uppercase());
-        let is_glue = is_item || GLUE.contains(&inner);
-        return Some(if is_glue { GLUE_LAYER } else { CORE_LAYER });
+        return Some(if is_item || is_glue(top, inner) { GLUE_LAYER } else { CORE_LAYER });
     }
     LAYERS.iter().find(|(_, modules)| modules.contains(&top)).map(|(layer, _)| *layer)
+}
+
+/// Whether the module `inner` of `top`, which is `serve` or `pace`, is glue.
+fn is_glue(top: &str, inner: &str) -> bool {
+    GLUE.contains(&inner) || (top == "serve" && GLUE_OF_SERVE.contains(&inner))
 }
 
 fn imports_point_down(source: &Source) -> Vec<Breach> {
@@ -169,7 +175,7 @@ fn imports_point_down(source: &Source) -> Vec<Breach> {
         let (top, Some(layer)) = (path[0], layer_of(&path)) else { continue };
         let allowed = if top == *own_top {
             // Within serve and pace, cores do not know the glue; its items are mod.rs's business.
-            let named_glue = path.get(1).is_some_and(|inner| GLUE.contains(inner));
+            let named_glue = path.get(1).is_some_and(|inner| is_glue(top, inner));
             !(own_layer == CORE_LAYER && named_glue)
         } else {
             layer < own_layer || (layer == own_layer && OPEN_LAYERS.contains(&layer))

@@ -74,6 +74,10 @@ pub(super) struct ServeArgs {
     #[argh(option, from_str_fn(choice::task_run))]
     task_run: Option<TaskRun>,
 
+    /// multishot (default, Linux 5.19) or one-shot: one submission for all connections or for each
+    #[argh(option, from_str_fn(choice::accept))]
+    accept: Option<bool>,
+
     /// multishot (default, Linux 6.0) or one-shot: one submission per connection or per receive
     #[argh(option, from_str_fn(choice::receive))]
     recv: Option<bool>,
@@ -89,6 +93,10 @@ pub(super) struct ServeArgs {
     /// on (default, Linux 5.18) or off: the ring's own descriptor is registered
     #[argh(option, from_str_fn(choice::on_off))]
     registered_ring: Option<bool>,
+
+    /// on (default, Linux 6.15) or off: a worker that sleeps counts as idle, not as waiting for I/O
+    #[argh(option, from_str_fn(choice::on_off))]
+    no_iowait: Option<bool>,
 
     /// submission queue entries, a power of two, default 512; monoio-uring too: 1024, at least 256
     #[argh(option)]
@@ -151,6 +159,10 @@ pub(super) struct ServeArgs {
     /// nice value of the workers, -20 (first) to 19 (last)
     #[argh(option, from_str_fn(choice::nice))]
     nice: Option<i8>,
+
+    /// how late the kernel may end a worker's sleep, default 1ns; 0ns for its own default of 50us
+    #[argh(option)]
+    timer_slack: Option<Nanos>,
 
     /// keep all memory from being paged out
     #[argh(switch)]

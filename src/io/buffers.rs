@@ -39,8 +39,10 @@ impl BufferRing {
         let entries_bytes = usize::from(count) * size_of::<BufRingEntry>();
         let memory = Mapping::new(entries_bytes + usize::from(count) * buffer_bytes as usize)?;
         let address = memory.start.as_ptr() as u64;
-        // SAFETY: the kernel reads the entries, and writes the buffers, from now until the driver's
-        // `drop` has reaped everything, or for ever if that leaks the mapping, which is page-aligned.
+        // SAFETY: the mapping is page-aligned. The kernel reads the entries and writes the buffers only
+        // to serve a receive of this ring. None is armed before the driver exists, so that until then
+        // the mapping may be freed, registered as it is (the kernel keeps its own hold on the pages);
+        // and the driver's `drop` frees it once every receive was reaped, or leaks it.
         unsafe { ring.submitter().register_buf_ring_with_flags(address, count, RECEIVE_GROUP, 0)? };
         let mut buffers = BufferRing { memory, count, buffer_bytes, tail: 0 };
         for id in 0..count {
@@ -52,12 +54,9 @@ impl BufferRing {
 
     /// The first `len` bytes of buffer `id`, which the kernel has just filled.
     pub(super) fn bytes(&self, id: u16, len: usize) -> &[u8] {
-        assert!(
-            id < self.count && len <= self.buffer_bytes as usize,
-            "the kernel names our buffers"
-        );
-        // SAFETY: the completion gave buffer `id` back to us, and it is lent until `give_back`, which
-        // needs `&mut self` and so cannot happen while this slice lives.
+        assert!(len <= self.buffer_bytes as usize, "the kernel fills no more than a buffer");
+        // SAFETY: `len` bytes lie within the buffer. The completion gave it back to us, and it is lent
+        // until `give_back`, which needs `&mut self` and so cannot happen while this slice lives.
         unsafe { std::slice::from_raw_parts(self.address_of(id), len) }
     }
 
@@ -94,10 +93,12 @@ impl BufferRing {
         unsafe { AtomicU16::from_ptr(tail.cast_mut()) }.store(self.tail, Ordering::Release);
     }
 
+    /// Where buffer `id` begins. The ids come from the kernel, in completions.
     fn address_of(&self, id: u16) -> *mut u8 {
+        assert!(id < self.count, "the kernel names our buffers");
         let entries_bytes = usize::from(self.count) * size_of::<BufRingEntry>();
         let offset = entries_bytes + usize::from(id) * self.buffer_bytes as usize;
-        // SAFETY: `id < count`, so the offset lies within the mapping.
+        // SAFETY: `id < count`, and the mapping has room for the entries and `count` buffers.
         unsafe { self.memory.start.as_ptr().add(offset) }
     }
 }
@@ -137,5 +138,21 @@ impl Drop for Mapping {
         }
         // SAFETY: `start` and `len` are what mmap gave, and nothing borrows from it any more.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::ring::Ring;
+    use crate::io::ring::settings::Settings;
+
+    #[test]
+    #[should_panic(expected = "the kernel names our buffers")]
+    fn a_buffer_that_is_none_of_ours_is_not_given_back() {
+        let ring = Ring::new(&Settings::default()).unwrap();
+        let mut buffers = BufferRing::register(ring.raw(), 4, 64).unwrap();
+        buffers.give_back(3);
+        buffers.give_back(4);
     }
 }

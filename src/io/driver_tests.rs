@@ -27,7 +27,7 @@ macro_rules! on_every_driver {
             uring => uring(|_| {}),
             uring_two_buffers => uring(|s| s.buffers = 2),
             uring_tiny_queues => uring(|s| (s.sq_entries, s.cq_entries) = (4, 8)),
-            uring_one_shot => uring(|s| s.recv_multishot = false),
+            uring_one_shot => uring(|s| (s.accept_multishot, s.recv_multishot) = (false, false)),
             uring_direct_send => uring(|s| s.direct_send = true),
             uring_coop => uring(|s| s.task_run = TaskRun::Coop),
             uring_interrupt => uring(|s| s.task_run = TaskRun::Interrupt),
@@ -81,6 +81,7 @@ on_every_driver! {
     nothing_to_do_takes_a_handful_of_turns
     stale_ids_do_nothing
     peers_are_refused_once_nobody_listens
+    whoever_waits_when_listening_stops_is_accepted
     five_hundred_connections_are_served_at_once
     dropping_with_everything_in_flight_closes_every_socket
 }
@@ -434,12 +435,33 @@ fn stale_ids_do_nothing<D: Driver>(mut stage: Stage<D>) {
 
 fn peers_are_refused_once_nobody_listens<D: Driver>(mut stage: Stage<D>) {
     let (mut peer, id) = stage.accept();
-    stage.driver.stop_listening();
+    stage.stop_listening();
     let refused = TcpStream::connect(stage.address).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     peer.write_all(b"still").unwrap();
     assert_eq!(stage.until_received(id, 5), b"still");
     assert_eq!(stage.send_to_reader(id, b"here", &mut peer), b"here");
+}
+
+fn whoever_waits_when_listening_stops_is_accepted<D: Driver>(mut stage: Stage<D>) {
+    // Before a turn that could accept them; more than a driver accepts in one.
+    let mut peers: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect(stage.address).unwrap()).collect();
+    peers.iter_mut().for_each(|peer| peer.write_all(b"asked").unwrap());
+    stage.stop_listening();
+    let ids: Vec<ConnId> = stage
+        .seen
+        .iter()
+        .filter_map(|seen| match seen {
+            Seen::Accepted(id) => Some(*id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ids.len(), peers.len());
+    for id in ids {
+        assert_eq!(stage.until_received(id, 5), b"asked");
+    }
+    assert_eq!(stage.driver.counters().accepted, peers.len() as u64);
 }
 
 fn five_hundred_connections_are_served_at_once<D: Driver>(mut stage: Stage<D>) {

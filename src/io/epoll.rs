@@ -8,13 +8,15 @@
 //!
 //! Start at [`Epoll::turn`](Driver::turn).
 
-use super::net::{self, Address, Listener, SpareBuffers, Waker};
+use super::accepting::Accepting;
+use super::net::{self, Address, Listener, Waker};
 use super::stamps::Stamping;
 use super::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, timespec};
 use crate::slab::{Key, Slab};
-use crate::units::{Mono, Nanos};
+use crate::spare::SpareBuffers;
+use crate::units::Nanos;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -24,7 +26,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 pub struct Epoll {
     poller: OwnedFd,
     sockets: Slab<Socket>,
-    accepting: Accepting,
+    accepting: Accepting<Listener>,
     waker: Waker,
     spare: SpareBuffers,
     /// Connections whose edge is not used up, each once; may hold stale ids.
@@ -67,14 +69,6 @@ enum Phase {
     Failed,
 }
 
-#[derive(Debug)]
-enum Accepting {
-    Off,
-    On(Listener),
-    /// Descriptors ran out. Resumed when one of ours is closed, or at the point in time.
-    Paused(Listener, Mono),
-}
-
 /// Cookies of what is not a connection; a connection's generation has 24 bits, so none collides.
 const LISTENER: u64 = u64::MAX;
 const WAKER: u64 = u64::MAX - 1;
@@ -106,7 +100,7 @@ impl Epoll {
             sockets: Slab::new(),
             accepting: Accepting::Off,
             waker,
-            spare: SpareBuffers::default(),
+            spare: net::spare_buffers(),
             ready: Vec::new(),
             reading: Vec::new(),
             refused: Vec::new(),
@@ -142,10 +136,10 @@ impl Epoll {
     /// Accepts what waits, up to the bound of a turn. Level-triggered: what is left is reported again.
     fn accept_waiting(&mut self, on_event: &mut impl FnMut(Event<'_>)) -> io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Accepting::On(listener) = &self.accepting else { return Ok(()) };
+            let Some(listener) = self.accepting.on() else { return Ok(()) };
             self.counters.syscalls += 1;
-            let accepted =
-                accept_now(listener.as_fd()).and_then(|fd| self.register(fd, Phase::Open));
+            let accepted = net::accept_now(listener.as_fd(), true)
+                .and_then(|fd| self.register(fd, Phase::Open));
             match accepted {
                 Ok(id) => {
                     self.counters.accepted += 1;
@@ -163,30 +157,17 @@ impl Epoll {
     }
 
     fn pause_accepting(&mut self) -> io::Result<()> {
-        if let Accepting::On(listener) = std::mem::replace(&mut self.accepting, Accepting::Off) {
-            control(&self.poller, libc::EPOLL_CTL_MOD, listener.as_fd(), 0, LISTENER)?;
-            self.counters.accept_pauses += 1;
-            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + net::ACCEPT_PAUSE);
-        }
-        Ok(())
+        let Some(listener) = self.accepting.pause(MonotonicClock.now()) else { return Ok(()) };
+        self.counters.accept_pauses += 1;
+        control(&self.poller, libc::EPOLL_CTL_MOD, listener.as_fd(), 0, LISTENER)
     }
 
     fn resume_accepting(&mut self) {
-        match std::mem::replace(&mut self.accepting, Accepting::Off) {
-            Accepting::Paused(listener, _) => {
-                let resumed = control(
-                    &self.poller,
-                    libc::EPOLL_CTL_MOD,
-                    listener.as_fd(),
-                    libc::EPOLLIN,
-                    LISTENER,
-                );
-                self.accepting = match resumed {
-                    Ok(()) => Accepting::On(listener),
-                    Err(_) => Accepting::Paused(listener, MonotonicClock.now() + net::ACCEPT_PAUSE),
-                };
-            }
-            other => self.accepting = other,
+        let Some(listener) = self.accepting.resume() else { return };
+        let fd = listener.as_fd();
+        if control(&self.poller, libc::EPOLL_CTL_MOD, fd, libc::EPOLLIN, LISTENER).is_err() {
+            // The end of another pause tries again.
+            self.accepting.pause(MonotonicClock.now());
         }
     }
 
@@ -257,7 +238,7 @@ impl Epoll {
                 self.queue_if_readable(id);
                 on_event(Event::Received(id, &self.receive_buf[..n]));
             }
-            Err(error) if net::is_temporary(&error) => socket.readable = false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.readable = false,
             Err(error) => {
                 socket.phase = Phase::Failed;
                 on_event(Event::Failed(id, error));
@@ -297,7 +278,7 @@ impl Epoll {
         let outcome = net::send_now(socket.fd.as_fd(), &bytes[gone..]);
         let sent = match outcome {
             Ok(sent) => sent,
-            Err(error) if net::is_temporary(&error) => 0,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => {
                 socket.phase = Phase::Failed;
                 return Sending::Failed(error);
@@ -437,8 +418,18 @@ impl Driver for Epoll {
         Ok(())
     }
 
-    fn stop_listening(&mut self) {
-        self.accepting = Accepting::Off;
+    fn stop_listening(&mut self, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
+        let Some(listener) = self.accepting.stop() else { return Ok(()) };
+        net::refuse_handshakes(listener.as_fd());
+        self.counters.syscalls += 2; // and the accept that finds nobody
+        net::accept_all(listener.as_fd(), true, |fd| {
+            self.counters.syscalls += 1;
+            if let Ok(id) = self.register(fd, Phase::Open) {
+                self.counters.accepted += 1;
+                on_event(Event::Accepted(id));
+            }
+        });
+        Ok(())
     }
 
     fn connect(&mut self, to: Address) -> io::Result<ConnId> {
@@ -464,14 +455,11 @@ impl Driver for Epoll {
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
         self.counters.turns += 1;
         let sleeps = self.ready.is_empty() && self.refused.is_empty();
-        let mut wait = if sleeps { wait } else { Wait::Poll };
-        if let Accepting::Paused(_, until) = self.accepting {
-            match MonotonicClock.now() >= until {
-                true => self.resume_accepting(),
-                false => wait = wait.no_later_than(until),
-            }
+        let wait = if sleeps { wait } else { Wait::Poll };
+        if self.accepting.until().is_some() && self.accepting.due(MonotonicClock.now()) {
+            self.resume_accepting();
         }
-        self.wait(wait)?;
+        self.wait(self.accepting.cap(wait))?;
         self.report_refused(&mut on_event);
         self.read_ready(&mut on_event);
         for index in 0..self.events.len() {
@@ -525,20 +513,7 @@ fn control(
     }
 }
 
-fn accept_now(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: no address is asked for; takes no other pointers.
-    let fd = unsafe {
-        libc::accept4(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), flags)
-    };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `fd` was just made and nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// What became of a connect.
+/// The error that a socket holds, of its connect or of a reset since; asking clears it (SO_ERROR).
 fn take_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
     match socket2::SockRef::from(&fd).take_error() {
         Ok(outcome) => outcome,

@@ -1,5 +1,6 @@
 //! What the kernel allows this process and its threads: descriptors, timer slack, priority, memory.
 
+use crate::units::Nanos;
 use std::io;
 
 /// How many descriptors this process may hold. The soft limit is raised to the hard one first, so
@@ -20,12 +21,20 @@ pub fn descriptor_limit() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
-/// Lets the kernel delay the calling thread's wake-ups by no more than 1 ns instead of the default
-/// 50 us (prctl(2), PR_SET_TIMERSLACK).
+/// The least slack there is, instead of the kernel's own 50 us.
+pub const TIMER_SLACK_MIN: Nanos = Nanos(1);
+
+/// Lets the kernel delay the calling thread's wake-ups by no more than [`TIMER_SLACK_MIN`].
 pub fn minimise_timer_slack() {
-    // SAFETY: takes no pointers. It cannot fail for a positive slack; if it did, sleeps would only
-    // be less exact.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong, 0, 0, 0) };
+    set_timer_slack(TIMER_SLACK_MIN);
+}
+
+/// Lets the kernel delay the calling thread's wake-ups by up to `slack` (prctl(2), PR_SET_TIMERSLACK);
+/// zero stands for what the thread began with.
+pub fn set_timer_slack(slack: Nanos) {
+    // SAFETY: takes no pointers. Any number is a slack; were it refused, sleeps would only be less
+    // exact.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, slack.0 as libc::c_ulong, 0, 0, 0) };
 }
 
 /// How the scheduler treats a thread; see sched(7).

@@ -1,4 +1,4 @@
-//! The only module that makes system calls and the only one with unsafe code.
+//! The system: the only module with libc and with unsafe code.
 //!
 //! [`Driver`] is what a worker sees of the kernel: connections named by generation-tagged
 //! [`ConnId`]s, events going up, sends and closes going down. A worker turns in two passes. First
@@ -9,6 +9,7 @@
 //! Not here: HTTP, timers, what a connection is for. Start at [`Driver`].
 #![allow(unsafe_code)] // the one address of unsafe; every block says who owns what until when
 
+pub(crate) mod accepting;
 pub mod alarm;
 mod buffers;
 pub mod clock;
@@ -17,6 +18,7 @@ pub mod disturbance;
 mod driver_tests;
 pub mod epoll;
 pub mod host;
+mod lent;
 pub mod limits;
 pub mod net;
 pub mod perf;
@@ -136,8 +138,10 @@ pub trait Driver: Outlet {
     /// Accepts on `listener` from now on.
     fn listen(&mut self, listener: net::Listener) -> std::io::Result<()>;
 
-    /// Closes the listening socket. Connections that were accepted stay.
-    fn stop_listening(&mut self);
+    /// Closes the listening socket once nobody waits there: lets no further handshake begin, and accepts
+    /// everybody who has been through one, as far as descriptors suffice. May take turns for it.
+    /// Connections stay.
+    fn stop_listening(&mut self, on_event: impl FnMut(Event<'_>)) -> std::io::Result<()>;
 
     /// Begins to connect. [`Event::Connected`] or [`Event::Failed`] follows.
     fn connect(&mut self, to: net::Address) -> std::io::Result<ConnId>;

@@ -3,7 +3,8 @@
 //!
 //! What this machine does not count is left out, and said why: a virtual machine without a PMU has the
 //! kernel's own events only; a high `kernel.perf_event_paranoid` allows user mode only, or nothing. Not
-//! here: when to read, and which window is meant; see `bench::sampler`. Start at [`Counters::attach`].
+//! here: when to read, and which window is meant; see `bench::sampler`. Start at
+//! [`PerfCounters::attach`].
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,7 +13,7 @@ use std::os::fd::FromRawFd;
 
 /// Counters of several events. Dropping it ends the counting.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub struct PerfCounters {
     counters: Vec<(&'static Event, File)>,
     notes: Vec<String>,
 }
@@ -75,11 +76,11 @@ const CLOSE_ON_EXEC: libc::c_ulong = 1 << 3;
 /// Chosen: threads of a server are fewer; each costs a descriptor per event.
 const THREADS_MAX: usize = 64;
 
-impl Counters {
+impl PerfCounters {
     /// Counts the `threads`, and all that they start from now on. What cannot be counted is in
-    /// [`Counters::notes`].
-    pub fn attach(threads: &[u32]) -> Counters {
-        let mut counters = Counters::default();
+    /// [`PerfCounters::notes`].
+    pub fn attach(threads: &[u32]) -> PerfCounters {
+        let mut counters = PerfCounters::default();
         if threads.len() > THREADS_MAX {
             let count = threads.len();
             counters.notes.push(format!("of {count} threads, perf counts {THREADS_MAX} at most"));
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn an_event_that_is_not_counted_is_said_to_be_and_no_other() {
-        let mut counters = Counters::attach(&[std::process::id()]);
+        let mut counters = PerfCounters::attach(&[std::process::id()]);
         let counts = counters.read();
         for event in &EVENTS {
             let is_noted = counters.notes().iter().any(|note| note.contains(event.name));
@@ -284,7 +285,7 @@ mod tests {
     fn what_a_thread_starts_is_counted_and_a_thread_that_is_gone_is_left_out() {
         // SAFETY: takes nothing.
         let this_thread = unsafe { libc::gettid() } as u32;
-        let mut counters = Counters::attach(&[this_thread, u32::MAX >> 2]);
+        let mut counters = PerfCounters::attach(&[this_thread, u32::MAX >> 2]);
         let Some(before) = counters.read().get("page_faults").copied() else { return };
         std::thread::spawn(|| {
             let touched = vec![1u8; 1 << 22];
@@ -299,7 +300,7 @@ mod tests {
 
     #[test]
     fn too_many_threads_are_refused_in_a_sentence() {
-        let counters = Counters::attach(&[1; THREADS_MAX + 1]);
+        let counters = PerfCounters::attach(&[1; THREADS_MAX + 1]);
         assert_eq!(counters.notes(), ["of 65 threads, perf counts 64 at most"]);
     }
 }

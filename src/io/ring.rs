@@ -15,6 +15,7 @@ use crate::units::{Mono, Nanos};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types};
 use settings::{MinWait, Settings, Sqpoll, TaskRun};
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// How to enter the ring.
@@ -52,13 +53,30 @@ const ENTER_ABS_TIMER: u32 = 1 << 5;
 const ENTER_NO_IOWAIT: u32 = 1 << 7;
 const REGISTER_RING_FDS: libc::c_uint = 20;
 
-/// `struct io_uring_getevents_arg`, include/uapi/linux/io_uring.h.
+/// `struct io_uring_getevents_arg`, include/uapi/linux/io_uring.h: a deadline that lives for `'a`.
 #[repr(C)]
-struct GeteventsArg {
+struct GeteventsArg<'a> {
     sigmask: u64,
     sigmask_bytes: u32,
     min_wait_usec: u32,
+    /// The address of a `timespec`.
     timespec: u64,
+    lifetime: PhantomData<&'a libc::timespec>,
+}
+
+const _: () = assert!(size_of::<GeteventsArg<'_>>() == 24, "as the kernel has it");
+
+impl<'a> GeteventsArg<'a> {
+    /// Sleeps until `deadline`; until `min_wait_usec` from now for more than one completion.
+    fn new(deadline: &'a libc::timespec, min_wait_usec: u32) -> GeteventsArg<'a> {
+        GeteventsArg {
+            sigmask: 0,
+            sigmask_bytes: 0,
+            min_wait_usec,
+            timespec: std::ptr::from_ref(deadline) as u64,
+            lifetime: PhantomData,
+        }
+    }
 }
 
 /// `struct io_uring_rsrc_update`, include/uapi/linux/io_uring.h.
@@ -102,13 +120,13 @@ impl Ring {
             ring,
             notes,
         };
-        ring.choose_enter_flags();
+        ring.choose_enter_flags(settings.no_iowait);
         ring.register(settings);
         Ok(ring)
     }
 
-    fn choose_enter_flags(&mut self) {
-        if self.ring.params().is_feature_no_iowait() {
+    fn choose_enter_flags(&mut self, no_iowait: bool) {
+        if no_iowait && self.ring.params().is_feature_no_iowait() {
             self.base_flags |= ENTER_NO_IOWAIT;
         }
         if !self.absolute {
@@ -188,14 +206,14 @@ impl Ring {
         if registered == 1 { Ok(update.offset as i32) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// A thread of the kernel submits, so that nothing is certain to be submitted by an enter.
-    pub(super) fn submits_by_itself(&self) -> bool {
-        self.sqpoll
-    }
-
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the ring's descriptor is open for as long as `self`, which the borrow keeps alive.
         unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sleeps_idle(&self) -> bool {
+        self.base_flags & ENTER_NO_IOWAIT != 0
     }
 
     pub(super) fn raw(&self) -> &IoUring {
@@ -237,7 +255,7 @@ impl Ring {
     fn await_room(&mut self, counters: &mut Counters) -> io::Result<()> {
         counters.syscalls += 1;
         let flags = self.base_flags | ENTER_SQ_WAIT | ENTER_SQ_WAKEUP;
-        tolerate(self.enter_raw(0, 0, flags, std::ptr::null(), 0))
+        tolerate(self.enter_raw(0, 0, flags, None))
     }
 
     /// One `io_uring_enter`, or none where there is nothing to submit, to run or to wait for. A
@@ -264,14 +282,13 @@ impl Ring {
     fn enter_once(&self, how: Enter, to_submit: u32, flags: u32) -> io::Result<()> {
         let mut flags = flags | ENTER_GETEVENTS;
         let deadline = match how {
-            Enter::Submit => return self.enter_raw(to_submit, 0, flags, std::ptr::null(), 0),
+            Enter::Submit => return self.enter_raw(to_submit, 0, flags, None),
             Enter::Forever if self.min_wait.is_none() => {
-                return self.enter_raw(to_submit, 1, flags, std::ptr::null(), 0);
+                return self.enter_raw(to_submit, 1, flags, None);
             }
             Enter::Forever => MonotonicClock.now() + FOREVER,
             Enter::Until(deadline) => deadline,
         };
-        flags |= ENTER_EXT_ARG;
         let nanos = match self.absolute {
             true => {
                 flags |= ENTER_ABS_TIMER;
@@ -281,14 +298,8 @@ impl Ring {
         };
         let timespec = timespec(nanos);
         let (min_wait_usec, min_complete) = self.batch_until(deadline);
-        let argument = GeteventsArg {
-            sigmask: 0,
-            sigmask_bytes: 0,
-            min_wait_usec,
-            timespec: (&raw const timespec) as u64,
-        };
-        let size = size_of::<GeteventsArg>();
-        self.enter_raw(to_submit, min_complete, flags, (&raw const argument).cast(), size)
+        let argument = GeteventsArg::new(&timespec, min_wait_usec);
+        self.enter_raw(to_submit, min_complete, flags, Some(&argument))
     }
 
     /// For how many microseconds a sleep that ends at `deadline` waits for how many completions.
@@ -307,11 +318,18 @@ impl Ring {
         to_submit: u32,
         min_complete: u32,
         flags: u32,
-        argument: *const libc::c_void,
-        size: usize,
+        argument: Option<&GeteventsArg<'_>>,
     ) -> io::Result<()> {
-        // SAFETY: the kernel reads `argument` and what it points to during the call only; both live
-        // in the caller's frame.
+        let (flags, argument, size) = match argument {
+            None => (flags, std::ptr::null(), 0),
+            Some(argument) => {
+                let address = std::ptr::from_ref(argument);
+                (flags | ENTER_EXT_ARG, address, size_of::<GeteventsArg<'_>>())
+            }
+        };
+        // SAFETY: the kernel reads `size` bytes of `argument`, which is borrowed, and the timespec that
+        // they name, which the argument's lifetime borrows; both during the call only. EXT_ARG says
+        // what it is; where there is none, it is null: no signal mask either.
         let outcome = unsafe {
             libc::syscall(
                 libc::SYS_io_uring_enter,

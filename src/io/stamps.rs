@@ -263,6 +263,18 @@ struct Control {
     bytes: usize,
 }
 
+/// Plain data of the kernel's.
+///
+/// # Safety
+/// Every pattern of bits must be a value, and there must be nothing to drop.
+unsafe trait Plain: Copy {}
+
+// SAFETY: three pairs of integers.
+unsafe impl Plain for [libc::timespec; 3] {}
+
+// SAFETY: integers only.
+unsafe impl Plain for libc::sock_extended_err {}
+
 /// Kernel: include/uapi/linux/errqueue.h; handed to the device, rather than scheduled or acked.
 const SCM_TSTAMP_SND: u32 = 0;
 
@@ -282,8 +294,8 @@ fn receive_message(
     message.msg_controllen = size_of_val(&control.words);
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer` and `msg_controllen` into
     // `control`, both borrowed for longer than the call, and keeps neither.
-    let count = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) };
-    let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+    let count =
+        net::count_moved(|| unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) })?;
     control.bytes = message.msg_controllen;
     Ok((count, control))
 }
@@ -310,9 +322,8 @@ impl Control {
         is_stamp.then_some(error.ee_data)
     }
 
-    /// The content of the first part of a kind, if it is there whole. `T` is plain data of the
-    /// kernel's, for which every pattern of bits is a value.
-    fn find<T: Copy>(&self, is_wanted: impl Fn(libc::c_int, libc::c_int) -> bool) -> Option<T> {
+    /// The content of the first part of a kind, if it is there whole.
+    fn find<T: Plain>(&self, is_wanted: impl Fn(libc::c_int, libc::c_int) -> bool) -> Option<T> {
         let head_bytes = size_of::<libc::cmsghdr>();
         let base = self.words.as_ptr().cast::<u8>();
         let mut at = 0;
@@ -324,7 +335,7 @@ impl Control {
             let is_whole = content_bytes >= size_of::<T>()
                 && content_at + size_of::<T>() <= size_of_val(&self.words);
             if is_wanted(head.cmsg_level, head.cmsg_type) {
-                // SAFETY: as many bytes as a `T` has lie within `words`, and any bytes make one.
+                // SAFETY: as many bytes as a `T` has lie within `words`, and any make one: it is Plain.
                 return is_whole
                     .then(|| unsafe { base.add(content_at).cast::<T>().read_unaligned() });
             }

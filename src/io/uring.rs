@@ -15,24 +15,28 @@
 //!
 //! Start at [`Uring::turn`](Driver::turn), then `complete`. Not here: setting up; see `ring`.
 
+mod accept;
 mod cookie;
 mod socket;
 
+use super::accepting::Accepting;
 use super::buffers::{BufferRing, RECEIVE_GROUP};
-use super::net::{self, Address, Listener, SpareBuffers, Waker};
+use super::lent::Lent;
+use super::net::{self, Address, Listener, Waker};
 use super::ring::{Enter, Ring};
 use super::{ConnId, Counters, Driver, Event, Outlet, Sending, Wait};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::io::limits::descriptor_limit;
 use crate::slab::{Key, Slab};
-use crate::units::{Mono, Nanos};
+use crate::spare::SpareBuffers;
+use crate::units::Nanos;
 use cookie::{Cookie, NO_CONN, Op, decode, encode};
 use io_uring::{cqueue, opcode, squeue, types};
 use socket::{Receiving, Socket};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 pub use super::ring::explain_setup;
 pub use super::ring::settings::{MinWait, Settings, Sqpoll, TaskRun, Wake};
@@ -42,9 +46,11 @@ pub struct Uring {
     ring: Ring,
     sockets: Slab<Socket>,
     buffers: BufferRing,
-    accepting: Accepting,
-    /// Where the kernel writes the eventfd's count; boxed so that it does not move with `self`.
-    wake_count: Box<u64>,
+    accepting: Accepting<Listener>,
+    /// The kernel accepts for us: there will be a last completion of that.
+    accept_armed: bool,
+    /// Where the kernel writes the eventfd's count.
+    wake_count: Lent<u64>,
     waking: Waking,
     waker: Waker,
     /// Drivers that a message was sent to; a cookie's slot is an index. As many as there are cores.
@@ -54,6 +60,7 @@ pub struct Uring {
     spare: SpareBuffers,
     /// Sockets whose receive has to be armed again with the next submission.
     unarmed: Vec<ConnId>,
+    accept_multishot: bool,
     /// A kernel without multishot receive (before 6.0), or one told not to use it.
     one_shot: bool,
     direct_send: bool,
@@ -71,14 +78,6 @@ enum Waking {
     /// The driver ends: the read is not armed again.
     Ending,
     Over,
-}
-
-#[derive(Debug)]
-enum Accepting {
-    Off,
-    On(Listener),
-    /// Descriptors ran out. Resumed when one of ours is closed, or at the point in time.
-    Paused(Listener, Mono),
 }
 
 /// Chosen: cancelling socket operations takes microseconds.
@@ -104,13 +103,15 @@ impl Uring {
             sockets: Slab::new(),
             buffers,
             accepting: Accepting::Off,
-            wake_count: Box::new(0),
+            accept_armed: false,
+            wake_count: Lent::new(0),
             waking: Waking::On,
             waker,
             told: Vec::new(),
             messages,
-            spare: SpareBuffers::default(),
+            spare: net::spare_buffers(),
             unarmed: Vec::new(),
+            accept_multishot: settings.accept_multishot,
             one_shot: !settings.recv_multishot,
             direct_send: settings.direct_send,
             files,
@@ -128,23 +129,21 @@ impl Uring {
 
     /// Queues an SQE; makes room by submitting when the queue is full.
     fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
-        // SAFETY: holds for every SQE of this driver. Memory that it names lives in the socket's slot,
-        // in `wake_count` or in `buffers`. A slot is freed at its last completion; the other two
-        // outlive the ring's use of them, because `drop` waits for it or leaks them.
+        // SAFETY: holds for every SQE of this driver, whose memory is one of these:
+        // - the bytes of a send: on the heap of a Vec in the socket's slot. A move of the Vec leaves
+        //   them where they are; they are neither changed nor freed before `complete_send`.
+        // - the address of a connect: `Lent`, in the slot until `complete_connect`.
+        // - the count of the eventfd: `Lent`, in `wake_count`.
+        // - receive buffers: `buffers` says who owns which until when.
+        // A slot is freed at its socket's last completion. `drop` waits for all completions before it
+        // frees any of these, and leaks them all if they do not come.
         unsafe { self.ring.push(entry, &mut self.counters) }
     }
 
     fn arm_wake(&mut self) -> io::Result<()> {
         let fd = types::Fd(self.waker.as_fd().as_raw_fd());
-        let count = (&raw mut *self.wake_count).cast();
+        let count = self.wake_count.as_ptr().cast();
         self.push(&opcode::Read::new(fd, count, 8).build().user_data(encode(Op::Wake, NO_CONN)))
-    }
-
-    fn arm_accept(&mut self) -> io::Result<()> {
-        let Accepting::On(listener) = &self.accepting else { return Ok(()) };
-        let fd = types::Fd(listener.as_fd().as_raw_fd());
-        let entry = opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build();
-        self.push(&entry.user_data(encode(Op::Accept, NO_CONN)))
     }
 
     fn arm_receive(&mut self, id: ConnId) -> io::Result<()> {
@@ -351,58 +350,6 @@ impl Uring {
         on_event(Event::Connected(id));
     }
 
-    fn complete_accept(
-        &mut self,
-        cqe: &cqueue::Entry,
-        on_event: &mut impl FnMut(Event<'_>),
-    ) -> io::Result<()> {
-        let result = cqe.result();
-        if result >= 0 {
-            // SAFETY: the completion gives us this new descriptor, and nobody else owns it.
-            let fd = unsafe { OwnedFd::from_raw_fd(result) };
-            // One that comes after `stop_listening` is closed by being dropped here.
-            if !matches!(self.accepting, Accepting::Off) {
-                self.counters.accepted += 1;
-                let id = self.adopt(fd);
-                self.unarmed.push(id);
-                on_event(Event::Accepted(id));
-            }
-        }
-        if cqueue::more(cqe.flags()) || matches!(self.accepting, Accepting::Off) {
-            return Ok(());
-        }
-        match io::Error::from_raw_os_error(-result.min(0)) {
-            error if net::is_out_of_resources(&error) => self.pause_accepting(),
-            error if error.raw_os_error() == Some(libc::EINVAL) => {
-                return Err(explain_accept(&error));
-            }
-            // The peer gave up while it waited, or the kernel ended the multishot for a reason of
-            // its own (a full completion queue).
-            _ => return self.arm_accept(),
-        }
-        Ok(())
-    }
-
-    fn pause_accepting(&mut self) {
-        if let Accepting::On(listener) = std::mem::replace(&mut self.accepting, Accepting::Off) {
-            self.counters.accept_pauses += 1;
-            self.accepting = Accepting::Paused(listener, MonotonicClock.now() + net::ACCEPT_PAUSE);
-        }
-    }
-
-    fn resume_accepting(&mut self) -> io::Result<()> {
-        match std::mem::replace(&mut self.accepting, Accepting::Off) {
-            Accepting::Paused(listener, _) => {
-                self.accepting = Accepting::On(listener);
-                self.arm_accept()
-            }
-            other => {
-                self.accepting = other;
-                Ok(())
-            }
-        }
-    }
-
     /// Frees the slot of a closed socket once the kernel holds nothing of it.
     fn free_if_over(&mut self, id: ConnId) {
         let over = self.sockets.get(id).is_some_and(|socket| {
@@ -413,8 +360,7 @@ impl Uring {
             self.leave_table(id);
             self.sockets.remove(id);
             self.counters.syscalls += 1; // close(2)
-            // One more descriptor to be had; if arming fails, the pause's end tries again.
-            let _ = self.resume_accepting();
+            self.resume_accepting(); // one more descriptor to be had
         }
     }
 
@@ -448,7 +394,7 @@ impl Drop for Uring {
     fn drop(&mut self) {
         if !self.end() {
             std::mem::forget(std::mem::take(&mut self.sockets));
-            std::mem::forget(std::mem::take(&mut self.wake_count));
+            std::mem::replace(&mut self.wake_count, Lent::new(0)).leak();
             self.buffers.leak();
         }
     }
@@ -457,7 +403,7 @@ impl Drop for Uring {
 impl Uring {
     /// Closes everything and waits until the kernel has let go of our memory; whether it has.
     fn end(&mut self) -> bool {
-        self.stop_listening();
+        let _ = self.stop_listening(|_| {});
         self.waking = Waking::Ending;
         let _ = self.cancel(Op::Wake, NO_CONN);
         let open: Vec<ConnId> = self.sockets.keys().collect();
@@ -594,24 +540,28 @@ impl Driver for Uring {
         self.arm_accept()
     }
 
-    fn stop_listening(&mut self) {
-        let accepting = std::mem::replace(&mut self.accepting, Accepting::Off);
-        if let Accepting::On(listener) = accepting {
-            if self.ring.submits_by_itself() {
-                listener.refuse_peers(); // the cancel is submitted some time soon
-            }
-            // Submitted at once: until the cancel is through, the kernel holds the socket open and
-            // would let peers connect to nobody.
-            let cancelled = self.cancel(Op::Accept, NO_CONN);
-            let _ = cancelled.and_then(|()| self.ring.enter(Enter::Submit, &mut self.counters));
+    fn stop_listening(&mut self, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
+        let Some(listener) = self.accepting.stop() else { return Ok(()) };
+        net::refuse_handshakes(listener.as_fd());
+        self.counters.syscalls += 2; // and the accept that finds nobody
+        // Until it has ended, the kernel holds the socket open.
+        self.end_accept(&mut on_event)?;
+        if listener.set_nonblocking().is_ok() {
+            net::accept_all(listener.as_fd(), false, |fd| {
+                self.counters.syscalls += 1;
+                self.accept(fd, &mut on_event);
+            });
         }
+        Ok(())
     }
 
     fn connect(&mut self, to: Address) -> io::Result<ConnId> {
         let socket = net::client_socket(to, false)?;
         let id = self.adopt(socket.into());
         let socket = self.sockets.get_mut(id).expect("just inserted");
-        let address = socket.connecting.insert(Box::new(to.to_sockaddr()));
+        let lent = socket.connecting.insert(Lent::new(to.to_sockaddr()));
+        // SAFETY: connect(2) reads the address, and nobody writes to it.
+        let address = unsafe { lent.get() };
         let (address, len) = (address.as_ptr().cast(), address.len());
         let (fd, flags) = socket.target();
         let entry = opcode::Connect::new(fd, address, len).build().flags(flags);
@@ -631,15 +581,11 @@ impl Driver for Uring {
 
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
         self.counters.turns += 1;
-        let mut wait = wait;
-        if let Accepting::Paused(_, until) = self.accepting {
-            match MonotonicClock.now() >= until {
-                true => self.resume_accepting()?,
-                false => wait = wait.no_later_than(until),
-            }
+        if self.accepting.until().is_some() && self.accepting.due(MonotonicClock.now()) {
+            self.resume_accepting();
         }
         self.arm_unarmed()?;
-        self.enter(wait)?;
+        self.enter(self.accepting.cap(wait))?;
         // At most one queue's worth, so that a storm of completions does not keep a turn going.
         for _ in 0..self.ring.completions_max() {
             let Some(cqe) = self.ring.next_completion() else { break };
@@ -672,15 +618,6 @@ fn explain_buffers(error: &io::Error) -> io::Error {
         _ => "use `--backend epoll`",
     };
     io::Error::new(error.kind(), format!("io_uring refused the receive buffers: {error}; {advice}"))
-}
-
-fn explain_accept(error: &io::Error) -> io::Error {
-    io::Error::new(
-        error.kind(),
-        format!(
-            "io_uring refused to accept: {error}; multishot accept needs Linux 5.19, or use `--backend epoll`"
-        ),
-    )
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ impl Station {
     }
 
     /// The sleep is over: nobody need wake this core.
-    pub fn is_awake(&mut self) {
+    pub fn end_sleep(&mut self) {
         self.shared.home.retract_sleep(self.core);
     }
 

@@ -2,11 +2,12 @@
 //!
 //! Not here: how they wait, and what they do; see `worker`.
 
-use crate::io::limits::{Scheduling, lock_memory};
+use crate::io::limits::{Scheduling, TIMER_SLACK_MIN, lock_memory, set_timer_slack};
 use crate::io::topology::{self, CpuList};
 use crate::io::uring;
+use crate::units::Nanos;
 
-/// What can be set about threads and memory. The default leaves all of it to the kernel.
+/// What can be set about threads and memory. The default leaves all but the timer slack to the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Threads {
     /// Policy and nice value of the workers.
@@ -17,6 +18,8 @@ pub struct Threads {
     pub housekeeping_cpus: Option<CpuList>,
     /// CPUs of the SQPOLL threads, dealt out to the workers in turn; `None`: any.
     pub sqpoll_cpus: Option<CpuList>,
+    /// How late the kernel may end a worker's sleep, to save a wake-up; `None`: as little as can be.
+    pub timer_slack: Option<Nanos>,
     /// Keep all memory of the process from being paged out (mlockall).
     pub lock_memory: bool,
 }
@@ -30,6 +33,16 @@ impl Threads {
         }
         ring.kernel_cpus.clone_from(&self.housekeeping_cpus);
         ring
+    }
+
+    /// The slack of the workers' timers.
+    pub fn timer_slack(&self) -> Nanos {
+        self.timer_slack.unwrap_or(TIMER_SLACK_MIN)
+    }
+
+    /// Gives the calling thread, a worker, its timer slack.
+    pub(super) fn settle_slack(&self) {
+        set_timer_slack(self.timer_slack());
     }
 
     /// Moves the calling thread out of the workers' way; what the kernel refused.

@@ -7,7 +7,7 @@
 //! ```
 //! Start at [`Worker::run`].
 
-use super::floor::Shared;
+use super::floor::{Floor, Shared};
 use super::station::Station;
 use crate::clock::Clock;
 use crate::io::clock::wall_secs;
@@ -53,18 +53,21 @@ impl<D: Driver, C: Clock> Worker<D, C> {
         loop {
             let wait = self.choose_wait();
             let now = self.turn(wait)?;
-            if self.is_drained(now)? {
+            self.drain_if_told()?;
+            if self.is_drained(now) {
                 return Ok(());
             }
         }
     }
 
-    /// Begins the drain once the stop flag is raised; whether it is over.
-    fn is_drained(&mut self, now: Mono) -> std::io::Result<bool> {
-        if self.station.must_drain() {
-            self.begin_drain(now)?;
-        }
-        Ok(self.station.is_drained(now))
+    /// Begins the drain once the stop flag is raised.
+    fn drain_if_told(&mut self) -> std::io::Result<()> {
+        if self.station.must_drain() { self.begin_drain() } else { Ok(()) }
+    }
+
+    /// Whether the drain is over.
+    fn is_drained(&self, now: Mono) -> bool {
+        self.station.is_drained(now)
     }
 
     /// One turn that sleeps by `wait`; the time at its end.
@@ -95,50 +98,47 @@ impl<D: Driver, C: Clock> Worker<D, C> {
     fn first_pass(&mut self, wait: Wait) -> std::io::Result<bool> {
         let Worker { driver, station, clock, .. } = self;
         let floor = &mut station.floor;
-        // Read once per batch, when its first event shows that the sleep is over.
-        let mut batch: Option<Mono> = None;
-        driver.turn(wait, |event| {
-            let now = *batch.get_or_insert_with(|| {
-                floor.set_wall_secs(wall_secs());
-                clock.now()
-            });
-            match event {
-                Event::Accepted(id) => floor.accept(now, id),
-                Event::Received(id, bytes) => floor.receive(now, id, bytes),
-                Event::ReceivedEnd(id) => floor.end(now, id),
-                Event::Sent(id) => floor.sent(now, id),
-                Event::Failed(id, _) => floor.fail(id),
-                Event::Connected(_) | Event::Woken => {}
-            }
-        })?;
+        let mut batch = None;
+        driver.turn(wait, |event| take_in(floor, &*clock, &mut batch, event))?;
         if batch.is_none() {
             floor.set_wall_secs(wall_secs());
         }
-        station.is_awake();
+        station.end_sleep();
         Ok(batch.is_some())
     }
 
-    /// The listener goes first, after what waits in its queue was taken: those peers were told that
+    /// The listener goes first, once everybody who waits in its queue was accepted: they were told that
     /// they are connected.
-    fn begin_drain(&mut self, now: Mono) -> std::io::Result<()> {
-        // A driver may accept a bounded number per turn.
-        for _ in 0..ACCEPT_TURNS_MAX {
-            let accepted = self.driver.counters().accepted;
-            self.first_pass(Wait::Poll)?;
-            if self.driver.counters().accepted == accepted {
-                break;
-            }
-        }
-        self.driver.stop_listening();
+    fn begin_drain(&mut self) -> std::io::Result<()> {
+        let Worker { driver, station, clock, .. } = self;
+        let mut batch = None;
+        driver.stop_listening(|event| take_in(&mut station.floor, &*clock, &mut batch, event))?;
+        // What the last of them ask for, if it is here already.
+        self.first_pass(Wait::Poll)?;
+        let now = self.clock.now();
         self.station.drain(now);
         self.station.second_pass(now, &mut self.driver);
         Ok(())
     }
 }
 
-/// Chosen: at 64 a turn, more than any backlog holds (somaxconn is 4096); a storm of peers must not put
-/// the end off.
-const ACCEPT_TURNS_MAX: u32 = 128;
+/// Takes one event in. `batch` is the time of the whole batch: read once, when its first event shows
+/// that the sleep is over.
+#[inline]
+fn take_in(floor: &mut Floor, clock: &impl Clock, batch: &mut Option<Mono>, event: Event<'_>) {
+    let now = *batch.get_or_insert_with(|| {
+        floor.set_wall_secs(wall_secs());
+        clock.now()
+    });
+    match event {
+        Event::Accepted(id) => floor.accept(now, id),
+        Event::Received(id, bytes) => floor.receive(now, id, bytes),
+        Event::ReceivedEnd(id) => floor.end(now, id),
+        Event::Sent(id) => floor.sent(now, id),
+        Event::Failed(id, _) => floor.fail(id),
+        Event::Connected(_) | Event::Woken => {}
+    }
+}
 
 #[cfg(test)]
 mod sim;

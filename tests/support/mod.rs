@@ -52,11 +52,7 @@ impl Server {
 
     /// The same under a limit of `descriptors` open files.
     pub(crate) fn start_with_descriptors(descriptors: u32, flags: &[&str]) -> Server {
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""));
-        command.arg(env!("CARGO_BIN_EXE_ringpace"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags);
-        Server::spawn(command)
+        Server::spawn(with_descriptors(descriptors, flags))
     }
 
     /// Runs `command`, which says on its stdout where it listens, as `serve` does.
@@ -173,6 +169,15 @@ impl Drop for Server {
     }
 }
 
+/// `serve --listen 127.0.0.1:0` with `flags`, under a limit of `descriptors` open files.
+pub(crate) fn with_descriptors(descriptors: u32, flags: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""));
+    command.arg(env!("CARGO_BIN_EXE_ringpace"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags);
+    command
+}
+
 /// One run of the binary that is expected to end by itself.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -183,17 +188,31 @@ pub(crate) struct Ended {
 ///
 /// Should it start to serve instead of refusing, it is ended at the first line of its stdout, and
 /// `code` is `None`.
+#[track_caller]
 pub(crate) fn run_to_end(args: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringpace"));
-    command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(args);
+    end_of(command)
+}
+
+/// The same of any command.
+#[track_caller]
+pub(crate) fn end_of(mut command: Command) -> Ended {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary starts");
-    let mut line = String::new();
     let stdout = child.stdout.take().expect("stdout is piped");
-    let served = BufReader::new(stdout).read_line(&mut line).is_ok_and(|bytes| bytes > 0);
-    if served {
+    let (sender, first_line) = channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let serves = BufReader::new(stdout).read_line(&mut line).is_ok_and(|bytes| bytes > 0);
+        let _ = sender.send(serves);
+    });
+    let serves = first_line.recv_timeout(PATIENCE);
+    if serves != Ok(false) {
         let _ = child.kill();
     }
     let output = child.wait_with_output().expect("the child is ours");
+    assert!(serves.is_ok(), "{command:?} neither serves nor ends");
     Ended { code: output.status.code(), stderr: String::from_utf8_lossy(&output.stderr).into() }
 }
 

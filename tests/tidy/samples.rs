@@ -40,6 +40,9 @@ fn the_cores_of_serve_and_pace_know_neither_io_nor_glue_nor_each_other() {
     check(rule, "src/serve/conn.rs", "!use crate::io::Driver;\nuse crate::home::Home;");
     check(rule, "src/serve/conn.rs", "!use super::worker::Worker;\nuse super::api::Api;");
     check(rule, "src/serve/conn.rs", "!use crate::serve::{api, monoio};");
+    check(rule, "src/serve/conn.rs", "!use super::plan::Plan;\n!use super::server::Server;");
+    check(rule, "src/pace/conn.rs", "use super::plan::Plan;");
+    check(rule, "src/serve/plan.rs", "use crate::io::net;\nuse super::threads::Threads;");
     check(rule, "src/serve/worker.rs", "use crate::io;\n!use crate::pace::mix;");
     check(rule, "src/serve/worker.rs", "use super::conn;\nuse crate::serve::monoio;");
     check(rule, "src/pace/run.rs", "use crate::io::net;\n!use crate::serve::api;");

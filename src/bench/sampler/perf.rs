@@ -2,7 +2,7 @@
 //! counters of the sampler are. Start at [`PerfSeries::usage`].
 
 use super::between;
-use crate::io::perf::Counters;
+use crate::io::perf::PerfCounters;
 use crate::results::bench::PerfUsage;
 use crate::units::Mono;
 use std::collections::BTreeMap;
@@ -12,14 +12,14 @@ type Counts = BTreeMap<&'static str, u64>;
 /// The counts of a process at every sample.
 #[derive(Debug, Default)]
 pub(super) struct PerfSeries {
-    counters: Counters,
+    counters: PerfCounters,
     samples: Vec<(Mono, Counts)>,
 }
 
 impl PerfSeries {
     /// Counts these threads, and what they start.
     pub(super) fn attach(threads: &[u32]) -> PerfSeries {
-        PerfSeries { counters: Counters::attach(threads), samples: Vec::new() }
+        PerfSeries { counters: PerfCounters::attach(threads), samples: Vec::new() }
     }
 
     pub(super) fn sample(&mut self, now: Mono) {
@@ -66,7 +66,7 @@ mod tests {
         let samples = [(1, 100), (2, 200), (4, 600)].map(|(second, count)| {
             (Mono(second * 1_000_000_000), Counts::from([("page_faults", count)]))
         });
-        let series = PerfSeries { counters: Counters::default(), samples: samples.to_vec() };
+        let series = PerfSeries { counters: PerfCounters::default(), samples: samples.to_vec() };
         let usage = |begin: u64, until: u64| {
             let half = 500_000_000;
             series.usage(Mono(begin * half), Mono(until * half)).counts["page_faults"]

@@ -10,7 +10,7 @@ use crate::units::Nanos;
 type Words<T> = &'static [(&'static str, T)];
 
 const ON_OFF: Words<bool> = &[("on", true), ("off", false)];
-const RECEIVES: Words<bool> = &[("multishot", true), ("one-shot", false)];
+const SHOTS: Words<bool> = &[("multishot", true), ("one-shot", false)];
 const SENDS: Words<bool> = &[("ring", false), ("direct", true)];
 const WAKES: Words<Wake> = &[("msgring", Wake::MsgRing), ("eventfd", Wake::Eventfd)];
 const TASK_RUNS: Words<TaskRun> =
@@ -38,13 +38,18 @@ pub(super) fn on_off_word(on: bool) -> &'static str {
     word(ON_OFF, &on)
 }
 
-/// Whether to receive by multishot.
-pub(super) fn receive(text: &str) -> Result<bool, String> {
-    choose(RECEIVES, "way to receive", text)
+/// Whether to accept by multishot.
+pub(super) fn accept(text: &str) -> Result<bool, String> {
+    choose(SHOTS, "way to accept", text)
 }
 
-pub(super) fn receive_word(multishot: bool) -> &'static str {
-    word(RECEIVES, &multishot)
+/// Whether to receive by multishot.
+pub(super) fn receive(text: &str) -> Result<bool, String> {
+    choose(SHOTS, "way to receive", text)
+}
+
+pub(super) fn shot_word(multishot: bool) -> &'static str {
+    word(SHOTS, &multishot)
 }
 
 /// Whether to send by send(2).
@@ -157,6 +162,7 @@ mod tests {
     #[test]
     fn a_word_that_stands_for_nothing_is_answered_with_those_that_do() {
         check(on_off("yes"), "yes", "on and off");
+        check(accept("once"), "once", "multishot and one-shot");
         check(receive("oneshot"), "oneshot", "multishot and one-shot");
         check(send("sendmsg"), "sendmsg", "ring and direct");
         check(wake("pipe"), "pipe", "msgring and eventfd");
@@ -174,7 +180,7 @@ mod tests {
     fn what_is_written_to_the_results_reads_back() {
         for on in [true, false] {
             assert_eq!(on_off(on_off_word(on)), Ok(on));
-            assert_eq!(receive(receive_word(on)), Ok(on));
+            assert_eq!(receive(shot_word(on)), Ok(on));
             assert_eq!(send(send_word(on)), Ok(on));
         }
         for (word, task_run) in TASK_RUNS {

@@ -5,7 +5,7 @@
 //! refused is in it as asked for; the note behind it says so. Not here: limits and deadlines.
 
 use super::choice::{
-    min_wait_word, on_off_word, policy_word, receive_word, send_word, span_word, task_run_word,
+    min_wait_word, on_off_word, policy_word, send_word, shot_word, span_word, task_run_word,
     wake_word,
 };
 use crate::io::topology::CpuList;
@@ -67,10 +67,12 @@ fn ring(plan: &Plan) -> Vec<Flag> {
     let ring = &plan.ring;
     let mut flags = entries(ring);
     flags.extend([
-        ("--recv", receive_word(ring.recv_multishot).to_string()),
+        ("--accept", shot_word(ring.accept_multishot).to_string()),
+        ("--recv", shot_word(ring.recv_multishot).into()),
         ("--send", send_word(ring.direct_send).into()),
         ("--fixed-files", on_off_word(ring.fixed_files).into()),
         ("--registered-ring", on_off_word(ring.registered_ring).into()),
+        ("--no-iowait", on_off_word(ring.no_iowait).into()),
         ("--buffers", ring.buffers.to_string()),
         ("--buffer-bytes", ring.buffer_bytes.to_string()),
         ("--wake", wake_word(ring.wake).into()),
@@ -102,6 +104,7 @@ fn threads(plan: &Plan) -> Vec<Flag> {
     let mut flags = Vec::new();
     flags.extend(threads.scheduling.policy.map(|policy| ("--sched", policy_word(policy))));
     flags.extend(threads.scheduling.nice.map(|nice| ("--nice", nice.to_string())));
+    flags.push(("--timer-slack", span_word(threads.timer_slack())));
     flags.extend(threads.lock_memory.then(|| ("--mlockall", String::new())));
     flags
 }

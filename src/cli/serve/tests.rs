@@ -10,12 +10,14 @@ fn plan(flags: &str) -> Result<Plan, String> {
 }
 
 /// Every flag that changes one thing, with a value that is not the default.
-const ABLATIONS: [&str; 27] = [
+const ABLATIONS: [&str; 30] = [
     "--task-run coop",
+    "--accept one-shot",
     "--recv one-shot",
     "--send direct",
     "--fixed-files on",
     "--registered-ring off",
+    "--no-iowait off",
     "--buffers 64",
     "--buffer-bytes 512",
     "--sq-entries 64",
@@ -35,6 +37,7 @@ const ABLATIONS: [&str; 27] = [
     "--cpus 0 --incoming-cpu on",
     "--nice 5",
     "--sched fifo:10",
+    "--timer-slack 50us",
     "--mlockall",
     "--cpus 0 --workers 3",
     "--status-work 20us",
@@ -65,7 +68,10 @@ fn check_refused(flags: &str, start: &str, reason: &str) {
 fn a_flag_that_the_backend_cannot_carry_out_is_refused_and_the_reason_given() {
     let ring_flags = ABLATIONS.iter().filter(|flags| {
         let about = ["--task", "--recv", "--send", "--fixed", "--reg", "--buffer", "--sq", "--cq"];
-        about.iter().chain(&["--napi", "--min-wait"]).any(|begin| flags.starts_with(begin))
+        about
+            .iter()
+            .chain(&["--napi", "--min-wait", "--accept", "--no-iowait"])
+            .any(|begin| flags.starts_with(begin))
     });
     for flags in ring_flags.chain(&["--wake msgring"]) {
         let flag = flags.split(' ').next().unwrap();
@@ -108,7 +114,9 @@ fn what_makes_no_sense_together_is_refused_and_the_flags_named() {
 
 #[test]
 fn a_value_that_is_none_is_refused_and_the_flag_named() {
-    for typed in ["--recv twice", "--nodelay yes", "--nice 20", "--sched fifo", "--min-wait 1/2"] {
+    let scheduled = ["--nice 20", "--sched fifo", "--timer-slack late"];
+    let others = ["--accept twice", "--recv twice", "--no-iowait 1", "--nodelay yes"];
+    for typed in scheduled.iter().chain(&others).chain(&["--min-wait 1/2"]) {
         let flag = typed.split(' ').next().unwrap();
         check_refused(typed, &format!("Error parsing option '{flag}'"), "`");
     }

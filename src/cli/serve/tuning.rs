@@ -43,10 +43,12 @@ impl ServeArgs {
         let task_run = if sqpoll.is_some() { TaskRun::Interrupt } else { ring.task_run };
         let settings = uring::Settings {
             task_run: self.task_run.unwrap_or(task_run),
+            accept_multishot: self.accept.unwrap_or(ring.accept_multishot),
             recv_multishot: self.recv.unwrap_or(ring.recv_multishot),
             direct_send: self.send.unwrap_or(ring.direct_send),
             fixed_files: self.fixed_files.unwrap_or(ring.fixed_files),
             registered_ring: self.registered_ring.unwrap_or(ring.registered_ring),
+            no_iowait: self.no_iowait.unwrap_or(ring.no_iowait),
             sq_entries: self.sq_entries.unwrap_or(ring.sq_entries),
             cq_entries: self.cq_entries(&ring),
             buffers: self.buffers.unwrap_or(ring.buffers),
@@ -72,10 +74,12 @@ impl ServeArgs {
         use Reach::{AnyRing, Uring};
         let typed = [
             ("--task-run", self.task_run.is_some(), AnyRing),
+            ("--accept", self.accept.is_some(), Uring),
             ("--recv", self.recv.is_some(), Uring),
             ("--send", self.send.is_some(), Uring),
             ("--fixed-files", self.fixed_files.is_some(), Uring),
             ("--registered-ring", self.registered_ring.is_some(), Uring),
+            ("--no-iowait", self.no_iowait.is_some(), Uring),
             ("--sq-entries", self.sq_entries.is_some(), AnyRing),
             ("--cq-entries", self.cq_entries.is_some(), AnyRing),
             ("--buffers", self.buffers.is_some(), Uring),
@@ -150,6 +154,7 @@ impl ServeArgs {
             scheduling: Scheduling { policy: self.sched, nice: self.nice },
             housekeeping_cpus: self.housekeeping_cpus.clone(),
             sqpoll_cpus,
+            timer_slack: self.timer_slack,
             lock_memory: self.mlockall,
         })
     }

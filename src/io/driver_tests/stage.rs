@@ -81,6 +81,12 @@ impl<D: Driver> Stage<D> {
         events
     }
 
+    /// Closes the listening socket; what that brings is remembered.
+    pub(super) fn stop_listening(&mut self) {
+        let seen = &mut self.seen;
+        self.driver.stop_listening(|event| seen.push(Seen::of(event))).unwrap();
+    }
+
     /// The last events, without their bytes.
     pub(super) fn tail(&self) -> Vec<Seen> {
         let mut tail: Vec<Seen> = self.seen.iter().rev().take(10).cloned().collect();

@@ -1,7 +1,10 @@
 //! That each socket setting is in force, as the kernel tells it, on the listener and on what it accepts.
 
+use super::listener::{BUSY_POLL, INCOMING_CPU};
 use super::*;
+use crate::units::Nanos;
 use std::net::TcpStream;
+use std::os::fd::AsFd;
 
 fn listener(change: impl FnOnce(&mut SocketSettings)) -> Listener {
     let mut settings = SocketSettings::default();
@@ -82,4 +85,26 @@ fn acknowledging_at_once_is_set_and_set_again_after_the_kernel_forgot() {
     assert_eq!(option(accepted.as_fd(), QUICKACK), 0);
     acknowledge(accepted.as_fd());
     assert_eq!(option(accepted.as_fd(), QUICKACK), 1);
+}
+
+/// A call that a signal interrupts twice, and that then ends in `last`.
+fn interrupted(last: Result<isize, i32>) -> io::Result<usize> {
+    let mut outcomes = [Err(libc::EINTR), Err(libc::EINTR), last].into_iter();
+    count_moved(|| match outcomes.next().expect("it was over") {
+        Ok(moved) => moved,
+        Err(code) => {
+            // SAFETY: the place is this thread's own.
+            unsafe { *libc::__errno_location() = code };
+            -1
+        }
+    })
+}
+
+#[test]
+fn what_a_signal_interrupts_is_done_again_and_nothing_else_is() {
+    assert_eq!(interrupted(Ok(0)).unwrap(), 0);
+    assert_eq!(interrupted(Ok(7)).unwrap(), 7);
+    for code in [libc::EAGAIN, libc::ECONNRESET] {
+        assert_eq!(interrupted(Err(code)).unwrap_err().raw_os_error(), Some(code));
+    }
 }

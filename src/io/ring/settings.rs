@@ -11,6 +11,8 @@ use crate::units::Nanos;
 pub struct Settings {
     /// When the kernel runs completions.
     pub task_run: TaskRun,
+    /// One accept SQE serves the listener for its life (Linux 5.19); otherwise one per connection.
+    pub accept_multishot: bool,
     /// One receive SQE serves a connection for its life (Linux 6.0); otherwise one per receive.
     pub recv_multishot: bool,
     /// Send by send(2) at once, and by the ring only what the kernel did not take.
@@ -20,6 +22,9 @@ pub struct Settings {
     pub fixed_files: bool,
     /// Register the ring's descriptor (Linux 5.18): the kernel saves looking it up at each enter.
     pub registered_ring: bool,
+    /// A thread that sleeps in the ring counts as idle and not as waiting for I/O (Linux 6.15), so that
+    /// neither the load nor the CPU's frequency is raised for it.
+    pub no_iowait: bool,
     /// Submission queue entries, a power of two.
     pub sq_entries: u32,
     /// Completion queue entries, a power of two.
@@ -89,10 +94,12 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             task_run: TaskRun::Defer,
+            accept_multishot: true,
             recv_multishot: true,
             direct_send: false,
             fixed_files: false,
             registered_ring: true,
+            no_iowait: true,
             sq_entries: 512,
             cq_entries: 4096,
             buffers: 1024,

@@ -1,5 +1,6 @@
 //! One connection's socket, and what the kernel holds of it.
 
+use crate::io::lent::Lent;
 use io_uring::{squeue, types};
 use socket2::SockAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -13,7 +14,7 @@ pub(super) struct Socket {
     /// The send whose bytes the kernel may be reading, and how many of them are gone.
     pub(super) sending: Option<(Vec<u8>, usize)>,
     /// The address that the kernel reads until the connect completes.
-    pub(super) connecting: Option<Box<SockAddr>>,
+    pub(super) connecting: Option<Lent<SockAddr>>,
     pub(super) paused: bool,
     /// The worker was told that it is broken: report nothing more.
     pub(super) failed: bool,

@@ -228,3 +228,29 @@ fn completions_run_when_the_task_run_mode_says() {
         assert_eq!(received, 1, "{task_run:?}");
     }
 }
+
+#[test]
+fn an_accept_is_for_everybody_who_waits_or_for_one() {
+    for (multishot, at_once) in [(true, 3), (false, 1)] {
+        let (mut ring, address) = listening(|settings| settings.accept_multishot = multishot);
+        let _peers: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let mut turn = || {
+            let before = ring.counters().accepted;
+            ring.turn(soon(), |_| {}).unwrap();
+            ring.counters().accepted - before
+        };
+        assert_eq!(turn(), at_once, "multishot: {multishot}");
+        let rest: u64 = (0..10).map(|_| turn()).sum();
+        assert_eq!(at_once + rest, 3);
+    }
+}
+
+#[test]
+fn a_sleep_counts_as_idle_unless_told_otherwise() {
+    for no_iowait in [true, false] {
+        let settings = Settings { no_iowait, ..Settings::default() };
+        let ring = &Uring::new(&settings).unwrap().ring;
+        let is_known = ring.raw().params().is_feature_no_iowait(); // Linux 6.15
+        assert_eq!(ring.sleeps_idle(), no_iowait && is_known);
+    }
+}

@@ -227,7 +227,9 @@ impl Driver for SimDriver {
         unreachable!("a pacer does not listen")
     }
 
-    fn stop_listening(&mut self) {}
+    fn stop_listening(&mut self, _: impl FnMut(Event<'_>)) -> io::Result<()> {
+        Ok(())
+    }
 
     fn connect(&mut self, _: net::Address) -> io::Result<ConnId> {
         self.world.pass(20 * CALL_COST);

@@ -10,12 +10,14 @@
 
 use super::super::station::Station;
 use crate::clock::Clock;
+use crate::io::accepting::Accepting;
 use crate::io::alarm::Alarm;
 use crate::io::clock::{MonotonicClock, wall_secs};
-use crate::io::net::{ACCEPT_PAUSE, SpareBuffers};
+use crate::io::net;
 use crate::io::{ConnId, Counters, Outlet, Sending};
 use crate::serve::floor::Floor;
 use crate::slab::Slab;
+use crate::spare::SpareBuffers;
 use crate::units::Mono;
 use monoio::io::{CancelHandle, Canceller};
 use std::cell::RefCell;
@@ -32,7 +34,8 @@ struct State {
     alarm: Alarm,
     /// The time of this batch, once its first event has ended the sleep.
     batch: Option<Mono>,
-    accepting: Accepting,
+    /// The listener is the accepting task's.
+    accepting: Accepting<()>,
     canceller: Option<Canceller>,
     /// Tasks that have not ended.
     tasks: usize,
@@ -63,14 +66,6 @@ pub(super) enum Attendant {
 
 impl Attendant {
     const COUNT: usize = Attendant::Wakes as usize + 1;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Accepting {
-    On,
-    /// Descriptors ran out. Resumed when one of ours is closed, or at the point in time.
-    Paused(Mono),
-    Stopped,
 }
 
 /// What the second pass tells the connections' tasks.
@@ -108,14 +103,14 @@ impl Desk {
             station,
             lines: Lines {
                 slab: Slab::new(),
-                spare: SpareBuffers::default(),
+                spare: net::spare_buffers(),
                 counters: Counters::default(),
                 current: None,
                 freed: false,
             },
             alarm,
             batch: None,
-            accepting: Accepting::On,
+            accepting: Accepting::On(()),
             canceller: Some(Canceller::new()),
             tasks: 0,
             failure: None,
@@ -142,13 +137,15 @@ impl Desk {
     }
 
     /// Something happened that is no connection's: the alarm, or another core. Reads the clock itself,
-    /// since the batch may have begun before the alarm was due, and sets the alarm to the future only:
-    /// on epoll its task would find one that is due again at once, and go on without an end of the
-    /// turn. What is due still is the root's to do, which comes next and sets the alarm too.
+    /// since the batch may have begun before the alarm was due, and moves the batch on: what comes after
+    /// the timers in it does not come before them in time. Sets the alarm to the future only: on epoll
+    /// its task would find one that is due again at once, and go on without an end of the turn. What is
+    /// due still is the root's to do, which comes next and sets the alarm too.
     pub(super) fn attend(&self) {
         let mut state = self.0.borrow_mut();
         state.begin_batch();
         let now = MonotonicClock.now();
+        state.batch = Some(now);
         state.advance(now);
         let next = state.next_wake().filter(|next| *next > now);
         state.alarm.set(next);
@@ -200,9 +197,9 @@ impl Desk {
     pub(super) fn poll_accepting(&self, cx: &mut Context<'_>) -> Poll<Option<CancelHandle>> {
         let mut state = self.0.borrow_mut();
         match state.accepting {
-            Accepting::On => Poll::Ready(state.canceller.as_ref().map(Canceller::handle)),
-            Accepting::Stopped => Poll::Ready(None),
-            Accepting::Paused(_) => {
+            Accepting::On(()) => Poll::Ready(state.canceller.as_ref().map(Canceller::handle)),
+            Accepting::Off => Poll::Ready(None),
+            Accepting::Paused(..) => {
                 register(&mut state.acceptor, cx);
                 Poll::Pending
             }
@@ -211,8 +208,9 @@ impl Desk {
 
     pub(super) fn pause_accepting(&self) {
         let mut state = self.0.borrow_mut();
-        state.lines.counters.accept_pauses += 1;
-        state.accepting = Accepting::Paused(MonotonicClock.now() + ACCEPT_PAUSE);
+        if state.accepting.pause(MonotonicClock.now()).is_some() {
+            state.lines.counters.accept_pauses += 1;
+        }
         state.wake_root();
     }
 
@@ -220,7 +218,7 @@ impl Desk {
     pub(super) fn accepting_ended(&self, failure: Option<io::Error>) {
         let mut state = self.0.borrow_mut();
         let now = state.begin_batch();
-        state.accepting = Accepting::Stopped;
+        state.accepting = Accepting::Off;
         state.failure = failure;
         state.station.drain(now);
         state.second_pass(now);
@@ -334,7 +332,7 @@ impl State {
         let now = MonotonicClock.now();
         self.batch = Some(now);
         self.station.floor.set_wall_secs(wall_secs());
-        self.station.is_awake();
+        self.station.end_sleep();
         self.wake_root();
         now
     }
@@ -378,16 +376,12 @@ impl State {
     }
 
     fn next_wake(&self) -> Option<Mono> {
-        let station = self.station.next_wake();
-        match self.accepting {
-            Accepting::Paused(until) => Some(station.map_or(until, |next| next.min(until))),
-            Accepting::On | Accepting::Stopped => station,
-        }
+        self.station.next_wake().into_iter().chain(self.accepting.until()).min()
     }
 
     /// Ends the accept that is under way; its task begins the drain.
     fn stop_accepting(&mut self) {
-        self.accepting = Accepting::Stopped;
+        self.accepting = Accepting::Off;
         if let Some(canceller) = self.canceller.take() {
             canceller.cancel();
         }
@@ -396,10 +390,7 @@ impl State {
 
     fn resume_accepting(&mut self, now: Mono) {
         let freed = std::mem::take(&mut self.lines.freed);
-        if let Accepting::Paused(until) = self.accepting
-            && (freed || now >= until)
-        {
-            self.accepting = Accepting::On;
+        if (freed || self.accepting.due(now)) && self.accepting.resume().is_some() {
             wake(&self.acceptor);
         }
     }
@@ -474,5 +465,36 @@ fn wake(waker: &Option<Waker>) {
 fn register(place: &mut Option<Waker>, cx: &Context<'_>) {
     if !place.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
         *place = Some(cx.waker().clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+    use crate::serve::floor::Shared;
+    use crate::serve::metrics::Metrics;
+    use crate::serve::settings::Settings;
+    use std::sync::Arc;
+
+    fn desk() -> Desk {
+        let shared = Shared {
+            home: Arc::new(Home::new(64)),
+            settings: Arc::new(Settings::default()),
+            metrics: Metrics::new(["any".to_string()]),
+            admitted: Arc::default(),
+        };
+        let (wakers, stop) = (Arc::new([]), Arc::default());
+        let station = Station::new(MonotonicClock.now(), 0, 0, shared, wakers, stop);
+        Desk::new(station, Alarm::new().unwrap(), false)
+    }
+
+    #[test]
+    fn what_follows_the_timers_in_a_batch_is_not_before_them() {
+        let desk = desk();
+        let begun = desk.0.borrow_mut().begin_batch();
+        desk.attend();
+        let attended = desk.0.borrow_mut().begin_batch();
+        assert!(attended > begun, "{attended:?} after {begun:?}");
     }
 }

@@ -8,7 +8,7 @@
 //! tasks:  accept, receive, send, alarm, wakes ──> desk: floor, then the second pass for its changes
 //! root:   polled when all tasks have run: end of the turn; then the runtime sleeps
 //! ```
-//! Start at [`Engine::run`]; then `tasks`, then `desk`. Not here: pinning, starting; see `serve::mod`.
+//! Start at [`Engine::run`]; then `tasks`, then `desk`. Not here: pinning, starting; see `server`.
 
 mod desk;
 mod tasks;

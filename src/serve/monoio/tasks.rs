@@ -15,6 +15,7 @@ use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -48,14 +49,16 @@ pub(super) async fn accept(
             Err(_) => {}
         }
     }
+    net::refuse_handshakes(waiting.as_fd());
     drop(listener);
     if waiting.set_nonblocking(true).is_ok() {
-        while let Ok((stream, peer)) = waiting.accept() {
-            let wrapped = stream.set_nonblocking(nonblocking);
-            if let Ok(stream) = wrapped.and_then(|()| TcpStream::from_std(stream)) {
+        net::accept_all(waiting.as_fd(), nonblocking, |fd| {
+            let stream = std::net::TcpStream::from(fd);
+            let peer = stream.peer_addr();
+            if let (Ok(peer), Ok(stream)) = (peer, TcpStream::from_std(stream)) {
                 open(&desk, stream, peer);
             }
-        }
+        });
     }
     drop(waiting);
     desk.accepting_ended(None);

@@ -328,12 +328,12 @@ impl Driver for SimDriver {
         unreachable!("the simulation accepts by itself")
     }
 
-    fn stop_listening(&mut self) {
-        let mut net = self.net.borrow_mut();
-        net.listening[self.worker] = false;
-        while let Some(link) = net.backlog[self.worker].pop_front() {
-            net.links[link].refused = true;
-        }
+    fn stop_listening(&mut self, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
+        self.net.borrow_mut().listening[self.worker] = false;
+        let mut events = Vec::new();
+        self.accept_all(&mut events);
+        events.iter().for_each(|event| event.tell(&mut on_event));
+        Ok(())
     }
 
     fn connect(&mut self, _: Address) -> io::Result<ConnId> {
@@ -488,7 +488,9 @@ impl Sim {
                     any = true;
                     bed.asleep = None;
                     let end = bed.worker.turn(wait).expect("the simulated driver does not break");
-                    if bed.worker.is_drained(end).expect("the simulated driver does not break") {
+                    let told = bed.worker.drain_if_told();
+                    told.expect("the simulated driver does not break");
+                    if bed.worker.is_drained(end) {
                         over = Some(index);
                     }
                     self.check_bounds(index);

@@ -1,4 +1,6 @@
 use super::*;
+use crate::serve::Server;
+use std::io;
 
 fn plan(backend: Backend, wait: WaitMode, task_run: TaskRun) -> Plan {
     let plan = Plan::new(backend);
