@@ -7,7 +7,7 @@
 //!
 //! | layer | modules | what stands there |
 //! |---|---|---|
-//! | 0 | [`units`] [`clock`] [`slab`] [`spare`] [`rng`] | spans, points, rates; slots, buffers |
+//! | 0 | [`units`] [`clock`] [`calendar`] [`slab`] [`spare`] [`rng`] | spans, rates; slots, buffers |
 //! | 1 | [`http`] [`timer`] [`stats`] | pure, and know nothing of each other |
 //! | 2 | [`home`] [`results`] | devices and event log; the on-disk schema of a run |
 //! | 3 | [`serve`] and [`pace`], their cores | sans-IO; the two never meet |
@@ -18,6 +18,7 @@
 //!
 //! Start at [`serve::conn`] for the server, at [`pace::worker`] for the pacer.
 
+pub mod calendar;
 pub mod clock;
 pub mod rng;
 pub mod slab;

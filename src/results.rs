@@ -28,7 +28,8 @@ pub struct Run {
     pub verdict: Verdict,
     /// Why the verdict is not VALID; one sentence each.
     pub reasons: Vec<String>,
-    /// Requests planned per second of the measured time.
+    /// Requests per second that were asked for; where the rate changes or a file makes it, those that
+    /// were planned per second of the measured time. Of a duet, half of what both servers got.
     pub offered_rps: f64,
     /// Requests answered as expected per second, over the measured time or until the last request
     /// was sent, whichever is longer.
@@ -462,7 +463,8 @@ impl Disturbance {
     }
 }
 
-/// Fewer requests beyond a quantile make it the word of a few. Source: FIELD.md, 10 / (1 - p).
+/// Fewer requests beyond a quantile make it the word of a few. Chosen: the usual rule of thumb, that a
+/// quantile p takes 10 / (1 - p) requests.
 const BEYOND_LEAST: u64 = 10;
 
 /// Those of `runs` that take part in figures: all that are not INVALID, or all if that leaves none.

@@ -5,6 +5,7 @@
 
 mod support;
 
+use ringpace::pace::hlog;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,6 +124,14 @@ fn a_bench_holds_what_its_pairs_come_to_and_is_made_once() {
     for restart in duet["restarts"].as_array().expect("restarts") {
         let run = json(&out.join(restart["file"].as_str().expect("a file")));
         let planned = |side: &str| run[side]["planned"].as_u64().expect("a count");
+        for side in ["a", "b"] {
+            let name = restart["file"].as_str().expect("a file");
+            let log = fs::read(out.join(name.replace(".json", &format!(".{side}.hlog"))));
+            let mut logged = 0;
+            hlog::read(&log.expect("a log of each"), |_, _, responses| logged += responses.count())
+                .expect("it is an interval log");
+            assert_eq!(logged, planned(side), "{side}");
+        }
         assert_eq!(planned("a") + planned("b"), 120);
         let unpaired = run["pairs"]["unpaired"].as_u64().expect("a count");
         assert_eq!(2 * pairs(&run).iter().sum::<u64>() + unpaired, 120);
@@ -186,7 +195,8 @@ fn two_servers_are_paced_by_hand() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("leave the path out"), "{refused:?}");
     for (flags, says) in [
         (&["--wait", "hybrid"][..], "--wait hybrid"),
-        (&["--hlog", "x"], "leave out --hlog"),
+        (&["--csv", "x"], "leave out --csv"),
+        (&["--hlog", "-"], "name a file"),
         (&["--catch-up", "skip"], "--catch-up"),
     ] {
         let refused = ringpace(&[&load[..], flags].concat());

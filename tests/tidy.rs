@@ -126,7 +126,7 @@ impl Source {
 
 /// The layers of `src/lib.rs`, by module.
 const LAYERS: [(u8, &[&str]); 6] = [
-    (0, &["units", "clock", "slab", "spare", "rng"]),
+    (0, &["units", "clock", "calendar", "slab", "spare", "rng"]),
     (1, &["http", "timer", "stats"]),
     (2, &["home", "results"]),
     (4, &["io"]),

@@ -139,11 +139,30 @@ def finding(of):
     why = {
         "holds_zero": "",
         "within_error": f" (error {error})",
+        "infinite": " (some repeats infinite)",
         "too_few_repeats": " (few repeats)",
         "too_few_requests": " (few requests)",
         "invalid": " (INVALID)",
     }
     return "cannot tell apart" + why[kind]
+
+
+def spans(each, *_):
+    return ", ".join(span(rounded(seconds * 1e9)) for seconds in each)
+
+
+def knee(target, bench, _):
+    plan = bench["plan"]["knee"]
+    ends = {"below_range": f"< {plan['from']}/s", "above_range": f">= {plan['to']}/s"}
+    return ends.get(target["ending"], f"{target['passed']}/s")
+
+
+def probe_figure(probe, *_):
+    figure = probe["figure_ns"]["median"]
+    if figure is not None:
+        return span(figure)
+    most = probe["summary"]["total"]["response_ns"]["longest_observed"]
+    return "never" if most is None else f"> {span(most)}"
 
 
 FORMATS = {
@@ -157,6 +176,7 @@ FORMATS = {
     "losses": losses,
     "decimals-0": lambda value, *_: f"{value:.0f}",
     "decimals-1": lambda value, *_: f"{value:.1f}",
+    "decimals-2": lambda value, *_: f"{value:.2f}",
     "percent": lambda value, *_: f"{value:.1f} %",
     "seconds": lambda value, *_: f"{value:.1f} s",
     "megabytes": lambda value, *_: f"{value / 1e6:.1f} MB",
@@ -165,6 +185,12 @@ FORMATS = {
     "difference-shift": lambda of, *_: shift(of),
     "interval": lambda of, *_: interval(of),
     "finding": lambda of, *_: finding(of),
+    "spans": spans,
+    "knee": knee,
+    "probe-rate": lambda probe, *_: f"{probe['rate']}/s",
+    "probe-figure": probe_figure,
+    "probes": lambda target, *_: str(len(target["probes"])),
+    "probe-runs": lambda target, *_: str(sum(probe["of"] for probe in target["probes"])),
 }
 
 
@@ -242,7 +268,17 @@ def check_figures(markup, bench):
         for nth, summary in enumerate(bench["summaries"])
         for quantile in ("p50", "p95", "p99", "p99_9", "max")
         if summary["total"]["response_ns"]["count_least"] > 0
-    } - {pointer for pointer, _, _ in page.figures}
+    }
+    # Older benches lack some of these.
+    for nth, summary in enumerate(bench["summaries"]):
+        for key in ("steady_after_s", "instructions_per_request", "cycles_per_request"):
+            if summary.get(key, {}).get("each"):
+                missing.add(f"/summaries/{nth}/{key}/{'each' if key == 'steady_after_s' else 'median'}")
+        if summary.get("unsteady"):
+            missing.add(f"/summaries/{nth}/unsteady")
+    for nth, target in enumerate((bench.get("knee") or {}).get("targets", [])):
+        missing |= {f"/knee/targets/{nth}"} if target["probes"] else set()
+    missing -= {pointer for pointer, _, _ in page.figures}
     faults += [f"{pointer} is not on the page" for pointer in sorted(missing)]
     return faults, len(page.figures), page.tables
 

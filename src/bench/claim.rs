@@ -24,7 +24,7 @@ use crate::results::bench::{
     Bench, ClaimOutcome, ClaimResult, KindSummary, Level, Spread, Spreads, Summary,
 };
 use crate::stats::compare::{CONFIDENCE, Interval, paired, percent};
-use crate::units::{Nanos, signed};
+use crate::units::{Nanos, Rate, signed};
 
 /// One claim that can be judged.
 #[derive(Clone, Debug)]
@@ -33,8 +33,8 @@ pub struct Claim {
     pub text: String,
     /// As typed.
     pub expr: String,
-    /// The one rate it is about, as typed; `None`: it must hold at every rate.
-    pub rate: Option<String>,
+    /// The one rate it is about; `None`: it must hold at every rate.
+    pub rate: Option<Rate>,
     left: Expr,
     compare: Compare,
     right: Expr,
@@ -51,7 +51,7 @@ fn interval(repeats: &[f64]) -> Option<Interval> {
 
 impl Claim {
     /// Reads `expr`. The error is a sentence that says which word is wrong.
-    pub fn parse(text: Option<&str>, expr: &str, rate: Option<&str>) -> Result<Claim, String> {
+    pub fn parse(text: Option<&str>, expr: &str, rate: Option<Rate>) -> Result<Claim, String> {
         let tokens = tokens(expr);
         let mut parser = Parser { tokens: &tokens };
         let (left, left_unit) = parser.sum()?;
@@ -70,7 +70,7 @@ impl Claim {
         Ok(Claim {
             text: text.unwrap_or(expr).to_owned(),
             expr: expr.to_owned(),
-            rate: rate.map(str::to_owned),
+            rate,
             left,
             compare,
             right,
@@ -83,7 +83,18 @@ impl Claim {
         self.figures().into_iter().map(|figure| figure.target.as_str()).collect()
     }
 
-    /// Judges the claim by the summaries of `bench`.
+    /// The request kinds it names, each once or more.
+    pub fn kinds(&self) -> Vec<&str> {
+        self.figures().into_iter().filter_map(|figure| figure.kind.as_deref()).collect()
+    }
+
+    /// Whether it is about `rate`, as typed.
+    fn is_about(&self, rate: &str) -> bool {
+        self.rate.is_none_or(|only| rate.parse() == Ok(only))
+    }
+
+    /// Judges the claim by the summaries of `bench`. It is skipped only where a target of it was left
+    /// out.
     pub fn judge(&self, bench: &Bench) -> ClaimResult {
         let mut result = ClaimResult {
             text: self.text.clone(),
@@ -96,11 +107,14 @@ impl Claim {
             result.figures.push(format!("{absent} is not in this run"));
             return result;
         }
-        let rates = bench.plan.rates.iter();
-        for rate in rates.filter(|rate| self.rate.as_ref().is_none_or(|only| only == *rate)) {
+        for rate in bench.plan.rates.iter().filter(|rate| self.is_about(rate)) {
             let (outcome, figures) = self.judge_at(bench, rate);
             result.outcome = result.outcome.max(outcome);
             result.figures.push(figures);
+        }
+        if result.figures.is_empty() {
+            result.outcome = ClaimOutcome::Unknown;
+            result.figures.push(String::from("nothing was measured at its rate"));
         }
         result
     }

@@ -257,7 +257,8 @@ fn groups_of_bench(dir: &Path) -> Result<Vec<Group>, String> {
     Ok(groups)
 }
 
-/// One group per rate, called by the file or the directory.
+/// One group per rate that was asked for, called by the file or the directory: Poisson arrivals of two
+/// seeds are as many as was drawn, and repeats of one all the same.
 fn groups_of_files(path: &Path) -> Result<Vec<Group>, String> {
     let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let mut groups: Vec<Group> = Vec::new();

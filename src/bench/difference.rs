@@ -10,7 +10,7 @@ use crate::results::bench::{
 };
 use crate::results::{QuantileErrors, QuantileInterval, is_thin};
 use crate::stats::bootstrap::NORMAL;
-use crate::stats::compare::{self, CONFIDENCE, Doubt, compare, family, minus, paired};
+use crate::stats::compare::{self, CONFIDENCE, Doubt, apart, compare, family, minus, paired};
 use crate::units::signed;
 
 /// A quantile that is compared. Not the maximum: it is one request, and grows with their number.
@@ -204,6 +204,9 @@ fn latencies(
         let error = quantile.error_between(base, target, of_base, of_target);
         let repeats = Repeats::of(sides, quantile.of, pairing);
         let mut difference = judged(&named, medians, &repeats, error);
+        if pairing == Pairing::None && difference.finding == Finding::TooFewRepeats {
+            by_runs(&mut difference, sides.map(quantile.of), error);
+        }
         if sides.iter().any(|spreads| quantile.is_thin(spreads)) {
             difference.finding = Finding::TooFewRequests;
         }
@@ -320,21 +323,48 @@ fn judged(
     error: f64,
 ) -> Difference {
     let compare::Difference { shift, interval, finding } = repeats.compared(error, CONFIDENCE);
-    let finite = |ns: f64| ns.is_finite().then_some(ns);
     Difference {
         base_ns,
         target_ns,
         difference_ns: finite(shift),
-        interval: interval.map(|interval| Interval {
-            low_ns: finite(interval.low),
-            high_ns: finite(interval.high),
-            confidence: interval.confidence,
-        }),
+        interval: interval.map(written),
         error_ns: finite(error),
         finding: worded(finding),
         pairs: repeats.pairs() as u32,
         ..blank.clone()
     }
+}
+
+/// What a few runs say of their difference by the interval that each of them has for itself.
+fn by_runs(difference: &mut Difference, sides: [&Spread; 2], error: f64) {
+    let [Some(base), Some(new)] = sides.map(of_all) else { return };
+    if let Some(found) = apart(base, new, error) {
+        difference.finding = if found.low > 0.0 { Finding::RunsHigher } else { Finding::RunsLower };
+        difference.interval = Some(written(found));
+    }
+}
+
+/// Where the figure lies by all runs together: from the lowest that one of them has to the highest.
+fn of_all(spread: &Spread) -> Option<(f64, f64)> {
+    let infinite = |end: Option<u64>| end.map_or(f64::INFINITY, |ns| ns as f64);
+    let each: Option<Vec<QuantileInterval>> = spread.intervals.iter().copied().collect();
+    let each = each.filter(|each| !each.is_empty())?;
+    let low = each.iter().map(|interval| infinite(interval.low)).fold(f64::INFINITY, f64::min);
+    let high = each.iter().map(|interval| infinite(interval.high)).fold(0.0, f64::max);
+    Some((low, high))
+}
+
+/// An interval as the results have it.
+fn written(interval: compare::Interval) -> Interval {
+    Interval {
+        low_ns: finite(interval.low),
+        high_ns: finite(interval.high),
+        confidence: interval.confidence,
+    }
+}
+
+fn finite(ns: f64) -> Option<f64> {
+    ns.is_finite().then_some(ns)
 }
 
 /// A finding as the results have it.

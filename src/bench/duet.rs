@@ -13,7 +13,7 @@ use super::plan::{Launch, Plan, Target};
 use super::run::{Job, cpus_of, is_of, order};
 use super::store::Store;
 use super::summary::summarise;
-use crate::pace::plan::{Unfit, connections_max};
+use crate::pace::plan::{Unfit, descriptors_needed};
 use crate::results::bench::{Bench, BenchRun};
 use crate::results::duet::{DUET_SCHEMA, Duet, DuetRun, Pairs, Restart};
 use crate::rng::mix64;
@@ -76,15 +76,13 @@ pub(super) fn check_pacer(plan: &Plan, descriptors_max: u64) -> Result<(), Bench
         };
         return refused(format!("{typed}: {}", unfit.why()));
     }
-    let most = match plan.max_connections {
-        Some(most) => most as usize,
-        None => connections_max(plan.connections as usize),
-    };
-    match 2 * (most as u64) < descriptors_max {
+    let most = plan.connections_max();
+    let needed = descriptors_needed(2, most);
+    match needed <= descriptors_max {
         true => Ok(()),
         false => Err(BenchError::File(format!(
-            "--duet: max_connections = {most} to each of two servers is more than the \
-             {descriptors_max} descriptors that the pacer may have; raise `ulimit -n` or lower it"
+            "--duet: max_connections = {most} to each of two servers needs {needed} descriptors, and \
+             the pacer may have {descriptors_max}; raise `ulimit -n` or lower it"
         ))),
     }
 }

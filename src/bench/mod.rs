@@ -14,6 +14,7 @@ pub mod duet;
 pub mod knee;
 mod measure;
 pub mod plan;
+mod program;
 mod progress;
 mod run;
 pub mod sampler;

@@ -72,6 +72,7 @@ use std::path::{Path, PathBuf};
 
 mod axis;
 mod fit;
+mod pacing;
 mod placement;
 pub(super) use fit::cpu_list;
 mod typed;
@@ -230,6 +231,11 @@ impl Plan {
             knee.duration = overrides.duration.unwrap_or(knee.duration);
             knee.repeats = overrides.repeats.unwrap_or(knee.repeats);
         }
+        // The file was found right, so that it is the flag if anything is wrong.
+        if let (Some(duration), Some(refusal)) = (overrides.duration, self.refusal(u64::MAX)) {
+            let what = format!("--duration {}: {}", duration.as_typed(), refusal.sentence);
+            return Err(BenchError::File(what));
+        }
         if overrides.aa { self.against_itself(&overrides.only) } else { Ok(self) }
     }
 
@@ -351,15 +357,29 @@ impl PacerOptions {
 
 impl Target {
     fn record(&self) -> TargetRecord {
-        let (command, env) = match &self.launch {
+        let blank = TargetRecord {
+            name: self.name.clone(),
+            cpus: self.cpus.as_ref().map(CpuList::to_string),
+            ready_path: self.ready_path.clone(),
+            varied: self.varied.clone(),
+            ..TargetRecord::default()
+        };
+        match &self.launch {
             Launch::Serve(flags) => {
                 let head = ["ringpace", "serve"].map(String::from);
-                (head.into_iter().chain(flags.iter().cloned()).collect(), BTreeMap::new())
+                TargetRecord {
+                    command: head.into_iter().chain(flags.iter().cloned()).collect(),
+                    ..blank
+                }
             }
-            Launch::Command(line) => (line.argv.clone(), line.env.clone()),
-        };
-        let cpus = self.cpus.as_ref().map(CpuList::to_string);
-        TargetRecord { name: self.name.clone(), command, env, cpus, varied: self.varied.clone() }
+            Launch::Command(line) => TargetRecord {
+                command: line.argv.clone(),
+                env: line.env.clone(),
+                cwd: Some(line.cwd.display().to_string()),
+                setup: line.setup.clone(),
+                ..blank
+            },
+        }
     }
 }
 

@@ -13,10 +13,11 @@ use super::knee::{self, KneeJob, KneePlan};
 use super::measure::{Assignment, Laboratory};
 use super::plan::{Launch, Overrides, Plan, Target};
 use super::progress::Progress;
-use super::store::{Fnv, Store, utc};
+use super::store::{Fnv, Store};
 use super::summary::summarise;
-use super::target::{Mishap, Surroundings, is_set_up, set_up};
-use super::{BenchError, duet};
+use super::target::{Mishap, Surroundings, is_set_up, set_up, set_up_hash};
+use super::{BenchError, duet, program};
+use crate::calendar::rfc3339;
 use crate::doctor;
 use crate::io::clock::wall_secs;
 use crate::io::host;
@@ -30,6 +31,7 @@ use crate::results::bench::{
 use crate::results::duet::Restart;
 use crate::rng::Rng;
 use crate::units::Nanos;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -86,11 +88,13 @@ pub fn run(
     if plan.targets.is_empty() {
         return Err(BenchError::Machine(notes.join("\n")));
     }
+    let descriptors_max = descriptor_limit().map_err(no_limit)?;
     if plan.duet {
         duet::check(&plan)?;
-        duet::check_pacer(&plan, descriptor_limit().map_err(no_limit)?)?;
+        duet::check_pacer(&plan, descriptors_max)?;
         notes.extend(duet::note(&plan));
     }
+    plan.check_descriptors(descriptors_max)?;
     let all_cpus = super::plan::cpu_list(&usable)
         .ok_or_else(|| BenchError::Machine(String::from("the kernel names no CPU to run on")))?;
     let exe = std::env::current_exe().map_err(|error| {
@@ -109,7 +113,10 @@ pub fn run(
     if there > 0 {
         progress.line(&format!("{}: {there} runs are there already", store.dir().display()));
     }
+    let mut held = None;
     if prepare(&mut plan, &mut bench, surroundings, &store, &progress)? {
+        held = is_whole(&plan, &bench, &store).then(|| held_already(&bench, store.dir()));
+        held.iter().for_each(|sentence| progress.line(sentence));
         let laboratory =
             Laboratory { plan: &plan, surroundings, store: &store, progress: &progress };
         let measure = |job: &Job| {
@@ -131,7 +138,36 @@ pub fn run(
         search_knee(&plan, &mut bench, probe, save)?;
     }
     progress.end();
-    finish(&plan, bench, &store, out)
+    finish(&plan, bench, &store, held.as_deref(), out)
+}
+
+/// Whether every run of the plan is in `bench`, and none that failed, which would be made again.
+fn is_whole(plan: &Plan, bench: &Bench, store: &Store) -> bool {
+    let is_made =
+        |job: &Job| bench.runs.iter().any(|run| run.failure.is_none() && is_of(run, job, plan));
+    let mut restarts = bench.duet.iter().flat_map(|duet| &duet.restarts);
+    let is_found = plan.knee.as_ref().is_none_or(|search| {
+        let probes = bench.knee.as_ref().map_or(&[][..], |knee| knee.runs.as_slice());
+        let names: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
+        probes.iter().all(|run| run.failure.is_none())
+            && knee::next_job(search, &names, probes).is_none()
+    });
+    order(plan).iter().all(is_made)
+        && restarts.all(|restart| duet::load(store, restart).is_some())
+        && is_found
+}
+
+/// What is said of a bench of which there is nothing left to measure.
+fn held_already(bench: &Bench, dir: &Path) -> String {
+    let when = match &bench.finished {
+        Some(finished) => format!("finished at {finished}"),
+        None => format!("begun at {} and finished", bench.started),
+    };
+    format!(
+        "{} held this bench, {when}: nothing was measured now. Give another --out to measure again, or \
+         remove it.",
+        dir.display()
+    )
 }
 
 fn no_limit(error: std::io::Error) -> BenchError {
@@ -154,11 +190,13 @@ fn conduct_duet(
     duet::conduct(plan, bench, is_there, measure, |bench| store.save(bench))
 }
 
-/// The claims judged, everything saved, the table written.
+/// The claims judged, everything saved, the table written; below it what was `held` already, if that is
+/// all of it.
 fn finish(
     plan: &Plan,
     mut bench: Bench,
     store: &Store,
+    held: Option<&str>,
     out: &mut impl Write,
 ) -> Result<BenchOutcome, BenchError> {
     summarise(&mut bench);
@@ -167,6 +205,9 @@ fn finish(
         true => plan.claims.iter().map(|claim| claim.judge(&bench)).collect(),
         false => Vec::new(),
     };
+    if held.is_none() {
+        bench.finished = bench.complete.then(|| rfc3339(wall_secs()));
+    }
     store.save(&bench)?;
     let html = store.file("report.html");
     report::write_html(&bench, store.dir(), &html).map_err(BenchError::Machine)?;
@@ -177,6 +218,7 @@ fn finish(
         let of = if plan.knee.is_some() { format!("at most {of}") } else { of.to_string() };
         text += &format!("\nInterrupted after {made} of {of} runs; the same command goes on.\n");
     }
+    text += &held.map(|sentence| format!("\n{sentence}\n")).unwrap_or_default();
     text += &format!("\nResults: {0}/bench.json, {0}/report.html\n", dir.display());
     out.write_all(text.as_bytes())
         .map_err(|error| BenchError::Machine(format!("cannot write the table: {error}")))?;
@@ -218,8 +260,13 @@ fn plan_hash(plan: &Plan, exe: &Path) -> Result<String, BenchError> {
         .map_err(|error| BenchError::Machine(format!("{}: {error}", exe.display())))?;
     let record = serde_json::to_vec(&plan.record())
         .map_err(|error| BenchError::Machine(format!("the plan cannot be written: {error}")))?;
+    // With other files it would set up another server.
+    let set_ups = plan.targets.iter().filter_map(|target| match &target.launch {
+        Launch::Command(line) => Some(set_up_hash(line).to_string().into_bytes()),
+        Launch::Serve(_) => None,
+    });
     let mut hash = Fnv::default();
-    for part in [record, mix, build.into_bytes()].into_iter().chain(replay) {
+    for part in [record, mix, build.into_bytes()].into_iter().chain(replay).chain(set_ups) {
         hash.add(&part);
     }
     Ok(hash.to_string())
@@ -243,8 +290,10 @@ fn new_bench(plan: &Plan, hash: &str) -> Bench {
     Bench {
         schema: BENCH_SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        started: utc(wall_secs()),
+        started: rfc3339(wall_secs()),
+        finished: None,
         plan_hash: hash.to_owned(),
+        programs: BTreeMap::new(),
         plan: plan.record(),
         host: examined_host(),
         notes: Vec::new(),
@@ -307,6 +356,8 @@ fn prepare(
         duet::check(plan)?;
     }
     bench.notes.extend(left_out);
+    // After the set-up steps, which may have built it.
+    program::check(&plan.targets, bench, store.dir())?;
     // What was left out is in no table, and claims that name it are skipped.
     bench.plan = plan.record();
     Ok(true)

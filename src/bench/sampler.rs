@@ -7,7 +7,7 @@
 //! the kernel has it, else from `stat` (10 ms); the split into user and system always from `stat`.
 //! What a thread or child used after the last sample before it ended is lost.
 //!
-//! Parsing is pure; the one thing that reads is [`ProcFs`]. Not here: when to sample (see `run`).
+//! Parsing is pure; the one thing that reads is [`ProcFs`]. Not here: when to sample (see `measure`).
 
 use crate::io::process::{clock_ticks_per_second, stat_fields};
 use crate::results::bench::{Usage, UsagePoint};

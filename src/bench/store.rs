@@ -6,6 +6,7 @@
 
 use super::BenchError;
 use super::plan::Plan;
+use crate::calendar::rfc3339;
 use crate::report;
 use crate::results::bench::Bench;
 use std::fmt;
@@ -112,27 +113,8 @@ fn unfinished(results: &Path, name: &str, plan_hash: &str) -> Option<(PathBuf, B
 }
 
 fn fresh(results: &Path, name: &str, now_secs: u64) -> PathBuf {
-    let stamp: String = utc(now_secs).chars().filter(|c| !"-:Z".contains(*c)).collect();
+    let stamp: String = rfc3339(now_secs).chars().filter(|c| !"-:Z".contains(*c)).collect();
     results.join(format!("{name}-{}", stamp.replace('T', "-")))
-}
-
-/// Seconds since 1970 as `2026-03-01T12:00:00Z`.
-pub(super) fn utc(secs: u64) -> String {
-    let (days, rest) = (secs / 86_400, secs % 86_400);
-    // Years that begin in March put the leap day last. Source: H. Hinnant, "chrono-compatible
-    // low-level date algorithms", civil_from_days, for days after 1970.
-    let since_march_of_0 = days + 719_468;
-    let (era, day_of_era) = (since_march_of_0 / 146_097, since_march_of_0 % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let months_since_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * months_since_march + 2) / 5 + 1;
-    let month =
-        if months_since_march < 10 { months_since_march + 3 } else { months_since_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// FNV-1a of 64 bits over parts: tells plans apart, guards against nothing. Shows as 16 digits.

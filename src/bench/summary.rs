@@ -76,6 +76,11 @@ pub(super) fn summary(target: &str, rate: &str, runs: &[&BenchRun]) -> Summary {
         cpu_us_per_request: level(cpu_us_per_request),
         rss_bytes: level(|m| m.usage.map(|usage| usage.rss_mean_bytes as f64)),
         switches_per_s: level(|m| m.usage.map(switches_per_s)),
+        instructions_per_request: level(|m| per_request(m, "instructions")),
+        cycles_per_request: level(|m| per_request(m, "cycles")),
+        instructions_per_cycle: level(|m| {
+            Some(counted(m, "instructions")? / counted(m, "cycles")?)
+        }),
         steady_after_s: level(|m| m.run.steadiness.as_ref()?.after_s),
         unsteady: used.iter().filter_map(unsteady).collect(),
     }
@@ -95,6 +100,19 @@ fn cpu_us_per_request(measured: &Measured<'_>) -> Option<f64> {
     let cpu_us_per_s = measured.usage?.cpu_percent * 1e4;
     let achieved_rps = measured.run.achieved_rps;
     (achieved_rps > 0.0).then(|| cpu_us_per_s / achieved_rps)
+}
+
+/// What perf counted of the target; `None` if it did not, or found none.
+fn counted(measured: &Measured<'_>, event: &str) -> Option<f64> {
+    let count = *measured.usage?.perf.as_ref()?.counts.get(event)?;
+    (count > 0).then_some(count as f64)
+}
+
+/// The same per second over requests per second; see [`cpu_us_per_request`].
+fn per_request(measured: &Measured<'_>, event: &str) -> Option<f64> {
+    let per_s = counted(measured, event)? / measured.usage?.covered_s;
+    let achieved_rps = measured.run.achieved_rps;
+    (achieved_rps > 0.0).then(|| per_s / achieved_rps)
 }
 
 fn switches_per_s(usage: &Usage) -> f64 {

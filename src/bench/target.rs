@@ -5,9 +5,10 @@
 //! Ready means that `GET ready_path` is answered with any status below 500. Every wait is bounded
 //! and ends early when `stop` is raised; nothing started here outlives its [`Server`].
 //!
-//! Not here: load and sampling; see `run`. Start at [`Server::start`].
+//! Not here: load and sampling; see `measure`. Start at [`Server::start`].
 
 use super::plan::{CommandLine, Launch, Target};
+use super::store::Fnv;
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
 use crate::io::process::Child;
@@ -236,13 +237,18 @@ fn await_end(child: &mut Child, at_most: Nanos, stop: &AtomicBool) -> Result<Awa
 pub(super) const STOP_LATENCY: Nanos = Nanos::from_millis(200);
 
 fn stamp_name(line: &CommandLine) -> String {
-    let mut hash = super::store::Fnv::default();
+    format!(".ringpace-setup-{}", set_up_hash(line))
+}
+
+/// Over the words of a set-up step and the files that they name.
+pub(super) fn set_up_hash(line: &CommandLine) -> Fnv {
+    let mut hash = Fnv::default();
     for word in &line.setup {
         hash.add(word.as_bytes());
         // A word that is no file stands for itself alone.
         hash.add(&std::fs::read(line.cwd.join(word)).unwrap_or_default());
     }
-    format!(".ringpace-setup-{hash}")
+    hash
 }
 
 fn command(target: &Target, exe: &Path, port: u16) -> Command {

@@ -103,8 +103,9 @@ impl ReportArgs {
     }
 }
 
-/// Compare two sets of results: quantiles side by side, and whether they can be told apart. Exits with 1
-/// if over all requests a latency or the CPU time is higher beyond the noise.
+/// Compare two sets of results: quantiles side by side, and whether they can be told apart. Exits with
+/// 1 if over all requests a latency or the CPU time is higher beyond the noise, which takes three
+/// repeats a side.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "compare")]
 pub(super) struct CompareArgs {

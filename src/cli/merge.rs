@@ -4,12 +4,15 @@ use super::{Failure, print};
 use crate::pace::hgrm;
 use crate::pace::merge::Runs;
 use crate::report;
+use crate::results::Verdict;
 use argh::FromArgs;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Add runs up exactly: counts are added and histograms merged, never averaged.
+/// Add runs up exactly: counts are added and histograms merged, never averaged. Exits with 3 if a run is
+/// INVALID.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "merge")]
 pub(super) struct MergeArgs {
@@ -28,7 +31,7 @@ pub(super) struct MergeArgs {
 }
 
 impl MergeArgs {
-    /// Adds up, and shows or writes the sum.
+    /// Adds up, and shows or writes the sum; exit code 3 if a run in it is INVALID.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let runs = self.sum()?;
         if let Some(directory) = &self.hgrm {
@@ -40,15 +43,20 @@ impl MergeArgs {
         let mut text = serde_json::to_string(&results).map_err(Failure::run)?;
         text.push('\n');
         match self.json.as_deref() {
-            Some(path) if path == Path::new("-") => print(&text),
             Some(path) => {
-                fs::write(path, text)
+                let written = match path == Path::new("-") {
+                    true => write_out(&text),
+                    false => fs::write(path, text).map(|()| print(&report::merged(&results))),
+                };
+                written
                     .map_err(|error| Failure::run(format!("--json {}: {error}", path.display())))?;
-                print(&report::merged(&results));
             }
             None => print(&report::merged(&results)),
         }
-        Ok(ExitCode::SUCCESS)
+        match results.verdict {
+            Some(Verdict::Invalid) => Ok(ExitCode::from(3)),
+            _ => Ok(ExitCode::SUCCESS),
+        }
     }
 
     fn sum(&self) -> Result<Runs, Failure> {
@@ -75,7 +83,14 @@ fn read(path: &Path) -> Result<Runs, Failure> {
     .map_err(Failure::usage)
 }
 
-fn write_hgrm(directory: &Path, runs: &Runs) -> std::io::Result<()> {
+/// To standard output, where what cannot be written is no result.
+fn write_out(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn write_hgrm(directory: &Path, runs: &Runs) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     for (name, histogram) in runs.distributions() {
         let mut text = Vec::new();

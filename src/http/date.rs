@@ -3,12 +3,11 @@
 //! Made once a second by whoever owns the clock and then copied; no formatting machinery, no
 //! allocation. Not here: reading the wall clock, local time, the two obsolete formats.
 
+use crate::calendar::{SECONDS_MAX, civil};
+
 /// A date as it stands on the wire: `Sun, 06 Nov 1994 08:49:37 GMT`, always 29 octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpDate([u8; 29]);
-
-/// The last second of the year 9999: four digits are all the format has.
-const SECONDS_MAX: u64 = 253_402_300_799;
 
 const WEEKDAYS: &[u8; 21] = b"SunMonTueWedThuFriSat";
 const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -33,37 +32,10 @@ impl HttpDate {
         HttpDate(text)
     }
 
-    /// The same second as RFC 3339 writes it, for people's logs: `1994-11-06T08:49:37Z`.
-    pub fn rfc3339(seconds: u64) -> String {
-        let seconds = seconds.min(SECONDS_MAX);
-        let (year, month, day) = civil(seconds / 86_400);
-        let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-        format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", month + 1)
-    }
-
     /// The octets for the wire.
     pub const fn as_bytes(&self) -> &[u8; 29] {
         &self.0
     }
-}
-
-/// Year, month (0 is January) and day (from 1) of a day counted from 1970-01-01, in the proleptic
-/// Gregorian calendar.
-///
-/// Years are counted from March, so that the leap day is the last of its year, and grouped by the
-/// 400 years, 146,097 days, after which the calendar repeats. Within such an era the years before
-/// a day follow once its leap days are taken out: one in 1,460 days, but not in 36,524, but in 146,096.
-fn civil(days: u64) -> (u64, u64, u64) {
-    const DAYS_TO_1970: u64 = 719_468; // from 0000-03-01
-    let days = days + DAYS_TO_1970;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day_of_year = day - (365 * year + year / 4 - year / 100);
-    // March to January have 153 days in each five months: 31, 30, 31, 30, 31.
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let in_next_year = u64::from(month_from_march >= 10);
-    (era * 400 + year + in_next_year, (month_from_march + 2) % 12, day_of_month)
 }
 
 fn three_letters(names: &[u8], index: u64) -> &[u8] {

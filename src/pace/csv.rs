@@ -5,6 +5,7 @@
 //! [`Table::begin`].
 
 use super::interval::Interval;
+use super::mix::Kind;
 use crate::stats::Quantile;
 use std::io::{self, Write};
 
@@ -15,10 +16,10 @@ pub struct Table<'w> {
 }
 
 impl<'w> Table<'w> {
-    /// Writes the header; `names` are those of the kinds.
-    pub fn begin(out: &'w mut dyn Write, names: &[String]) -> io::Result<Table<'w>> {
+    /// Writes the header of a table of these `kinds`.
+    pub fn begin(out: &'w mut dyn Write, kinds: &[Kind]) -> io::Result<Table<'w>> {
         writeln!(out, "second,kind,count,p50_ns,p99_ns,max_ns,errors")?;
-        Ok(Table { out, names: names.iter().map(|name| quoted(name)).collect() })
+        Ok(Table { out, names: kinds.iter().map(|kind| quoted(&kind.name)).collect() })
     }
 
     /// Writes the rows of one interval.
@@ -51,6 +52,7 @@ fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::mix::Mix;
     use crate::units::Nanos;
 
     #[test]
@@ -60,9 +62,15 @@ mod tests {
         interval.responses[0].record(Nanos(3_000));
         interval.responses[1].record(Nanos(500));
         interval.responses[1].record_infinite();
-        let names = ["status", "a,\"b\"", "idle"].map(String::from);
+        let get = Mix::single("/").kinds()[0].clone();
+        let named = |name: &str| {
+            let mut kind = get.clone();
+            kind.name = String::from(name);
+            kind
+        };
+        let kinds = ["status", "a,\"b\"", "idle"].map(named);
         let mut out = Vec::new();
-        Table::begin(&mut out, &names).unwrap().write(&interval).unwrap();
+        Table::begin(&mut out, &kinds).unwrap().write(&interval).unwrap();
         let expected = "second,kind,count,p50_ns,p99_ns,max_ns,errors\n\
                         3,status,2,1000,3000,3000,0\n\
                         3,\"a,\"\"b\"\"\",2,500,inf,inf,1\n\

@@ -4,16 +4,17 @@
 //! Each server's requests make a run like any other, with its own verdict. Start at [`run`].
 
 use super::outcome::Outcome;
-use super::outputs::Output;
+use super::outputs::{Opened, Output};
 use super::pairs::Side;
-use super::plan::{DESCRIPTORS_BESIDE, Plan, Unfit};
-use super::run::{
-    PaceError, START_MARGIN, WithDriver, explain, insert_disturbance, resolve, task_of, with_driver,
-};
+use super::plan::{Outputs, Plan, Unfit, descriptors_needed};
+use super::run::{PaceError, START_MARGIN, WithDriver, explain, insert_disturbance};
+use super::run::{observe, resolve, task_of, watch, with_driver};
 use super::schedule::Lane;
 use super::url::Url;
 use super::worker::Worker;
 use super::worker::duet::{Duet, DuetEnd};
+use super::worker::feed::Feed;
+use super::worker::observer::Sinks;
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_offset};
 use crate::io::disturbance::Snapshot;
@@ -24,10 +25,11 @@ use crate::results::duet::{DUET_SCHEMA, DuetRun};
 use crate::units::Mono;
 use std::io;
 use std::sync::atomic::AtomicBool;
+use std::thread::{self, ScopedJoinHandle};
 
-/// Paces the server of `plan` as A and that of `other` as B, and writes the object if one is asked for.
-/// Blocks, on a thread that it pins. Beside what came of it, a sentence if the object could not be
-/// written.
+/// Paces the server of `plan` as A and that of `other` as B, and writes the object and a log of each if
+/// they are asked for. Blocks, on a thread that it pins. Beside what came of it, a sentence for each
+/// file that could not be written.
 ///
 /// # Errors
 /// As [`super::run()`].
@@ -35,20 +37,58 @@ pub fn run(
     plan: &Plan,
     other: &Url,
     stop: &AtomicBool,
-) -> Result<(DuetRun, Option<String>), PaceError> {
+) -> Result<(DuetRun, Vec<String>), PaceError> {
     let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
     plan.check(descriptors_max).map_err(PaceError::Plan)?;
     check(plan, descriptors_max).map_err(PaceError::Plan)?;
     let json = plan.outputs.json.as_ref().map(|path| Output::open("--json", path)).transpose();
     let json = json.map_err(PaceError::Plan)?;
-    let plans = [plan.clone(), Plan { url: other.clone(), ..plan.clone() }];
+    let plans = [(Side::A, &plan.url), (Side::B, other)].map(|(side, url)| Plan {
+        url: url.clone(),
+        outputs: log_of(side, &plan.outputs),
+        ..plan.clone()
+    });
+    let [of_a, of_b] = plans.each_ref().map(|plan| Opened::open(&plan.outputs));
+    let sinks = [of_a.map_err(PaceError::Plan)?.1, of_b.map_err(PaceError::Plan)?.1];
     let to = [resolve(&plans[0])?, resolve(&plans[1])?];
-    if let Some(cpu) = plan.cpus.first() {
-        topology::pin_current_thread(*cpu).map_err(PaceError::Pin)?;
-    }
-    let run = with_driver(plan, TwoServers { plans: &plans, to, stop })?;
-    let unwritten = json.and_then(|output| output.write_json(&run).err());
+    let (run, mut unwritten) = observed(&plans, sinks, |feeds| {
+        // The observers, which have begun, keep off its CPU.
+        let pinned = plan.cpus.first().map_or(Ok(()), |cpu| topology::pin_current_thread(*cpu));
+        pinned.map_err(PaceError::Pin)?;
+        with_driver(plan, TwoServers { plans: &plans, to, feeds, stop })
+    });
+    let run = run?;
+    unwritten.extend(json.and_then(|output| output.write_json(&run).err()));
     Ok((run, unwritten))
+}
+
+/// What the run of one server writes by itself: a log that is called by the side, as `run.a.hlog`.
+fn log_of(side: Side, outputs: &Outputs) -> Outputs {
+    let named = |path: &std::path::PathBuf| path.with_extension(format!("{}.hlog", side.name()));
+    Outputs { hlog: outputs.hlog.as_ref().map(named), ..Outputs::default() }
+}
+
+/// What comes of `pace`, which is handed a feed for each side that leaves a log; and what could not be
+/// written of these.
+fn observed<'p, T>(
+    plans: &'p [Plan; 2],
+    [of_a, of_b]: [Sinks; 2],
+    pace: impl FnOnce([Option<Feed>; 2]) -> T,
+) -> (T, Vec<String>) {
+    thread::scope(|scope| {
+        let mut observers = Vec::new();
+        let mut begin = |plan: &'p Plan, sinks: Sinks| {
+            let (observer, mut feeds) = observe(plan, &sinks);
+            observers.extend(observer.map(|observer| scope.spawn(|| watch(plan, observer, sinks))));
+            feeds.pop().flatten()
+        };
+        let feeds = [begin(&plans[0], of_a), begin(&plans[1], of_b)];
+        let end = pace(feeds);
+        let join = |thread: ScopedJoinHandle<'_, Vec<String>>| {
+            thread.join().expect("an observer does not panic")
+        };
+        (end, observers.into_iter().flat_map(join).collect())
+    })
 }
 
 /// A sentence that names the flag, if two servers cannot be paced so.
@@ -68,12 +108,12 @@ fn check(plan: &Plan, descriptors_max: u64) -> Result<(), String> {
         };
         return Err(format!("--duet does not go with {typed}: {}", unfit.why()));
     }
-    let both = 2 * plan.connections_max as u64 + DESCRIPTORS_BESIDE;
+    let both = descriptors_needed(2, plan.connections_max);
     match both <= descriptors_max {
         true => Ok(()),
         false => Err(format!(
             "--duet: --max-connections {} to each of two servers needs {both} descriptors, and this \
-             process may have {descriptors_max}; raise `ulimit -n` or lower the flag",
+             process may have {descriptors_max}; raise `ulimit -n` or lower it",
             plan.connections_max
         )),
     }
@@ -83,6 +123,7 @@ fn check(plan: &Plan, descriptors_max: u64) -> Result<(), String> {
 struct TwoServers<'r> {
     plans: &'r [Plan; 2],
     to: [Address; 2],
+    feeds: [Option<Feed>; 2],
     stop: &'r AtomicBool,
 }
 
@@ -90,17 +131,17 @@ impl WithDriver for TwoServers<'_> {
     type End = Result<DuetRun, PaceError>;
 
     fn with<D: Driver>(self, open: impl Fn() -> io::Result<D>) -> Result<DuetRun, PaceError> {
-        let TwoServers { plans, to, stop } = self;
+        let TwoServers { plans, to, feeds: [of_a, of_b], stop } = self;
         let [plan, _] = plans;
         let hosts = plans.each_ref().map(|plan| plan.url.authority());
         let wall = wall_offset();
-        let worker = |side: usize| {
+        let worker = |side: usize, feed: Option<Feed>| {
             let task = task_of(plan, (to[side], wall), 0);
             debug_assert_eq!(task.lane, Lane::WHOLE, "one core has the whole schedule");
             let of = |driver| Worker::new(task, &plan.mix, &hosts[side], driver, MonotonicClock);
-            open().map(of).map_err(PaceError::Driver)
+            open().map(of).map(|worker| worker.observed(feed)).map_err(PaceError::Driver)
         };
-        let mut duet = Duet::new([worker(0)?, worker(1)?]);
+        let mut duet = Duet::new([worker(0, of_a)?, worker(1, of_b)?]);
         let index = |side: Side| usize::from(side == Side::B);
         duet.establish(|side, worker| match plan.spread {
             true => worker.establish_evenly(&hosts[index(side)], stop).map(|_| ()),
@@ -121,6 +162,9 @@ fn run_of(plans: &[Plan; 2], start: Mono, end: DuetEnd, disturbance: &Disturbanc
     let [a, b] = [(&plans[0], of_a), (&plans[1], of_b)].map(|(plan, recorder)| {
         let mut run = Outcome::new(plan, recorder, start + plan.warmup, measured).run;
         insert_disturbance(&mut run, disturbance);
+        if let Some(of_both) = plan.load.nominal() {
+            run.offered_rps = of_both.as_f64() / 2.0;
+        }
         run
     });
     DuetRun { schema: String::from(DUET_SCHEMA), a, b, pairs }

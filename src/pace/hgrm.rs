@@ -1,8 +1,11 @@
 //! Writes distributions as HdrHistogram's percentile text (`.hgrm`), which its plotters read.
 //!
 //! Values are in milliseconds. Requests at +infinity count in every percentile; the table ends
-//! where they begin, and a footer says how many there are. Start at [`write()`].
+//! where they begin, and a footer says how many there are. Start at [`write()`]; which files there are
+//! is [`named`]'s to say.
 
+use super::hlog::tags;
+use super::recorder::KindRecord;
 use crate::stats::{Histogram, Quantile};
 use std::io::{self, Write};
 
@@ -36,6 +39,30 @@ pub fn write(out: &mut impl Write, histogram: &Histogram) -> io::Result<()> {
         q = next_tick(q);
     }
     write_footer(out, histogram)
+}
+
+/// The distributions of `kinds`, each with its name, together and one by one, under the names of their
+/// files. Unless they are `whole`, response times and deliveries are all there is.
+pub fn named<'k>(
+    kinds: impl Iterator<Item = (&'k str, &'k KindRecord)> + Clone,
+    whole: bool,
+) -> Vec<(String, Histogram)> {
+    let times = |record: &KindRecord| {
+        let KindRecord { service, ttfb, lateness, .. } = record;
+        let beside = [("service", service), ("ttfb", ttfb), ("lateness", lateness)];
+        let beside = beside.into_iter().filter(|_| whole);
+        let all = std::iter::once(("response", &record.response)).chain(beside);
+        all.map(|(time, of)| (String::from(time), of.clone())).collect::<Vec<_>>()
+    };
+    let mut named = times(&KindRecord::overall(kinds.clone().map(|(_, record)| record)));
+    let tags = tags(kinds.clone().map(|(name, _)| name));
+    for (tag, (_, record)) in tags.iter().zip(kinds) {
+        let delivery = record.deliveries.iter();
+        let delivery = delivery.map(|one| (String::from("delivery"), one.delivery.clone()));
+        let of_kind = times(record).into_iter().chain(delivery);
+        named.extend(of_kind.map(|(time, of)| (format!("{tag}.{time}"), of)));
+    }
+    named
 }
 
 const NS_PER_MS: f64 = 1e6;

@@ -7,7 +7,8 @@
 
 use super::delivery::Deliveries;
 use super::encoded::{decode, encode};
-use super::hlog::read;
+use super::hgrm;
+use super::hlog::{long_polls, read};
 use super::outcome::request_kind;
 use super::recorder::{KindRecord, quantiles};
 use crate::results::merged::{MERGE_SCHEMA, Merged};
@@ -81,6 +82,10 @@ impl Runs {
             kind.response.merge(responses);
         })
         .map_err(|why| format!("{file}: {why}"))?;
+        for tag in long_polls(bytes) {
+            let of_tag = runs.kinds.iter_mut().filter(|(name, _)| *name == tag);
+            of_tag.for_each(|(_, kind)| kind.is_apart = true);
+        }
         match runs.kinds.is_empty() {
             true => Err(format!("{file}: there is no interval in it")),
             false => Ok(runs),
@@ -146,19 +151,8 @@ impl Runs {
 
     /// Every distribution by the name of its file.
     pub fn distributions(&self) -> Vec<(String, Histogram)> {
-        let total = self.total();
-        let mut named = vec![(String::from("response"), total.response)];
-        let is_whole = self.beside.is_some();
-        named.extend(is_whole.then_some((String::from("lateness"), total.lateness)));
-        for (name, kind) in &self.kinds {
-            let name = super::hlog::tag_safe(name);
-            named.push((format!("{name}.response"), kind.response.clone()));
-            let lateness = || (format!("{name}.lateness"), kind.lateness.clone());
-            named.extend(is_whole.then(lateness));
-            let deliveries = kind.deliveries.iter();
-            named.extend(deliveries.map(|one| (format!("{name}.delivery"), one.delivery.clone())));
-        }
-        named
+        let kinds = self.kinds.iter().map(|(name, kind)| (name.as_str(), kind));
+        hgrm::named(kinds, self.beside.is_some())
     }
 
     /// As `ringpace merge --json` writes it.

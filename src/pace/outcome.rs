@@ -11,7 +11,7 @@ use super::spans::Spans;
 use super::stalls::{SPIN_GAP_MAX, SYSCALL_GAP_MAX};
 use super::verdict::{Evidence, judge};
 use crate::results;
-use crate::units::{Mono, Nanos};
+use crate::units::{Mono, Nanos, Rate};
 use std::collections::BTreeMap;
 
 mod judged;
@@ -42,7 +42,7 @@ impl Outcome {
             schema: String::from(results::RUN_SCHEMA),
             verdict: judgement.verdict,
             reasons: judgement.reasons,
-            offered_rps: per_second(total.planned, duration),
+            offered_rps: offered_rps(plan, total.planned, duration),
             achieved_rps: per_second(total.ok, duration.max(sending.unwrap_or(Nanos::ZERO))),
             duration_s: duration.as_secs_f64(),
             planned_duration_s: plan.duration.as_secs_f64(),
@@ -183,6 +183,11 @@ fn server_timing(spans: &Spans) -> BTreeMap<String, results::Quantiles> {
     spans.named().iter().map(|(name, span)| (name.clone(), quantiles(span))).collect()
 }
 
+/// What was asked for, or what was planned where nobody says a rate.
+fn offered_rps(plan: &Plan, planned: u64, duration: Nanos) -> f64 {
+    plan.load.nominal().map_or_else(|| per_second(planned, duration), Rate::as_f64)
+}
+
 /// Zero where no time has passed: a run stopped in its warm-up has no rate, but JSON has no NaN.
 fn per_second(count: u64, span: Nanos) -> f64 {
     if span == Nanos::ZERO { 0.0 } else { count as f64 / span.as_secs_f64() }
@@ -227,6 +232,9 @@ fn host(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::arrivals::ArrivalsTyped;
+    use crate::pace::outstanding::{Due, Request};
+    use crate::pace::recorder::Ending;
     use crate::pace::stalls::StallMeter;
 
     #[test]
@@ -236,5 +244,31 @@ mod tests {
         let recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
         let run = Outcome::new(&plan, recorder, Mono(77), Nanos::from_secs(1)).run;
         assert_eq!(run.host["measured_begin_mono_ns"], 77);
+    }
+
+    #[track_caller]
+    fn offered(rate: &str, arrivals: &str) -> f64 {
+        let span = Nanos::from_secs(2);
+        let mut plan = Plan::new("http://h/".parse().unwrap(), rate.parse().unwrap(), span);
+        let Ok(ArrivalsTyped::Whole(arrivals)) = arrivals.parse() else { panic!("{arrivals}") };
+        plan.load.arrivals = arrivals;
+        let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
+        for k in 0..10 {
+            let due_at = Mono(k);
+            let due = Due { k, kind: 0, offset: Nanos(k), intended_at: due_at, is_measured: true };
+            recorder.note_planned(&due, 1);
+            recorder.note_ended(&Request::due(&due), Ending::Unfinished, due_at);
+        }
+        Outcome::new(&plan, recorder, Mono(0), span).run.offered_rps
+    }
+
+    #[test]
+    fn the_offered_rate_is_the_one_that_was_asked_for_whatever_was_drawn_of_it() {
+        // Ten requests were planned for two seconds.
+        assert_eq!(offered("1e6/7", "constant"), 1e6 / 7.0);
+        assert_eq!(offered("7", "poisson"), 7.0);
+        assert_eq!(offered("100", "burst:50"), 100.0);
+        assert_eq!(offered("9", "ramp:1..9"), 5.0);
+        assert_eq!(offered("9", "steps:1,9@1s"), 5.0);
     }
 }

@@ -9,7 +9,7 @@ use super::live::Live;
 use super::outcome::Outcome;
 use super::plan::Outputs;
 use super::worker::observer::{Sink, Sinks, unwritable};
-use super::{hgrm, hlog, prom};
+use super::{hgrm, prom};
 use crate::stats::Histogram;
 use serde::Serialize;
 use std::fs::{self, File, OpenOptions};
@@ -210,23 +210,8 @@ impl Opened {
 
 /// Every distribution of a run, under the name of its file.
 fn distributions(outcome: &Outcome) -> Vec<(String, Histogram)> {
-    let total = outcome.recorder.total();
-    let mut named = vec![
-        (String::from(FIRST), total.response),
-        (String::from("service"), total.service),
-        (String::from("ttfb"), total.ttfb),
-        (String::from("lateness"), total.lateness),
-    ];
-    for (kind, record) in outcome.run.requests.iter().zip(outcome.recorder.kinds()) {
-        let name = hlog::tag_safe(&kind.name);
-        named.push((format!("{name}.response"), record.response.clone()));
-        named.push((format!("{name}.service"), record.service.clone()));
-        named.push((format!("{name}.ttfb"), record.ttfb.clone()));
-        named.push((format!("{name}.lateness"), record.lateness.clone()));
-        let deliveries = record.deliveries.iter();
-        named.extend(deliveries.map(|one| (format!("{name}.delivery"), one.delivery.clone())));
-    }
-    named
+    let names = outcome.run.requests.iter().map(|kind| kind.name.as_str());
+    hgrm::named(names.zip(outcome.recorder.kinds()), true)
 }
 
 /// Whether [`replace`] will find a place; what it takes for that is gone again.

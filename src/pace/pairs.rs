@@ -26,6 +26,14 @@ pub enum Side {
 impl Side {
     /// Both, A first.
     pub const BOTH: [Side; 2] = [Side::A, Side::B];
+
+    /// In names of files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::A => "a",
+            Side::B => "b",
+        }
+    }
 }
 
 /// Keeps the order in pairs apart from the draws of arrivals and mix, which have the same seed.

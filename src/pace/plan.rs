@@ -211,7 +211,13 @@ impl Outputs {
 }
 
 /// Descriptors of the process beside its connections. Chosen: standard streams, drivers, files.
-pub(super) const DESCRIPTORS_BESIDE: u64 = 64;
+const DESCRIPTORS_BESIDE: u64 = 64;
+
+/// How many descriptors it takes to pace so many `servers` over up to `connections_max` connections to
+/// each.
+pub fn descriptors_needed(servers: u64, connections_max: usize) -> u64 {
+    servers * connections_max as u64 + DESCRIPTORS_BESIDE
+}
 
 /// What two servers cannot be paced together with, however it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -308,9 +314,14 @@ impl Plan {
         if self.timeout == Nanos::ZERO {
             return Err(String::from("--timeout is zero; every request would fail"));
         }
-        let longest = [self.duration, self.warmup, self.timeout, self.drain()].into_iter().max();
-        if longest > Some(SPAN_MAX) {
-            return Err(String::from("-d, --warmup, --timeout and --drain are at most 1000h each"));
+        let spans = [
+            ("-d", self.duration),
+            ("--warmup", self.warmup),
+            ("--timeout", self.timeout),
+            ("--drain", self.drain()),
+        ];
+        if let Some((flag, _)) = spans.into_iter().find(|(_, span)| *span > SPAN_MAX) {
+            return Err(format!("{flag} is longer than 1000h, which is the most"));
         }
         self.load.check(self.horizon())?;
         self.check_rate()?;
@@ -331,11 +342,11 @@ impl Plan {
                 self.connections_max, self.connections
             ));
         }
-        let needed = self.connections_max as u64 + DESCRIPTORS_BESIDE;
+        let needed = descriptors_needed(1, self.connections_max);
         if needed > descriptors_max {
             return Err(format!(
                 "--max-connections {} needs {needed} descriptors, and this process may have \
-                 {descriptors_max}; raise `ulimit -n` or lower the flag",
+                 {descriptors_max}; raise `ulimit -n` or lower it",
                 self.connections_max
             ));
         }
@@ -403,7 +414,9 @@ mod tests {
     fn a_plan_that_cannot_run_is_refused_by_flag() {
         check(|plan| plan.duration = Nanos::ZERO, "-d is zero");
         check(|plan| plan.timeout = Nanos::ZERO, "--timeout is zero");
-        check(|plan| plan.warmup = Nanos(u64::MAX), "at most 1000h");
+        check(|plan| plan.duration = Nanos(u64::MAX), "-d is longer than 1000h");
+        check(|plan| plan.warmup = Nanos(u64::MAX), "--warmup is longer than 1000h");
+        check(|plan| plan.drain = Some(Nanos(u64::MAX)), "--drain is longer than 1000h");
         check(|plan| plan.connections = 0, "-c 0 is fewer");
         check(|plan| (plan.cpus, plan.connections) = (vec![0, 1], 1), "each of 2 threads");
         check(|plan| plan.connections_max = 63, "--max-connections 63 is below -c 64");

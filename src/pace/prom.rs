@@ -47,7 +47,7 @@ pub fn text(run: &Run) -> String {
         }
     }
     for (name, help, value) in [
-        ("offered_rps", "Requests planned per second.", run.offered_rps),
+        ("offered_rps", "Requests per second that were asked for.", run.offered_rps),
         ("achieved_rps", "Requests answered as expected per second.", run.achieved_rps),
         ("duration_seconds", "Measured time.", run.duration_s),
         ("stalls", "Gaps in the pacer's own loop.", run.stalls.count as f64),

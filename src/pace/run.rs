@@ -89,9 +89,8 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
     let to = resolve(plan)?;
     let gate = Gate::new(plan.threads());
     let wall = wall_offset();
-    let names: Vec<String> = plan.mix.kinds().iter().map(|kind| kind.name.clone()).collect();
     let (ends, unwritten) = thread::scope(|scope| {
-        let (observer, feeds) = observe(plan, &names, &sinks);
+        let (observer, feeds) = observe(plan, &sinks);
         let observer = observer.map(|observer| scope.spawn(|| watch(plan, observer, sinks)));
         let spawn = |(index, feed): (usize, Option<Feed>)| {
             let gate = &gate;
@@ -112,20 +111,19 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
 }
 
 /// An observer, if anybody wants to know, and every worker's end.
-fn observe<'n>(
-    plan: &Plan,
-    names: &'n [String],
+pub(super) fn observe<'p>(
+    plan: &'p Plan,
     sinks: &Sinks,
-) -> (Option<Observer<'n>>, Vec<Option<Feed>>) {
+) -> (Option<Observer<'p>>, Vec<Option<Feed>>) {
     if sinks.is_empty() {
         return (None, (0..plan.threads()).map(|_| None).collect());
     }
-    let (observer, feeds) = Observer::new(plan.threads(), names);
+    let (observer, feeds) = Observer::new(plan.threads(), plan.mix.kinds());
     (Some(observer), feeds.into_iter().map(Some).collect())
 }
 
 /// The life of the observer's thread; what could not be written.
-fn watch(plan: &Plan, observer: Observer<'_>, sinks: Sinks) -> Vec<String> {
+pub(super) fn watch(plan: &Plan, observer: Observer<'_>, sinks: Sinks) -> Vec<String> {
     topology::keep_off(&plan.cpus);
     let now = SystemTime::UNIX_EPOCH + Nanos::from_secs(wall_secs()).to_std();
     observer.watch(sinks, now + plan.warmup.to_std())

@@ -43,6 +43,14 @@ impl Load {
         Ok(Load { rate, arrivals, seed })
     }
 
+    /// The rate that is asked for; `None` of one that changes, or that a file makes.
+    pub fn nominal(&self) -> Option<Rate> {
+        match self.arrivals {
+            Arrivals::Constant | Arrivals::Poisson | Arrivals::Burst { .. } => Some(self.rate),
+            Arrivals::Ramp { .. } | Arrivals::Steps { .. } | Arrivals::Replay(_) => None,
+        }
+    }
+
     /// A sentence that names the flag, if the arrivals cannot be worked out over `horizon`.
     pub fn check(&self, horizon: Horizon) -> Result<(), String> {
         match self.course(horizon) {

@@ -24,7 +24,8 @@ that hold for all of them together.";
 /// The same of two benches.
 const UNPAIRED_NOTE: &str = "\
 Difference: median over every repeat of the one against every of the other, with its exact rank-sum interval;
-\"cannot tell apart\" if that holds zero, if the pacer's own error is larger, or if there is too little to see.";
+\"cannot tell apart\" if that holds zero, if the pacer's own error is larger, or if there is too little to see.
+\"in these runs\": fewer than three a side, whose own intervals are apart by more than the pacer's error.";
 
 /// Those that are of repeats made one after the other; none of a duet, which is judged by its pairs.
 pub(super) fn of_repeats(bench: &Bench) -> &[Difference] {
@@ -114,18 +115,47 @@ pub fn is_untold(differences: &[Difference]) -> bool {
 }
 
 fn conclusion(differences: &[Difference]) -> String {
-    let worse: Vec<String> = regressions(differences)
-        .map(|of| format!("{} at {}/s: {} {}", of.target, of.rate, of.figure, finding(of)))
+    let worse: Vec<String> = regressions(differences).map(named).collect();
+    let sentence = if !worse.is_empty() {
+        format!("Regression: {}.", worse.join("; "))
+    } else if is_untold(differences) {
+        String::from("Nothing can be said of a regression: a side is INVALID.")
+    } else if let Some(few) = of_few_runs(differences) {
+        few
+    } else {
+        String::from("No regression: over all requests nothing is higher beyond the noise.")
+    };
+    format!("\n{}", wrapped(&sentence))
+}
+
+/// `b at 1000/s: p99 4.0 % higher`.
+fn named(of: &Difference) -> String {
+    format!("{} at {}/s: {} {}", of.target, of.rate, of.figure, finding(of))
+}
+
+/// What too few runs say, and how many are enough; `None` if there are enough of all.
+fn of_few_runs(differences: &[Difference]) -> Option<String> {
+    let all = differences.iter().filter(|of| of.request == "total");
+    let few: Vec<&Difference> = all
+        .filter(|of| {
+            matches!(of.finding, Finding::RunsHigher | Finding::RunsLower | Finding::TooFewRepeats)
+        })
         .collect();
-    match worse.is_empty() {
-        true if is_untold(differences) => {
-            String::from("\nNothing can be said of a regression: a side is INVALID.\n")
-        }
-        true => {
-            String::from("\nNo regression: over all requests nothing is higher beyond the noise.\n")
-        }
-        false => format!("\n{}", wrapped(&format!("Regression: {}.", worse.join("; ")))),
-    }
+    let apart: Vec<String> =
+        few.iter().filter(|of| of.finding != Finding::TooFewRepeats).map(|of| named(of)).collect();
+    let seen = match apart.as_slice() {
+        [] if few.is_empty() => return None,
+        [] => String::from("Nothing can be told apart"),
+        _ => format!(
+            "{}: so each run says of itself, by its own interval and with the pacer's error",
+            apart.join("; ")
+        ),
+    };
+    Some(format!(
+        "{seen}. There are too few runs to speak of the servers: two starts of one and the same may differ \
+         by as much. It takes three a side: a directory of three `pace --json` files, or a bench with \
+         repeats = 3."
+    ))
 }
 
 fn is_headline(difference: &Difference) -> bool {
@@ -198,6 +228,8 @@ pub(super) fn finding(difference: &Difference) -> String {
     match difference.finding {
         Finding::Higher => format!("{}higher", share(difference)),
         Finding::Lower => format!("{}lower", share(difference)),
+        Finding::RunsHigher => format!("{}higher in these runs", share(difference)),
+        Finding::RunsLower => format!("{}lower in these runs", share(difference)),
         Finding::HoldsZero => CANNOT_TELL.to_owned(),
         Finding::WithinError => format!("{CANNOT_TELL} (error {error})"),
         Finding::TooFewRepeats => format!("{CANNOT_TELL} (few repeats)"),

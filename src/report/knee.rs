@@ -4,7 +4,7 @@
 //! Pure. Not here: how it is found; see `bench::knee`. Start at [`knees`].
 
 use super::figure::latency;
-use super::html::markup::{list, text_table};
+use super::html::markup::{escaped, list, shown, table};
 use super::html::page::{Page, Section};
 use super::table::{aligned, listed};
 use crate::results::bench::Bench;
@@ -25,9 +25,9 @@ pub(super) fn knees(bench: &Bench) -> String {
 /// The same for the page; `None` if no knee was searched.
 pub(super) fn section(page: &Page<'_>) -> Option<Section> {
     let (plan, knee) = (page.bench.plan.knee.as_ref()?, page.bench.knee.as_ref()?);
-    let rows = knee.targets.iter().map(|target| row(plan, target));
+    let rows = knee.targets.iter().enumerate().map(|(nth, target)| marked_up(plan, nth, target));
     let notes: Vec<String> = knee.targets.iter().flat_map(remarks).collect();
-    let body = text_table(&title(plan), &HEADS, rows) + &list(&notes);
+    let body = table(&title(plan), &HEADS, rows) + &list(&notes);
     Section::new("knees", "Knees", body)
 }
 
@@ -73,6 +73,31 @@ fn row(plan: &KneePlanRecord, target: &KneeTarget) -> Vec<String> {
         target.probes.len().to_string(),
         target.probes.iter().map(|probe| probe.of).sum::<u32>().to_string(),
     ]
+}
+
+/// The same with where each of it stands in the file; the target is the nth there.
+fn marked_up(plan: &KneePlanRecord, nth: usize, target: &KneeTarget) -> (String, Vec<String>) {
+    let at = format!("/knee/targets/{nth}");
+    let of_probe = |rate: &Option<String>| {
+        let nth = target.probes.iter().position(|probe| Some(&probe.rate) == rate.as_ref());
+        nth.map_or_else(|| at.clone(), |nth| format!("{at}/probes/{nth}"))
+    };
+    let (passed, failed) = (of_probe(&target.passed), of_probe(&target.failed));
+    let places = [
+        (&at, "knee"),
+        (&passed, "probe-figure"),
+        (&failed, "probe-rate"),
+        (&failed, "probe-figure"),
+        (&at, "probes"),
+        (&at, "probe-runs"),
+    ];
+    let mut row = row(plan, target).into_iter();
+    let head = escaped(&row.next().unwrap_or_default());
+    let cells = row.zip(places).map(|(text, (at, how))| match text.as_str() {
+        "-" => text,
+        _ => shown(at, how, &text),
+    });
+    (head, cells.collect())
 }
 
 fn probe<'a>(target: &'a KneeTarget, rate: &str) -> Option<&'a KneeProbe> {
@@ -169,7 +194,8 @@ mod tests {
             probe("4190", ProbeOutcome::Failed, None),
         ];
         let ends = [target("b", KneeEnding::BelowRange), target("c", KneeEnding::AboveRange)];
-        let text = knees(&bench([vec![found], ends.to_vec()].concat()));
+        let bench = bench([vec![found], ends.to_vec()].concat());
+        let text = knees(&bench);
         let expected = "
 Highest rate that keeps p99 < 5ms, within 5 %
 target        knee  its figure  fails at  its figure  rates  runs
@@ -178,6 +204,18 @@ b         < 1000/s           -         -           -      0     0
 c       >= 64000/s           -         -           -      0     0
 ";
         assert_eq!(text, expected);
+        let page = section(&Page { bench: &bench, logs: &Logs::default() }).unwrap().body;
+        for (at, how, says) in [
+            ("0", "knee", "4000/s"),
+            ("0/probes/0", "probe-figure", "4.20 ms"),
+            ("0/probes/1", "probe-rate", "4190/s"),
+            ("0/probes/1", "probe-figure", "&gt; 21.0 us"),
+            ("0", "probe-runs", "6"),
+            ("1", "knee", "&lt; 1000/s"),
+        ] {
+            let figure = format!("data-at=\"/knee/targets/{at}\" data-as=\"{how}\">{says}<");
+            assert!(page.contains(&figure), "no {figure} in {page}");
+        }
     }
 
     #[test]

@@ -79,16 +79,18 @@ pub(super) fn bin(ns: u64) -> i32 {
 }
 
 impl Logs {
-    /// Reads the log of every run of `bench`, whose directory is `dir`. A duet has none.
+    /// Reads the log of every run of `bench`, whose directory is `dir`. Of a duet there is one of each
+    /// side; one that an older ringpace conducted left none.
     pub fn read(dir: &Path, bench: &Bench) -> Logs {
         let mut logs = Logs::default();
-        if bench.plan.duet {
+        if bench.plan.duet && bench.runs.iter().all(|run| !dir.join(name_of(bench, run)).exists()) {
             return logs;
         }
         let together_s = bench.plan.duration_s * f64::from(bench.plan.repeats.max(1));
         let step_s = (together_s / COLUMNS_MAX).ceil().max(1.0);
         for entry in &bench.runs {
-            let log = entry.run.as_ref().map(|run| of_run(dir, entry, run, step_s));
+            let name = name_of(bench, entry);
+            let log = entry.run.as_ref().map(|run| of_run(dir, &name, run, step_s));
             logs.runs.push(match log {
                 Some(Err(why)) => {
                     logs.troubles.push(why);
@@ -107,30 +109,43 @@ impl Logs {
     }
 }
 
-fn of_run(dir: &Path, entry: &BenchRun, run: &Run, step_s: f64) -> Result<RunLog, String> {
-    let name = format!("{}.hlog", entry.files);
-    let inside = Path::new(&name).components().all(|part| matches!(part, Component::Normal(_)));
+/// Where the log of `run` is, below the bench's directory. Both sides of a duet have the files of their
+/// restart.
+fn name_of(bench: &Bench, run: &BenchRun) -> String {
+    let is_a = bench.plan.targets.first().is_some_and(|a| a.name == run.target);
+    let side = match (bench.plan.duet, is_a) {
+        (false, _) => "",
+        (true, true) => ".a",
+        (true, false) => ".b",
+    };
+    format!("{}{side}.hlog", run.files)
+}
+
+fn of_run(dir: &Path, name: &str, run: &Run, step_s: f64) -> Result<RunLog, String> {
+    let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     if !inside {
         return Err(format!("{name}: this is no file of the bench's directory"));
     }
-    let bytes = std::fs::read(dir.join(&name)).map_err(|error| format!("{name}: {error}"))?;
+    let bytes = std::fs::read(dir.join(name)).map_err(|error| format!("{name}: {error}"))?;
     of_bytes(&bytes, run, step_s).map_err(|why| format!("{name}: {why}"))
 }
 
 fn of_bytes(bytes: &[u8], run: &Run, step_s: f64) -> Result<RunLog, String> {
     let mut kinds: BTreeMap<String, Histogram> = BTreeMap::new();
     let mut columns: BTreeMap<u64, Histogram> = BTreeMap::new();
+    let tags = hlog::tags(run.requests.iter().map(|kind| kind.name.as_str()));
+    let is_in_total = |tag: &str| is_in_total(run, &tags, tag);
     hlog::read(bytes, |tag, within, responses| {
         kinds.entry(tag.to_owned()).or_default().merge(responses);
-        if is_in_total(run, tag) {
+        if is_in_total(tag) {
             columns.entry(nth_column(within, step_s)).or_default().merge(responses);
         }
     })?;
     let mut total = Histogram::new();
-    let counted = kinds.iter().filter(|(tag, _)| is_in_total(run, tag));
+    let counted = kinds.iter().filter(|(tag, _)| is_in_total(tag));
     counted.for_each(|(_, histogram)| total.merge(histogram));
-    let named = run.requests.iter().filter_map(|kind| {
-        let histogram = kinds.get(&hlog::tag_safe(&kind.name))?;
+    let named = run.requests.iter().zip(&tags).filter_map(|(kind, tag)| {
+        let histogram = kinds.get(tag)?;
         Some((kind.name.clone(), curve(histogram)))
     });
     Ok(RunLog {
@@ -145,10 +160,10 @@ fn nth_column(within: Within, step_s: f64) -> u64 {
 }
 
 /// Long polls are in no figure of the whole run, unless there is nothing else.
-fn is_in_total(run: &Run, tag: &str) -> bool {
+fn is_in_total(run: &Run, tags: &[String], tag: &str) -> bool {
     let only_polls = run.requests.iter().all(|kind| kind.long_poll);
-    let of_tag = run.requests.iter().find(|kind| hlog::tag_safe(&kind.name) == tag);
-    only_polls || !of_tag.is_some_and(|kind| kind.long_poll)
+    let of_tag = run.requests.iter().zip(tags).find(|(_, other)| *other == tag);
+    only_polls || !of_tag.is_some_and(|(kind, _)| kind.long_poll)
 }
 
 /// `histogram` as far as its count of requests has quantiles.

@@ -2,7 +2,7 @@
 //!
 //! Pure. Not here: how that is found; see `stats::steady`. Start at [`steadiness`].
 
-use super::html::markup::{escaped, other_table, swatch, words};
+use super::html::markup::{shown, swatch, table, words};
 use super::html::page::{Page, Placed, Section};
 use super::table::listed;
 use crate::results::bench::{Bench, PlanRecord, Summary};
@@ -31,17 +31,24 @@ pub(super) fn section(page: &Page<'_>) -> Option<Section> {
         return None;
     }
     let heads = ["target", "requests/s", "steady after", "not steady"];
-    let body = other_table(&title(&page.bench.plan), &heads, rows.into_iter());
+    let body = table(&title(&page.bench.plan), &heads, rows.into_iter());
     Section::new("steadiness", "Time to steadiness", body)
 }
 
 fn row(placed: &Placed<'_>) -> Option<(String, Vec<String>)> {
     let summary = placed.summary;
     let (after, unsteady) = (after(summary), summary.unsteady.join("; "));
-    let shown = |text: &str| if text.is_empty() { String::from("-") } else { escaped(text) };
+    let cell = |key: &str, how: &str, text: &str| match text {
+        "" => String::from("-"),
+        text => shown(&placed.pointer(key), how, text),
+    };
     let known = !after.is_empty() || !unsteady.is_empty();
     known.then(|| {
-        let cells = vec![escaped(&summary.rate), shown(&after), words(&shown(&unsteady))];
+        let cells = vec![
+            cell("rate", "word", &summary.rate),
+            cell("steady_after_s/each", "spans", &after),
+            words(&cell("unsteady", "joined", &unsteady)),
+        ];
         (swatch(placed.position, &summary.target), cells)
     })
 }
@@ -84,7 +91,9 @@ mod tests {
         assert!(text.contains("  a at 1000/s: steady after 1.20 s, 850 ms\n"), "{text}");
         assert!(text.contains("  a at 1000/s, repeat 2: not steady: <so>\n"), "{text}");
         let page = section(&Page { bench: &bench, logs: &logs }).unwrap().body;
-        assert!(page.contains("<td>1.20 s, 850 ms</td>"), "{page}");
+        let after =
+            "<span data-at=\"/summaries/0/steady_after_s/each\" data-as=\"spans\">1.20 s, 850 ms<";
+        assert!(page.contains(&format!("<td>{after}")), "{page}");
         assert!(page.contains("repeat 2: not steady: &lt;so&gt;"), "{page}");
         assert_eq!(page.matches("scope=\"row\"").count(), 1, "{page}");
     }

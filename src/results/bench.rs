@@ -24,8 +24,15 @@ pub struct Bench {
     pub version: String,
     /// When the bench was started, UTC, `2026-03-01T12:00:00Z`.
     pub started: String,
-    /// 16 hexadecimal digits over everything that shapes a run: the plan, the mix, the binary.
+    /// When the last of its runs was made, written likewise; `null` before that.
+    #[serde(default)]
+    pub finished: Option<String>,
+    /// 16 hexadecimal digits over everything that shapes a run: the plan, the mix, the set-up steps,
+    /// the binary.
     pub plan_hash: String,
+    /// By target: the files it is started from, as they were when its runs were made.
+    #[serde(default)]
+    pub programs: BTreeMap<String, Vec<ProgramFile>>,
     /// What was to be measured, after every override.
     pub plan: PlanRecord,
     /// The machine.
@@ -103,6 +110,17 @@ pub struct PlanRecord {
     pub targets: Vec<TargetRecord>,
 }
 
+/// A file that a target is started from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramFile {
+    /// Where it is.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// When it was written, since 1970.
+    pub modified_ns: u64,
+}
+
 /// Options of the pacer, as typed; `null`: the pacer's own default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacerRecord {
@@ -125,7 +143,7 @@ impl PacerRecord {
 }
 
 /// A server under test.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TargetRecord {
     /// Its name.
     pub name: String,
@@ -136,6 +154,15 @@ pub struct TargetRecord {
     pub env: BTreeMap<String, String>,
     /// CPUs it may run on; `null`: all.
     pub cpus: Option<String>,
+    /// Where its command runs; `null` of our own server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// What was run there once to set it up; empty: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<String>,
+    /// What was requested until it answered.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ready_path: String,
     /// The flags that axes of the file set, by which it differs from other targets.
     #[serde(default)]
     pub varied: Vec<Varied>,
@@ -289,6 +316,16 @@ pub struct Summary {
     pub rss_bytes: Level,
     /// Context switches of the target per second, of both kinds.
     pub switches_per_s: Level,
+    /// Instructions of the target per request answered as expected, as perf counts them; empty where
+    /// the machine does not.
+    #[serde(default)]
+    pub instructions_per_request: Level,
+    /// Likewise its cycles.
+    #[serde(default)]
+    pub cycles_per_request: Level,
+    /// Instructions per cycle.
+    #[serde(default)]
+    pub instructions_per_cycle: Level,
     /// Until response times were steady, in seconds from the start of the load; of the repeats in which
     /// they became so.
     #[serde(default)]
@@ -484,6 +521,11 @@ pub enum Finding {
     Higher,
     /// The target has less.
     Lower,
+    /// There are too few repeats to say it of the servers, but the runs that there are have more, each
+    /// by its own interval: as much may lie between two starts of one server.
+    RunsHigher,
+    /// Likewise, less.
+    RunsLower,
     /// Too few repeats for any interval.
     TooFewRepeats,
     /// A side is infinite in some of few repeats, so that there is no interval.
@@ -519,8 +561,8 @@ pub enum ClaimOutcome {
     Skipped,
     /// It does.
     Holds,
-    /// It cannot be told: the interval of left less right holds zero, a figure is missing, or both sides
-    /// are +infinity.
+    /// It cannot be told: the interval of left less right holds zero, a figure is missing, or both
+    /// sides are +infinity.
     Unknown,
     /// It does not.
     Fails,

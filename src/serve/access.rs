@@ -5,7 +5,8 @@
 //! A worker never waits for that thread: what does not fit is dropped, and counted in the metrics.
 //! Not here: that thread and the file, see `cli`. Start at [`AccessLog::open`].
 
-use crate::http::{HttpDate, Method, RequestHead, Target};
+use crate::calendar::rfc3339;
+use crate::http::{Method, RequestHead, Target};
 use crate::units::{Mono, Nanos};
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -131,7 +132,7 @@ impl Record {
             line,
             "{{\"time\":\"{}\",\"peer\":{},\"method\":{},\"path\":{},\"status\":{},\"bytes\":{},\
              \"microseconds\":{},\"core\":\"{}\"}}",
-            HttpDate::rfc3339(self.wall_secs),
+            rfc3339(self.wall_secs),
             quoted(peer.as_deref()),
             quoted(method),
             quoted(path.as_deref()),

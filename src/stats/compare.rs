@@ -24,7 +24,7 @@
 //!
 //! What is reached is said with the interval. Of many intervals of 95 % one in twenty misses: a
 //! difference that stands alone among many figures may be chance; [`family`] is for what is said of all
-//! together.
+//! together. Of runs too few for either, only what they themselves say can be told: see [`apart`].
 //!
 //! Pure. Not here: intervals within one run. Start at [`paired`] and [`compare`].
 
@@ -112,6 +112,18 @@ pub fn paired(differences: &[f64], within: &[f64], error: f64, confidence: f64) 
 /// A confidence in whole per cent, as it is shown: rounded down, for it is at least that.
 pub fn percent(confidence: f64) -> f64 {
     (100.0 * confidence + 1e-9).floor()
+}
+
+/// Where the new less base lies if base lies in one interval and new in the other, each of
+/// [`CONFIDENCE`]; `None` if it may be nothing, or not more than `error`. However the two go together,
+/// both hold in as many cases as is said (Bonferroni, 1936).
+pub fn apart(base: (f64, f64), new: (f64, f64), error: f64) -> Option<Interval> {
+    let interval = Interval {
+        low: minus(new.0, base.1),
+        high: minus(new.1, base.0),
+        confidence: 2.0 * CONFIDENCE - 1.0,
+    };
+    (interval.low > error || interval.high < -error).then_some(interval)
 }
 
 /// The confidence that each of so many intervals needs, for all of them to hold the truth in

@@ -73,11 +73,19 @@ fn a_claim_must_hold_at_every_rate_unless_it_names_one() {
     bench.plan.rates.push("2k".into());
     let slow = sample::summary("uring", [900_000, 900_000, 900_000]);
     bench.summaries.push(crate::results::bench::Summary { rate: "2k".into(), ..slow });
-    let outcome =
-        |rate| Claim::parse(None, "uring.p50 < 60us", rate).unwrap().judge(&bench).outcome;
+    let outcome = |rate: Option<&str>| {
+        let rate = rate.map(|rate| rate.parse().unwrap());
+        Claim::parse(None, "uring.p50 < 60us", rate).unwrap().judge(&bench).outcome
+    };
     assert_eq!(outcome(None), ClaimOutcome::Fails);
-    assert_eq!(outcome(Some("1000")), ClaimOutcome::Holds);
-    assert_eq!(outcome(Some("2k")), ClaimOutcome::Fails);
+    for same in ["1000", "1k", "1e3", "2000/2"] {
+        assert_eq!(outcome(Some(same)), ClaimOutcome::Holds, "{same}");
+    }
+    for same in ["2k", "2000"] {
+        assert_eq!(outcome(Some(same)), ClaimOutcome::Fails, "{same}");
+    }
+    // Nothing that was measured says anything of it, which is no way to hold.
+    assert_eq!(outcome(Some("3k")), ClaimOutcome::Unknown);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::results::QuantileInterval;
 use crate::results::bench::{Finding, sample};
 
 /// A side of one target whose repeats have these p50s.
@@ -98,6 +99,38 @@ fn single_runs_cannot_be_told_apart() {
     assert_eq!(compared.differences.iter().find(told_apart), None);
     let p50 = p50(&compared);
     assert_eq!((p50.finding, p50.difference_ns), (Finding::TooFewRepeats, Some(10_000.0)));
+}
+
+/// The p50 of one run or more a side, each of which is sure of its own within `half`.
+fn by_runs(base: &[u64], new: &[u64], half: u64) -> Difference {
+    let mut sides = [side("old", "a", base), side("new", "a", new)];
+    for entry in sides.iter_mut().flat_map(|side| &mut side.groups[0].runs) {
+        let run = entry.run.as_mut().unwrap();
+        let p50 = run.response_ns.p50.unwrap();
+        let (low, high) = (Some(p50 - half), Some(p50 + half));
+        run.interval_ns.confidence = 0.95;
+        run.interval_ns.p50 = Some(QuantileInterval { low, high, effective: 9.0, block_s: 0.1 });
+        run.error_ns.p50 = Some(1_000);
+    }
+    p50(&compare_sides(&sides, false).unwrap()).clone()
+}
+
+#[test]
+fn single_runs_whose_own_intervals_are_apart_are_said_to_be() {
+    let higher = by_runs(&[10_000], &[10_000_000], 500);
+    assert_eq!(higher.finding, Finding::RunsHigher);
+    let interval = higher.interval.unwrap();
+    assert_eq!((interval.low_ns, interval.high_ns), (Some(9_989_000.0), Some(9_991_000.0)));
+    assert!((interval.confidence - 0.9).abs() < 1e-9, "{interval:?}");
+    assert_eq!(by_runs(&[10_000_000], &[10_000], 500).finding, Finding::RunsLower);
+    // They touch; they are apart by less than the pacer's error, or by less than the histogram's step.
+    assert_eq!(by_runs(&[10_000], &[11_000], 500).finding, Finding::TooFewRepeats);
+    assert_eq!(by_runs(&[10_000], &[11_900], 500).finding, Finding::TooFewRepeats);
+    assert_eq!(by_runs(&[10_000], &[12_100], 500).finding, Finding::RunsHigher);
+    assert_eq!(by_runs(&[4_000_000], &[4_003_000], 10).finding, Finding::TooFewRepeats);
+    // Of two runs a side, all of the one are beyond all of the other, or nothing is said.
+    assert_eq!(by_runs(&[10_000, 12_000], &[50_000, 60_000], 500).finding, Finding::RunsHigher);
+    assert_eq!(by_runs(&[10_000, 55_000], &[50_000, 60_000], 500).finding, Finding::TooFewRepeats);
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn what_the_pacer_cannot_do_for_two_servers_is_refused_and_the_key_named() {
         ("pacer_wait", "pacer_wait = \"hybrid\""),
         ("timestamps", "timestamps = \"kernel\""),
         ("catch_up", "catch_up = \"skip:1ms\""),
-        ("max_connections", "max_connections = 2048"),
+        ("max_connections", "max_connections = 2017"),
     ] {
         let error = check_pacer(&plan(key, line), 4_096).unwrap_err();
         assert!(matches!(error, BenchError::File(_)), "{error}");
@@ -96,7 +96,7 @@ fn what_the_pacer_cannot_do_for_two_servers_is_refused_and_the_key_named() {
     let plain = Plan::parse(FILE, Path::new("bench-configs/duet.toml")).unwrap();
     check_pacer(&plain, 4_096).unwrap();
     assert!(check_pacer(&plain, 2_048).is_err(), "the pacer opens 1,024 if it is not told");
-    check_pacer(&plan("max_connections", "max_connections = 2047"), 4_096).unwrap();
+    check_pacer(&plan("max_connections", "max_connections = 2016"), 4_096).unwrap();
 }
 
 #[test]

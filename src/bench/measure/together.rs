@@ -69,6 +69,8 @@ impl Laboratory<'_> {
         let seed = self.plan.seed.wrapping_add(u64::from(assignment.repeat) - 1);
         let mut command = self.pacer(&servers[0], assignment, &json, seed);
         command.arg("--duet").arg(format!("http://{}", servers[1].address()));
+        // Of A `FILES.a.hlog`, of B `FILES.b.hlog`.
+        command.arg("--hlog").arg(self.store.file(&format!("{files}.hlog")));
         let (mut pacer, started) = self.start_pacer(&mut command, &log, &json)?;
         let pids = [servers[0].pid(), servers[1].pid(), pacer.pid()];
         let mut samplers = pids.map(Sampler::new);

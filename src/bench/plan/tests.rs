@@ -2,11 +2,11 @@ use super::placement::tests::machine;
 use super::*;
 use crate::pace::arrivals::ArrivalsTyped;
 
-/// The directory of the crate stands for that of the file: `Cargo.toml` is a file that exists.
+/// The directory of the crate stands for that of the file.
 const HEAD: &str = r#"name = "t"
 duration = "5s"
 rate = "1000"
-mix = "Cargo.toml"
+mix = "bench-configs/mixes/article.toml"
 pacer_cpus = "1"
 "#;
 /// A mix of `status`, `command` and `events`.
@@ -37,16 +37,16 @@ fn a_small_file_is_filled_up_with_defaults() {
     assert_eq!((plan.duration, plan.warmup), (Nanos::from_secs(5), Nanos::ZERO));
     assert_eq!(plan.rates[0].text, "1000");
     assert_eq!(plan.targets[0].ready_path, "/healthz");
-    assert_eq!(plan.mix, Path::new("Cargo.toml"));
+    assert_eq!(plan.mix, Path::new(MIX));
     assert_eq!((plan.record().arrivals.as_str(), plan.knee.is_none()), ("constant", true));
     // A plan without the newer keys is written, and so hashed, as before there were any.
     let record = serde_json::to_value(plan.record()).unwrap();
     assert!(record.get("pacer").is_none() && record.get("knee").is_none(), "{record}");
 }
 
-/// The small plan with `lines` instead of `rate`, and with a mix that is one.
+/// The small plan with `lines` instead of `rate`.
 fn with_load(lines: &str) -> String {
-    let head = HEAD.replace("rate = \"1000\"", lines).replace("Cargo.toml", MIX);
+    let head = HEAD.replace("rate = \"1000\"", lines);
     format!("{head}{TARGET}")
 }
 
@@ -186,8 +186,8 @@ fn the_pacer_is_told_what_the_file_says_and_the_record_has_it() {
     let stamps = "rate = 1\ntimestamps = \"kernel\"\npacer_backend = \"uring\"";
     check(
         &with_load(stamps),
-        "plan.toml:4: the kernel's stamps are read with recvmsg, which pacer_backend \"uring\" does \
-         not use; take \"epoll\"",
+        "plan.toml:4: timestamps kernel reads stamps with recvmsg, which pacer_backend uring does not \
+         use; take pacer_backend epoll",
     );
 }
 
@@ -261,7 +261,7 @@ fn errors_name_the_file_and_the_line() {
         &instead("\"t\"", "\"a/b\""),
         "plan.toml:1: `a/b` is no name; use letters, digits, `-` and `_`",
     );
-    check(&instead("Cargo.toml", "no.toml"), "plan.toml:4: there is no file `no.toml`");
+    check(&instead(MIX, "no.toml"), "plan.toml:4: there is no file `no.toml`");
     check(
         &instead("rate = \"1000\"", ""),
         "plan.toml:1: rate is missing; write one like rate = \"1000\"",
@@ -312,6 +312,78 @@ fn claims_are_checked() {
         "plan.toml:10: a time is compared with a number; write times as `2.1ms`",
     );
     assert_eq!(parse(&with("a.p50 < 1ms")).unwrap().claims.len(), 1);
+    check(
+        &with("a.comand.p50 < 1ms"),
+        "plan.toml:10: the claim names `comand`, which is no request of the mix; there are status, \
+         command, events",
+    );
+}
+
+#[test]
+fn a_claim_is_about_a_rate_of_the_file_however_that_is_typed() {
+    let with = |rate: &str| {
+        let claim = format!("[[claim]]\nexpr = \"a.status.p50 < 1ms\"\nrate = {rate}\n");
+        let head = HEAD.replace("rate = \"1000\"", "rates = [\"1k\", \"1e6/7\"]");
+        format!("{head}{TARGET}{claim}")
+    };
+    for same in ["\"1000\"", "1000", "\"1k\"", "\"1000000/7\""] {
+        assert!(parse(&with(same)).unwrap().claims[0].rate.is_some(), "{same}");
+    }
+    check(&with("2000"), "plan.toml:11: no run is made at 2000/s; the rates are 1k, 1e6/7");
+    let knee = "[knee]\nobjective = \"p99<1s\"\nfrom = 1\nto = 9\n";
+    let text = with("2000").replace("rates = [\"1k\", \"1e6/7\"]\n", "").replace(TARGET, "");
+    let of_none = format!("{}{knee}{TARGET}", text.split("[[claim]]").next().unwrap());
+    let claim = "[[claim]]\nexpr = \"a.p50 < 1ms\"\n";
+    check(
+        &format!("{of_none}{claim}"),
+        "plan.toml:12: a claim is about runs at a rate of the file, and this one only searches a knee",
+    );
+}
+
+#[test]
+fn what_the_pacer_would_refuse_is_refused_with_the_line_of_its_key() {
+    let with = |line: &str| format!("{HEAD}{line}\n{TARGET}");
+    let instead = |old: &str, new: &str| format!("{HEAD}{TARGET}").replace(old, new);
+    check(
+        &with("connections = 65\nmax_connections = 64"),
+        "plan.toml:7: max_connections 64 is below connections 65",
+    );
+    check(
+        &instead("\"1\"\n", "\"0-1\"\nconnections = 1\n"),
+        "plan.toml:6: connections 1 is fewer than one connection for each of 2 threads",
+    );
+    let long = "is longer than 1000h, which is the most";
+    check(&instead("\"5s\"", "\"1001h\""), &format!("plan.toml:2: duration {long}"));
+    for key in ["warmup", "timeout", "drain"] {
+        check(&with(&format!("{key} = \"1001h\"")), &format!("plan.toml:6: {key} {long}"));
+    }
+    let knee = "[knee]\nobjective = \"p99<1s\"\nfrom = 1\nto = 9\nduration = \"1001h\"\n";
+    check(&format!("{HEAD}{knee}{TARGET}"), &format!("plan.toml:10: duration {long}"));
+    let many = "rate 20000000 is more than 10000000/s, which is what 1 pacing thread can be asked for at \
+                most; --selftest tells what this machine can send";
+    let rates = "rates = [1000, \"20M\"]";
+    check(&instead("rate = \"1000\"", rates), &format!("plan.toml:3: {many}"));
+    let knee = "[knee]\nobjective = \"p99<1s\"\nfrom = 1\nto = \"20M\"\n";
+    check(&format!("{HEAD}{knee}{TARGET}"), &format!("plan.toml:9: {many}"));
+    let overrides = Overrides { duration: Some(Nanos(u64::MAX)), ..Overrides::default() };
+    let error = small().overridden(&overrides).unwrap_err();
+    assert!(error.to_string().starts_with("--duration ") && error.exit_code() == 2, "{error}");
+}
+
+#[test]
+fn a_mix_that_is_none_is_refused_with_both_lines() {
+    let plan = |text: &str| {
+        let mix = Beside::new("no-mix.toml", text);
+        mix.parse(&format!("{HEAD}{TARGET}").replace(MIX, "no-mix.toml")).unwrap_err().to_string()
+    };
+    for (text, says) in [
+        ("[[request]\n", "no-mix.toml:1: "),
+        ("\nkind = 1\n", "no-mix.toml:2: unknown field `kind`"),
+        ("[[request]]\nname = \"a\"\nweight = 0\npath = \"/\"\n", "nothing would be sent"),
+    ] {
+        let error = plan(text);
+        assert!(error.contains("plan.toml:4: ") && error.contains(says), "{error}");
+    }
 }
 
 #[test]
@@ -574,9 +646,10 @@ fn the_example_in_the_documentation_is_a_plan() {
 
 #[test]
 fn a_file_may_be_another_with_other_times() {
-    let whole =
-        Beside::new("whole.toml", &format!("{HEAD}{TARGET}").replace("Cargo.toml", MIX_ALONE));
-    let _mix = Beside::new(MIX_ALONE, "");
+    let text = format!("{HEAD}{TARGET}").replace(MIX, MIX_ALONE);
+    let whole = Beside::new("whole.toml", &text);
+    let of_one = "[[request]]\nname = \"get\"\nweight = 1\npath = \"/\"\n";
+    let _mix = Beside::new(MIX_ALONE, of_one);
     let head = "include = \"whole.toml\"\nname = \"short\"\n";
     let plan = whole.parse(head).unwrap();
     assert_eq!(
@@ -595,11 +668,16 @@ fn a_file_may_be_another_with_other_times() {
     assert!(none.contains("plan.toml:1: there is no file "), "{none}");
     let zero = error(&format!("{head}repeats = 0"));
     assert!(zero.ends_with("plan.toml:3: repeats must be at least 1"), "{zero}");
+    let long = error(&format!("{head}duration = \"1s\"\nwarmup = \"1001h\""));
+    assert!(
+        long.ends_with("plan.toml:4: warmup is longer than 1000h, which is the most"),
+        "{long}"
+    );
     // What is wrong in the other file is said of that.
     let _nested = Beside::new("nested.toml", &format!("\n{head}"));
     let nested = error(&head.replace("whole", "nested"));
     assert!(nested.contains("nested.toml:2: unknown field `include`"), "{nested}");
 }
 
-/// A file that is there, as far as a plan is asked for one.
+/// A mix beside the plan.
 const MIX_ALONE: &str = "mix-alone.toml";

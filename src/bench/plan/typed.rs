@@ -1,6 +1,7 @@
 //! The experiment file as typed -> [`Plan`]. Every error says `file:line: sentence`.
 
 use super::axis::Combine;
+use super::pacing::Refusal;
 use super::placement::Placement;
 use super::{CommandLine, Launch, OfferedRate, Plan, Target};
 
@@ -13,9 +14,12 @@ use crate::bench::claim::Claim;
 use crate::io::topology::CpuList;
 use crate::pace::arrivals::ArrivalsTyped;
 use crate::pace::catch_up::CatchUp;
+use crate::pace::mix::Mix;
 use crate::pace::plan::{Backend, PaceWait, Timestamps};
 use crate::units::{Nanos, Rate};
 use axes::{Axes, TypedAxis};
+use knee::TypedKnee;
+use load::pacer_options;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use std::collections::BTreeMap;
@@ -36,7 +40,7 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Plan, BenchError> {
 struct TypedPlan {
     name: Spanned<String>,
     duration: Option<Spanned<Parsed<Nanos>>>,
-    warmup: Option<Parsed<Nanos>>,
+    warmup: Option<Spanned<Parsed<Nanos>>>,
     repeats: Option<Spanned<u32>>,
     rate: Option<Spanned<Parsed<OfferedRate>>>,
     rates: Option<Spanned<Vec<Spanned<Parsed<OfferedRate>>>>>,
@@ -49,12 +53,12 @@ struct TypedPlan {
     pacer_cpus: Parsed<CpuList>,
     seed: Option<u64>,
     timeout: Option<Spanned<Parsed<Nanos>>>,
-    drain: Option<Parsed<Nanos>>,
+    drain: Option<Spanned<Parsed<Nanos>>>,
     catch_up: Option<Parsed<CatchUp>>,
     timestamps: Option<Spanned<Parsed<Timestamps>>>,
-    pacer_backend: Option<Parsed<Backend>>,
+    pacer_backend: Option<Spanned<Parsed<Backend>>>,
     pacer_wait: Option<Parsed<PaceWait>>,
-    knee: Option<knee::TypedKnee>,
+    knee: Option<TypedKnee>,
     combine: Option<Spanned<Parsed<Combine>>>,
     #[serde(default)]
     target: Vec<Spanned<TypedTarget>>,
@@ -113,16 +117,18 @@ impl Source<'_> {
         let axes = self.axes(&typed.axis, typed.combine.as_ref(), &typed.target)?;
         let targets = self.targets(&typed.target, &axes)?;
         let name = self.name(&typed.name)?;
-        let load = self.load(&typed)?;
-        Ok(Plan {
+        let mix = self.mix(&typed.mix)?;
+        let load = self.load(&typed, &mix)?;
+        let plan = Plan {
             name,
             duration: load.duration,
             warmup: self.warmup(&typed),
             repeats: self.at_least_one(typed.repeats.as_ref(), "repeats")?.unwrap_or(REPEATS),
-            knee: self.knee(&typed, &load)?,
+            claims: self.claims(&typed.claim, &targets, &load.rates, &mix)?,
+            knee: self.knee(&typed, &load, &mix)?,
             rates: load.rates,
             arrivals: load.arrivals,
-            pacer: self.pacer_options(&typed)?,
+            pacer: pacer_options(&typed),
             mix: self.file(&typed.mix)?,
             connections: self
                 .at_least_one(typed.connections.as_ref(), "connections")?
@@ -130,14 +136,37 @@ impl Source<'_> {
             max_connections: self
                 .at_least_one(typed.max_connections.as_ref(), "max_connections")?,
             spread: typed.spread,
-            pacer_cpus: typed.pacer_cpus.0,
+            pacer_cpus: typed.pacer_cpus.0.clone(),
             seed: typed.seed.unwrap_or(1),
-            timeout: typed.timeout.map(|span| self.not_zero(&span, "timeout")).transpose()?,
+            timeout: self.not_zero_if(typed.timeout.as_ref(), "timeout")?,
             duet: false,
-            claims: self.claims(&typed.claim, &targets)?,
             aa: false,
             targets,
-        })
+        };
+        match plan.refusal(u64::MAX) {
+            None => Ok(plan),
+            Some(refusal) => Err(self.refused(&typed, &refusal)),
+        }
+    }
+
+    /// What the pacer would refuse, with the line of the key.
+    fn refused(&self, typed: &TypedPlan, refusal: &Refusal) -> BenchError {
+        let knee = typed.knee.as_ref().filter(|_| refusal.is_of_knee);
+        let at = match refusal.key {
+            Some("duration") => knee.and_then(TypedKnee::duration_at).or(at(&typed.duration)),
+            Some("warmup") => knee.and_then(TypedKnee::warmup_at).or(at(&typed.warmup)),
+            Some("rate") => knee.map(TypedKnee::to_at).or(at(&typed.rate)).or(at(&typed.rates)),
+            Some("timeout") => at(&typed.timeout),
+            Some("drain") => at(&typed.drain),
+            Some("connections") => at(&typed.connections),
+            // Without one, it is the default that is too low for as many as there are.
+            Some("max_connections") => at(&typed.max_connections).or(at(&typed.connections)),
+            Some("arrivals") => at(&typed.arrivals),
+            Some("timestamps") => at(&typed.timestamps),
+            Some("pacer_backend") => at(&typed.pacer_backend),
+            _ => None,
+        };
+        self.error(at.unwrap_or(0..0), &refusal.sentence)
     }
 
     /// A name becomes part of file names and of claims.
@@ -157,6 +186,14 @@ impl Source<'_> {
             Nanos::ZERO => Err(self.error(span.span(), format!("{key} must be longer than zero"))),
             span => Ok(span),
         }
+    }
+
+    fn not_zero_if(
+        &self,
+        span: Option<&Spanned<Parsed<Nanos>>>,
+        key: &str,
+    ) -> Result<Option<Nanos>, BenchError> {
+        span.map(|span| self.not_zero(span, key)).transpose()
     }
 
     fn at_least_one(
@@ -314,20 +351,41 @@ impl Source<'_> {
         &self,
         typed: &[Spanned<TypedClaim>],
         targets: &[Target],
+        rates: &[OfferedRate],
+        mix: &Mix,
     ) -> Result<Vec<Claim>, BenchError> {
-        typed.iter().map(|claim| self.claim(claim.get_ref(), targets)).collect()
+        let claim = |claim: &Spanned<TypedClaim>| {
+            let rate = self.rate_of_claim(claim, rates)?;
+            let TypedClaim { text, expr, .. } = claim.get_ref();
+            let parsed = Claim::parse(text.as_deref(), expr.get_ref(), rate)
+                .and_then(|claim| check_names(claim, targets, mix));
+            parsed.map_err(|what| self.error(expr.span(), what))
+        };
+        typed.iter().map(claim).collect()
     }
 
-    fn claim(&self, typed: &TypedClaim, targets: &[Target]) -> Result<Claim, BenchError> {
-        let rate = typed.rate.as_ref().map(|rate| rate.get_ref().0.text.as_str());
-        let claim = Claim::parse(typed.text.as_deref(), typed.expr.get_ref(), rate)
-            .map_err(|what| self.error(typed.expr.span(), what))?;
-        let exists = |name: &str| targets.iter().any(|target| target.name == name);
-        if let Some(stranger) = claim.targets().into_iter().find(|name| !exists(name)) {
-            let what = format!("the claim names `{stranger}`, which is no target");
-            return Err(self.error(typed.expr.span(), what));
+    /// The rate that a claim is about, which is one of the file; `None` if it is about all of them.
+    fn rate_of_claim(
+        &self,
+        claim: &Spanned<TypedClaim>,
+        rates: &[OfferedRate],
+    ) -> Result<Option<Rate>, BenchError> {
+        let Some(typed) = &claim.get_ref().rate else {
+            return match rates.is_empty() {
+                true => Err(self.error(claim.span(), NO_RATES)),
+                false => Ok(None),
+            };
+        };
+        let asked = &typed.get_ref().0;
+        if rates.iter().any(|rate| rate.rate == asked.rate) {
+            return Ok(Some(asked.rate));
         }
-        Ok(claim)
+        let there: Vec<&str> = rates.iter().map(|rate| rate.text.as_str()).collect();
+        let what = match there.as_slice() {
+            [] => String::from(NO_RATES),
+            _ => format!("no run is made at {}/s; the rates are {}", asked.text, there.join(", ")),
+        };
+        Err(self.error(typed.span(), what))
     }
 
     /// A path of the file; relative ones are relative to it.
@@ -345,6 +403,29 @@ impl Source<'_> {
     }
 }
 
+/// The claim, if the targets and the request kinds that it names are there.
+fn check_names(claim: Claim, targets: &[Target], mix: &Mix) -> Result<Claim, String> {
+    let is_target = |name: &str| targets.iter().any(|target| target.name == name);
+    if let Some(stranger) = claim.targets().into_iter().find(|name| !is_target(name)) {
+        return Err(format!("the claim names `{stranger}`, which is no target"));
+    }
+    let kinds: Vec<&str> = mix.kinds().iter().map(|kind| kind.name.as_str()).collect();
+    if let Some(stranger) = claim.kinds().into_iter().find(|name| !kinds.contains(name)) {
+        let there = kinds.join(", ");
+        return Err(format!(
+            "the claim names `{stranger}`, which is no request of the mix; there are {there}"
+        ));
+    }
+    Ok(claim)
+}
+
+/// Where a key stands, if it does.
+fn at<T>(typed: &Option<Spanned<T>>) -> Option<Range<usize>> {
+    typed.as_ref().map(Spanned::span)
+}
+
+const NO_RATES: &str =
+    "a claim is about runs at a rate of the file, and this one only searches a knee";
 const LEAVE_LISTEN: &str = "leave --listen out; the bench picks a port";
 /// Chosen: the fewest runs of which a median says something.
 const REPEATS: u32 = 3;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::results::Verdict;
-use crate::results::bench::sample;
+use crate::results::bench::{PerfUsage, sample};
 
 fn summarised(runs: Vec<BenchRun>) -> Bench {
     let mut bench = sample::bench(&["a", "b"], runs);
@@ -40,6 +40,31 @@ fn repeats_are_put_together_by_number_whatever_their_order() {
     assert_eq!(names, ["status", "command"]);
     assert_eq!(summary.cpu_us_per_request.median, Some(50.0));
     assert_eq!(summary.switches_per_s.median, Some(1_000.0));
+}
+
+#[test]
+fn what_perf_counted_is_set_against_requests_and_cycles() {
+    let mut runs = repeats("a", &[10, 10]);
+    for run in &mut runs {
+        let counts = [("instructions", 300_000_000), ("cycles", 150_000_000)];
+        let counts = counts.map(|(event, count)| (String::from(event), count)).into();
+        let perf = Some(PerfUsage { counts, notes: Vec::new() });
+        run.target_usage.as_mut().unwrap().perf = perf;
+    }
+    // Ten seconds of 1,000 requests each.
+    let summary = summarised(runs.clone()).summaries.remove(0);
+    assert_eq!(summary.instructions_per_request.median, Some(30_000.0));
+    assert_eq!(summary.cycles_per_request.median, Some(15_000.0));
+    assert_eq!(summary.instructions_per_cycle.median, Some(2.0));
+    for run in &mut runs {
+        run.target_usage.as_mut().unwrap().perf.as_mut().unwrap().counts.remove("cycles");
+    }
+    let summary = summarised(runs).summaries.remove(0);
+    assert_eq!(summary.instructions_per_request.each.len(), 2);
+    assert_eq!(
+        (summary.cycles_per_request.median, summary.instructions_per_cycle.median),
+        (None, None)
+    );
 }
 
 #[test]

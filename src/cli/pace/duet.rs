@@ -7,6 +7,7 @@ use crate::pace::url::Url;
 use crate::pace::{self, Plan};
 use crate::report;
 use crate::results::duet::Duet;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
@@ -20,7 +21,6 @@ impl PaceArgs {
     ) -> Result<ExitCode, Failure> {
         let flags = [
             ("--hgrm", self.hgrm.is_some()),
-            ("--hlog", self.hlog.is_some()),
             ("--csv", self.csv.is_some()),
             ("--prom", self.prom.is_some()),
             ("--threshold", !self.threshold.is_empty()),
@@ -30,8 +30,15 @@ impl PaceArgs {
         ];
         if let Some((flag, _)) = flags.iter().find(|(_, is_typed)| *is_typed) {
             return Err(Failure::usage(format!(
-                "--duet writes what two servers differ by, in --json and as a table; leave out {flag}"
+                "--duet writes what two servers differ by, in --json and as a table, and a log of each; \
+                 leave out {flag}"
             )));
+        }
+        if self.hlog.as_deref() == Some(Path::new("-")) {
+            return Err(Failure::usage(
+                "--duet --hlog -: there is a log of each server; name a file, as run.hlog for run.a.hlog \
+                 and run.b.hlog",
+            ));
         }
         if ![plan.url.path(), "/"].contains(&other.path()) {
             return Err(Failure::usage(format!(
@@ -53,6 +60,6 @@ impl PaceArgs {
                 plan.error_budget.check(run).err().map(|why| format!("{why}; {url}"))
             });
         let failures = over_budget.into_iter().flatten().collect();
-        exit_code(unwritten.into_iter().collect(), run.a.verdict.max(run.b.verdict), failures)
+        exit_code(unwritten, run.a.verdict.max(run.b.verdict), failures)
     }
 }

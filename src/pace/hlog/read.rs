@@ -4,6 +4,7 @@
 //! Whatever the file holds is read or refused in a sentence. Each line is handed on as it is read, so
 //! memory does not grow with the log. Start at [`read`].
 
+use super::LONG_POLLS;
 use crate::pace::encoded::decode_v2;
 use crate::stats::Histogram;
 use crate::units::Nanos;
@@ -43,6 +44,16 @@ pub fn read(bytes: &[u8], mut each: impl FnMut(&str, Within, &Histogram)) -> Res
         each(tag, within, &failed);
     }
     Ok(())
+}
+
+/// The tags of long polls, which [`super::Log::begin`] names: their times are in no figure of all
+/// requests.
+pub fn long_polls(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let lists = text.lines().filter_map(|line| {
+        line.strip_prefix('#')?.strip_prefix(LONG_POLLS)?.trim_end().strip_suffix(']')
+    });
+    lists.flat_map(|list| list.split(',')).map(|tag| tag.trim().to_owned()).collect()
 }
 
 fn nanos(span: Duration) -> Nanos {

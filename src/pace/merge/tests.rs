@@ -2,6 +2,7 @@ use super::*;
 use crate::clock::WallOffset;
 use crate::pace::hlog::Log;
 use crate::pace::interval::Interval;
+use crate::pace::mix::Mix;
 use crate::pace::outcome::Outcome;
 use crate::pace::outstanding::{Due, Request};
 use crate::pace::plan::Plan;
@@ -76,9 +77,9 @@ fn log_of(interval: &Interval) -> Vec<u8> {
     let shared = Shared::default();
     let mut out: Box<dyn std::io::Write + Send> = Box::new(shared.clone());
     let mut serializer = hdrhistogram::serialization::V2DeflateSerializer::new();
-    let names = [String::from("get")];
-    let mut log =
-        Log::begin(&mut out, &mut serializer, &names, std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let started = std::time::SystemTime::UNIX_EPOCH;
+    let mix = Mix::single("/");
+    let mut log = Log::begin(&mut out, &mut serializer, mix.kinds(), started).unwrap();
     log.write(interval).unwrap();
     drop(log);
     shared.0.lock().unwrap().clone()

@@ -7,6 +7,7 @@
 use super::feed::{Feed, Filled};
 use crate::pace::interval::Interval;
 use crate::pace::live::Live;
+use crate::pace::mix::Kind;
 use crate::pace::{csv, hlog};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use std::collections::BTreeMap;
@@ -48,8 +49,8 @@ impl Sinks {
 }
 
 /// What brings intervals together.
-pub struct Observer<'n> {
-    names: &'n [String],
+pub struct Observer<'k> {
+    kinds: &'k [Kind],
     lanes: Vec<Lane>,
     full: Receiver<Filled>,
     /// By the second they begin with; each with the worker it came from, who gets it back.
@@ -62,21 +63,21 @@ struct Lane {
     past: u64,
 }
 
-impl<'n> Observer<'n> {
-    /// An observer of so many workers, and their ends. `names` are those of the kinds.
-    pub fn new(workers: usize, names: &'n [String]) -> (Observer<'n>, Vec<Feed>) {
+impl<'k> Observer<'k> {
+    /// An observer of so many workers, and their ends. `kinds` are those of the mix.
+    pub fn new(workers: usize, kinds: &'k [Kind]) -> (Observer<'k>, Vec<Feed>) {
         let (full, filled) = sync_channel(workers * INTERVALS_PER_LANE);
         let (mut lanes, mut feeds) = (Vec::new(), Vec::new());
         for lane in 0..workers {
             let (empty, emptied) = channel();
             for _ in 0..INTERVALS_PER_LANE {
                 // The receiver is in the next line.
-                let _ = empty.send(Box::new(Interval::new(names.len())));
+                let _ = empty.send(Box::new(Interval::new(kinds.len())));
             }
             lanes.push(Lane { empty, past: 0 });
             feeds.push(Feed::new(lane, full.clone(), emptied));
         }
-        (Observer { names, lanes, full: filled, pending: BTreeMap::new() }, feeds)
+        (Observer { kinds, lanes, full: filled, pending: BTreeMap::new() }, feeds)
     }
 
     /// Writes and shows every interval, until the last worker is done; nothing if there is no run.
@@ -87,9 +88,9 @@ impl<'n> Observer<'n> {
         let Sinks { mut hlog, mut csv, mut live } = sinks;
         let mut serializer = V2DeflateSerializer::new();
         let mut log = Writing::of(hlog.as_mut(), |out| {
-            hlog::Log::begin(out, &mut serializer, self.names, started)
+            hlog::Log::begin(out, &mut serializer, self.kinds, started)
         });
-        let mut table = Writing::of(csv.as_mut(), |out| csv::Table::begin(out, self.names));
+        let mut table = Writing::of(csv.as_mut(), |out| csv::Table::begin(out, self.kinds));
         let mut emit = |interval: &Interval| {
             log.step(|log| log.write(interval));
             table.step(|table| table.write(interval));
@@ -195,6 +196,7 @@ impl<W> Writing<W> {
 mod tests {
     use super::*;
     use crate::pace::live::LiveMode;
+    use crate::pace::mix::Mix;
     use crate::pace::outstanding::{Due, Request};
     use crate::pace::recorder::{Ending, Recorder};
     use crate::pace::stalls::StallMeter;
@@ -225,8 +227,8 @@ mod tests {
 
     #[test]
     fn seconds_of_two_workers_come_out_once_and_in_order() {
-        let names = [String::from("get")];
-        let (observer, feeds) = Observer::new(2, &names);
+        let mix = Mix::single("/");
+        let (observer, feeds) = Observer::new(2, mix.kinds());
         let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
         for (lane, mut feed) in feeds.into_iter().enumerate() {
             feed.begin(Mono(0), &mut recorder);
@@ -262,8 +264,8 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_written_is_told_and_loses_no_other() {
-        let names = [String::from("get")];
-        let (observer, mut feeds) = Observer::new(1, &names);
+        let mix = Mix::single("/");
+        let (observer, mut feeds) = Observer::new(1, mix.kinds());
         let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
         feeds[0].begin(Mono(0), &mut recorder);
         end(&mut recorder, 10);
@@ -285,8 +287,8 @@ mod tests {
 
     #[test]
     fn without_a_run_nothing_is_written() {
-        let names = [String::from("get")];
-        let (observer, feeds) = Observer::new(1, &names);
+        let mix = Mix::single("/");
+        let (observer, feeds) = Observer::new(1, mix.kinds());
         drop(feeds);
         let table = Shown::default();
         let csv = Sink { flag: "--csv", path: PathBuf::new(), out: Box::new(table.clone()) };
@@ -297,8 +299,8 @@ mod tests {
 
     #[test]
     fn an_interval_goes_on_while_the_observer_is_behind() {
-        let names = [String::from("get")];
-        let (observer, mut feeds) = Observer::new(1, &names);
+        let mix = Mix::single("/");
+        let (observer, mut feeds) = Observer::new(1, mix.kinds());
         let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
         let feed = &mut feeds[0];
         feed.begin(Mono(0), &mut recorder);

@@ -38,6 +38,8 @@ fn a_difference_reads_as_a_sentence() {
     check(&difference(Finding::TooFewRepeats), shown("cannot tell apart (few repeats)"));
     check(&difference(Finding::Infinite), shown("cannot tell apart (some repeats infinite)"));
     check(&difference(Finding::TooFewRequests), shown("cannot tell apart (few requests)"));
+    check(&difference(Finding::RunsHigher), shown("4.0 % higher in these runs"));
+    check(&difference(Finding::RunsLower), shown("4.0 % lower in these runs"));
 }
 
 #[test]
@@ -162,4 +164,20 @@ fn a_regression_is_what_is_higher_over_all_requests_beyond_the_noise() {
     assert!(
         text.ends_with("\nNo regression: over all requests nothing is higher beyond the noise.\n")
     );
+}
+
+#[test]
+fn of_too_few_runs_it_is_said_what_they_show_and_how_many_it_takes() {
+    let said = |findings: &[Finding]| {
+        let all: Vec<Difference> = findings.iter().map(|finding| difference(*finding)).collect();
+        assert_eq!(regressions(&all).count(), 0);
+        compared_table("a", "b", &[], &all).replace('\n', " ")
+    };
+    let few = "It takes three a side: a directory of three `pace --json`";
+    let apart = said(&[Finding::RunsHigher, Finding::TooFewRepeats]);
+    assert!(apart.contains("b at 1000/s: p50 4.0 % higher in these runs: so each run"), "{apart}");
+    assert!(apart.replace("   ", " ").contains(few), "{apart}");
+    let none = said(&[Finding::TooFewRepeats]);
+    assert!(none.contains("Nothing can be told apart. There are too few runs"), "{none}");
+    assert!(!said(&[Finding::HoldsZero]).contains("too few runs"));
 }

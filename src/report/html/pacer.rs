@@ -8,8 +8,9 @@ use super::markup::{note, shown, swatch, table};
 use super::page::{Page, Placed, Section};
 use crate::report::figure::{QUANTILES, level, megabytes};
 use crate::report::{nines, usage as drawn_usage};
-use crate::results::bench::{Level, Spreads};
+use crate::results::bench::{Bench, Level, Spreads, Summary};
 use crate::units::Nanos;
+use std::collections::BTreeSet;
 
 pub(super) fn lateness(page: &Page<'_>) -> Option<Section> {
     let mut body = each_rate(page, |rate, placed| {
@@ -71,15 +72,42 @@ fn lateness_table(offered: &str, all: &[Placed<'_>]) -> String {
 }
 
 pub(super) fn usage(page: &Page<'_>) -> Option<Section> {
-    let body = each_rate(page, |rate, placed| {
+    let mut body = each_rate(page, |rate, placed| {
         usage_table(&page.offered(rate), placed) + &drawn_usage::over_time(page, rate, placed)
     });
+    if !body.is_empty() {
+        body += &uncounted(page.bench);
+    }
     Section::new("usage", "CPU and memory", body)
 }
 
+/// What perf does not count on this machine, and why; empty if it counts everything.
+fn uncounted(bench: &Bench) -> String {
+    let perf = bench.runs.iter().filter_map(|run| run.target_usage.as_ref()?.perf.as_ref());
+    let notes: BTreeSet<&str> = perf.flat_map(|perf| &perf.notes).map(String::as_str).collect();
+    let notes: Vec<&str> = notes.into_iter().collect();
+    match notes.as_slice() {
+        [] => String::new(),
+        notes => note(&format!("perf does not count all of it here. {}.", notes.join(". "))),
+    }
+}
+
 fn usage_table(offered: &str, all: &[Placed<'_>]) -> String {
-    let heads =
-        ["target", "CPU %", "CPU us per request", "resident", "switches per s", "achieved per s"];
+    let has_counters = all.iter().any(|placed| {
+        let Summary { instructions_per_request, cycles_per_request, .. } = placed.summary;
+        [instructions_per_request, cycles_per_request].iter().any(|level| level.median.is_some())
+    });
+    let mut heads = vec![
+        "target",
+        "CPU %",
+        "CPU us per request",
+        "resident",
+        "switches per s",
+        "achieved per s",
+    ];
+    if has_counters {
+        heads.extend(["instructions per request", "cycles per request", "per cycle"]);
+    }
     let rows = all.iter().map(|placed| {
         let summary = placed.summary;
         let median = |key: &str, of: &Level, decimals: usize| match of.median {
@@ -96,13 +124,20 @@ fn usage_table(offered: &str, all: &[Placed<'_>]) -> String {
                 shown(&at, "megabytes", &megabytes(&summary.rss_bytes))
             }
         };
-        let cells = vec![
+        let mut cells = vec![
             median("cpu_percent", &summary.cpu_percent, 1),
             median("cpu_us_per_request", &summary.cpu_us_per_request, 1),
             resident,
             median("switches_per_s", &summary.switches_per_s, 0),
             median("achieved_rps", &summary.achieved_rps, 1),
         ];
+        if has_counters {
+            cells.extend([
+                median("instructions_per_request", &summary.instructions_per_request, 0),
+                median("cycles_per_request", &summary.cycles_per_request, 0),
+                median("instructions_per_cycle", &summary.instructions_per_cycle, 2),
+            ]);
+        }
         (swatch(placed.position, &summary.target), cells)
     });
     table(&format!("What the servers used at {offered}; medians of the repeats"), &heads, rows)

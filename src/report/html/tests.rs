@@ -1,7 +1,7 @@
 use super::html as page_of;
 use super::*;
 use crate::results::bench::{
-    Difference, Finding, FlagValue, PairOutcome, PairVerdict, Varied, sample,
+    Difference, Finding, FlagValue, Level, PairOutcome, PairVerdict, PerfUsage, Varied, sample,
 };
 
 fn bench() -> Bench {
@@ -198,4 +198,33 @@ fn deliveries_stand_below_their_kind_where_answers_tell_them() {
     let at = "/runs/0/run/requests/0/delivery_ns/p99";
     assert!(page.contains(&format!("<span data-at=\"{at}\" data-as=\"latency\">120 us</span>")));
     assert_eq!(page.matches("from publication to delivery, of each repeat</caption>").count(), 1);
+}
+
+#[test]
+fn what_perf_counted_stands_beside_the_cpu_time_and_else_why_it_does_not() {
+    let mut bench = bench();
+    bench.runs = vec![sample::bench_run("a", 1, sample::run(50_000))];
+    let page = html(&bench);
+    assert!(
+        !page.contains("instructions per request") && !page.contains("perf does not"),
+        "{page}"
+    );
+    let notes = vec![String::from("cycles, instructions: this CPU <has> none")];
+    let perf = PerfUsage { notes, ..PerfUsage::default() };
+    bench.runs[0].target_usage.as_mut().unwrap().perf = Some(perf);
+    let page = html(&bench);
+    let note =
+        "perf does not count all of it here. cycles, instructions: this CPU &lt;has&gt; none.";
+    assert!(!page.contains("instructions per request") && page.contains(note), "{page}");
+    let level = |median| Level { median: Some(median), each: vec![median], repeats: vec![1] };
+    bench.summaries[1].instructions_per_request = level(30_000.0);
+    bench.summaries[1].instructions_per_cycle = level(1.504);
+    let page = html(&bench);
+    for (key, how, text) in [
+        ("instructions_per_request", "decimals-0", "30000"),
+        ("instructions_per_cycle", "decimals-2", "1.50"),
+    ] {
+        let at = format!("data-at=\"/summaries/1/{key}/median\" data-as=\"{how}\">{text}<");
+        assert!(page.contains(&at), "no {at} in {page}");
+    }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::pace::interval::Interval;
+use crate::pace::mix::Mix;
 use crate::results::bench::sample;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use std::io::Write;
@@ -27,9 +28,14 @@ impl Drop for Scratch {
 fn write(path: &Path, intervals: &[Interval]) {
     let mut out: Box<dyn Write + Send> = Box::new(std::fs::File::create(path).unwrap());
     let mut serializer = V2DeflateSerializer::new();
-    let names = ["status", "long poll"].map(String::from);
+    let get = Mix::single("/").kinds()[0].clone();
+    let kinds = ["status", "long poll"].map(|name| {
+        let mut kind = get.clone();
+        kind.name = name.into();
+        kind
+    });
     let mut log =
-        hlog::Log::begin(&mut out, &mut serializer, &names, SystemTime::UNIX_EPOCH).unwrap();
+        hlog::Log::begin(&mut out, &mut serializer, &kinds, SystemTime::UNIX_EPOCH).unwrap();
     intervals.iter().for_each(|interval| log.write(interval).unwrap());
 }
 

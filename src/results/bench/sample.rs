@@ -135,13 +135,18 @@ pub(crate) fn bench(targets: &[&str], runs: Vec<BenchRun>) -> Bench {
         command: vec!["ringpace".into(), "serve".into()],
         env: BTreeMap::new(),
         cpus: Some("0".into()),
+        cwd: None,
+        setup: Vec::new(),
+        ready_path: "/healthz".into(),
         varied: Vec::new(),
     };
     Bench {
         schema: BENCH_SCHEMA.into(),
         version: "0.1.0".into(),
         started: "2026-03-01T12:00:00Z".into(),
+        finished: None,
         plan_hash: "0".repeat(16),
+        programs: BTreeMap::new(),
         plan: PlanRecord {
             name: "sample".into(),
             duration_s: 10.0,
@@ -238,6 +243,9 @@ pub(crate) fn summary(target: &str, each: [u64; 3]) -> Summary {
         cpu_us_per_request: level(52.5),
         rss_bytes: level(20_100_000.0),
         switches_per_s: level(1_000.4),
+        instructions_per_request: Level::default(),
+        cycles_per_request: Level::default(),
+        instructions_per_cycle: Level::default(),
         steady_after_s: Level::default(),
         unsteady: Vec::new(),
     }

@@ -212,3 +212,15 @@ fn five_pairs_see_what_is_six_times_their_spread_as_a_family_of_eight() {
     });
     assert!(seen.count() * 100 > 95 * rounds);
 }
+
+#[test]
+fn two_intervals_are_apart_only_beyond_the_error() {
+    let ends = |base, new, error| apart(base, new, error).map(|found| (found.low, found.high));
+    assert_eq!(ends((1.0, 2.0), (5.0, 7.0), 2.9), Some((3.0, 6.0)));
+    assert_eq!(ends((5.0, 7.0), (1.0, 2.0), 2.9), Some((-6.0, -3.0)));
+    assert_eq!(ends((1.0, 2.0), (5.0, 7.0), 3.0), None);
+    assert_eq!(ends((1.0, 5.0), (5.0, 7.0), 0.0), None);
+    let infinite = f64::INFINITY;
+    assert_eq!(ends((1.0, 2.0), (infinite, infinite), 1.0), Some((infinite, infinite)));
+    assert_eq!(ends((1.0, infinite), (infinite, infinite), 1.0), None);
+}

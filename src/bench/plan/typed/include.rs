@@ -10,7 +10,7 @@
 //! ```
 //! Targets, claims and all else are the other's; another key is an error. Start at [`is_meant`].
 
-use super::{Parsed, Plan, Source};
+use super::{Parsed, Plan, Source, at};
 use crate::bench::BenchError;
 use crate::units::Nanos;
 use serde::Deserialize;
@@ -23,7 +23,7 @@ struct TypedVariation {
     include: Spanned<String>,
     name: Spanned<String>,
     duration: Option<Spanned<Parsed<Nanos>>>,
-    warmup: Option<Parsed<Nanos>>,
+    warmup: Option<Spanned<Parsed<Nanos>>>,
     repeats: Option<Spanned<u32>>,
 }
 
@@ -45,13 +45,20 @@ impl Source<'_> {
             self.error(typed.include.span(), format!("{}: {error}", path.display()))
         })?;
         let other = Source { text: &text, path: &path }.whole()?;
-        let duration = typed.duration.as_ref().map(|span| self.not_zero(span, "duration"));
-        Ok(Plan {
+        let duration = self.not_zero_if(typed.duration.as_ref(), "duration")?;
+        let plan = Plan {
             name: self.name(&typed.name)?,
-            duration: duration.transpose()?.unwrap_or(other.duration),
-            warmup: typed.warmup.map_or(other.warmup, |span| span.0),
+            duration: duration.unwrap_or(other.duration),
+            warmup: typed.warmup.as_ref().map_or(other.warmup, |span| span.get_ref().0),
             repeats: self.at_least_one(typed.repeats.as_ref(), "repeats")?.unwrap_or(other.repeats),
             ..other
-        })
+        };
+        let Some(refusal) = plan.refusal(u64::MAX) else { return Ok(plan) };
+        // The other file was found right, so that it is one of the times here if anything is wrong.
+        let line = match refusal.key {
+            Some("warmup") => at(&typed.warmup),
+            _ => at(&typed.duration).or(at(&typed.warmup)),
+        };
+        Err(self.error(line.unwrap_or(0..0), refusal.sentence))
     }
 }

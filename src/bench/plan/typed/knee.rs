@@ -1,13 +1,15 @@
 //! `[knee]` as typed -> [`KneePlan`]. Every error says `file:line: sentence`.
 
 use super::load::PlannedLoad;
-use super::{Parsed, REPEATS, Source, TypedPlan};
+use super::{Parsed, REPEATS, Source, TypedPlan, at};
 use crate::bench::BenchError;
 use crate::bench::knee::{KneePlan, Within};
 use crate::bench::plan::OfferedRate;
+use crate::pace::mix::Mix;
 use crate::pace::threshold::Threshold;
 use crate::units::Nanos;
 use serde::Deserialize;
+use std::ops::Range;
 use toml::Spanned;
 
 #[derive(Deserialize)]
@@ -19,7 +21,24 @@ pub(super) struct TypedKnee {
     within: Option<Parsed<Within>>,
     repeats: Option<Spanned<u32>>,
     duration: Option<Spanned<Parsed<Nanos>>>,
-    warmup: Option<Parsed<Nanos>>,
+    warmup: Option<Spanned<Parsed<Nanos>>>,
+}
+
+impl TypedKnee {
+    /// Where its own `duration` stands.
+    pub(super) fn duration_at(&self) -> Option<Range<usize>> {
+        at(&self.duration)
+    }
+
+    /// Where its `to` stands.
+    pub(super) fn to_at(&self) -> Range<usize> {
+        self.to.span()
+    }
+
+    /// Where its own `warmup` stands.
+    pub(super) fn warmup_at(&self) -> Option<Range<usize>> {
+        at(&self.warmup)
+    }
 }
 
 impl Source<'_> {
@@ -27,6 +46,7 @@ impl Source<'_> {
         &self,
         typed: &TypedPlan,
         load: &PlannedLoad,
+        mix: &Mix,
     ) -> Result<Option<KneePlan>, BenchError> {
         let Some(knee) = &typed.knee else { return Ok(None) };
         if let (Some(_), Some(at)) = (load.arrivals.rate(), &typed.arrivals) {
@@ -34,22 +54,23 @@ impl Source<'_> {
             return Err(self.error(at.span(), what));
         }
         let objective = &knee.objective.get_ref().0;
-        objective
-            .check_kind(&self.mix(&typed.mix)?)
-            .map_err(|what| self.error(knee.objective.span(), what))?;
+        objective.check_kind(mix).map_err(|what| self.error(knee.objective.span(), what))?;
         let (from, to) = (self.whole_rate(&knee.from, "from")?, self.whole_rate(&knee.to, "to")?);
         if from >= to {
             return Err(self.error(knee.to.span(), "to must be above from"));
         }
-        let duration = knee.duration.as_ref().map(|span| self.not_zero(span, "duration"));
+        let duration = self.not_zero_if(knee.duration.as_ref(), "duration")?;
         Ok(Some(KneePlan {
             objective: objective.clone(),
             from,
             to,
             within: knee.within.as_ref().map_or_else(Within::default, |within| within.0),
             repeats: self.at_least_one(knee.repeats.as_ref(), "repeats")?.unwrap_or(REPEATS),
-            duration: duration.transpose()?.unwrap_or(load.duration),
-            warmup: knee.warmup.as_ref().map_or_else(|| self.warmup(typed), |span| span.0),
+            duration: duration.unwrap_or(load.duration),
+            warmup: knee
+                .warmup
+                .as_ref()
+                .map_or_else(|| self.warmup(typed), |span| span.get_ref().0),
         }))
     }
 

@@ -10,11 +10,8 @@ use crate::bench::BenchError;
 use crate::bench::plan::{OfferedRate, PacerOptions};
 use crate::pace::arrivals::{Arrivals, ArrivalsTyped};
 use crate::pace::mix::Mix;
-use crate::pace::plan::{Backend, Timestamps};
 use crate::pace::replay::Replay;
-use crate::pace::schedule::{Horizon, Load};
 use crate::units::Nanos;
-use std::ops::Range;
 use toml::Spanned;
 
 /// When requests are due, and for how long.
@@ -26,10 +23,10 @@ pub(super) struct PlannedLoad {
 }
 
 impl Source<'_> {
-    pub(super) fn load(&self, typed: &TypedPlan) -> Result<PlannedLoad, BenchError> {
+    pub(super) fn load(&self, typed: &TypedPlan, mix: &Mix) -> Result<PlannedLoad, BenchError> {
         let (arrivals, at) = match &typed.arrivals {
             None => (Arrivals::Constant, 0..0),
-            Some(typed_arrivals) => (self.arrivals(typed, typed_arrivals)?, typed_arrivals.span()),
+            Some(typed_arrivals) => (self.arrivals(typed_arrivals, mix)?, typed_arrivals.span()),
         };
         let rates = match arrivals.rate() {
             Some(own) => {
@@ -54,18 +51,17 @@ impl Source<'_> {
                 return Err(self.error(0..0, what));
             }
         };
-        self.check_course(&arrivals, &rates, Horizon { warmup, duration }, at)?;
         Ok(PlannedLoad { arrivals, rates, duration })
     }
 
     pub(super) fn warmup(&self, typed: &TypedPlan) -> Nanos {
-        typed.warmup.as_ref().map_or(Nanos::ZERO, |span| span.0)
+        typed.warmup.as_ref().map_or(Nanos::ZERO, |span| span.get_ref().0)
     }
 
     fn arrivals(
         &self,
-        typed: &TypedPlan,
         arrivals: &Spanned<Parsed<ArrivalsTyped>>,
+        mix: &Mix,
     ) -> Result<Arrivals, BenchError> {
         let file = match &arrivals.get_ref().0 {
             ArrivalsTyped::Whole(whole) => return Ok(whole.clone()),
@@ -74,9 +70,8 @@ impl Source<'_> {
         let text = std::fs::read_to_string(&file).map_err(|error| {
             self.error(arrivals.span(), format!("the replay's file {file}: {error}"))
         })?;
-        let mix = self.mix(&typed.mix)?;
         // The sentence begins with the file and line of what is replayed.
-        let replay = Replay::parse(&file, &text, &mix);
+        let replay = Replay::parse(&file, &text, mix);
         replay.map(Arrivals::Replay).map_err(|what| self.error(arrivals.span(), what))
     }
 
@@ -99,22 +94,6 @@ impl Source<'_> {
                 Err(self.error(at, what))
             }
         }
-    }
-
-    /// Rates that change may be too fine to be worked out over so long a run.
-    fn check_course(
-        &self,
-        arrivals: &Arrivals,
-        rates: &[OfferedRate],
-        horizon: Horizon,
-        at: Range<usize>,
-    ) -> Result<(), BenchError> {
-        let load =
-            |rate: &OfferedRate| Load { rate: rate.rate, arrivals: arrivals.clone(), seed: 1 };
-        rates
-            .iter()
-            .try_for_each(|rate| load(rate).check(horizon))
-            .map_err(|flag| self.error(at, flag.trim_start_matches('-')))
     }
 
     /// `rate`, or `rates`, of which no two are equal.
@@ -141,23 +120,14 @@ impl Source<'_> {
         }
         Ok(rates)
     }
+}
 
-    pub(super) fn pacer_options(&self, typed: &TypedPlan) -> Result<PacerOptions, BenchError> {
-        let backend = typed.pacer_backend.as_ref().map(|backend| backend.0);
-        let timestamps = typed.timestamps.as_ref().map(|who| who.get_ref().0);
-        if let (Some(Timestamps::Kernel), Some(Backend::Uring), Some(at)) =
-            (timestamps, backend, &typed.timestamps)
-        {
-            let what = "the kernel's stamps are read with recvmsg, which pacer_backend \"uring\" does \
-                        not use; take \"epoll\"";
-            return Err(self.error(at.span(), what));
-        }
-        Ok(PacerOptions {
-            catch_up: typed.catch_up.as_ref().map(|policy| policy.0),
-            drain: typed.drain.as_ref().map(|span| span.0),
-            timestamps,
-            backend,
-            wait: typed.pacer_wait.as_ref().map(|wait| wait.0),
-        })
+pub(super) fn pacer_options(typed: &TypedPlan) -> PacerOptions {
+    PacerOptions {
+        catch_up: typed.catch_up.as_ref().map(|policy| policy.0),
+        drain: typed.drain.as_ref().map(|span| span.get_ref().0),
+        timestamps: typed.timestamps.as_ref().map(|who| who.get_ref().0),
+        backend: typed.pacer_backend.as_ref().map(|backend| backend.get_ref().0),
+        wait: typed.pacer_wait.as_ref().map(|wait| wait.0),
     }
 }
