@@ -6,7 +6,7 @@
 #![allow(missing_docs, clippy::exit)] // the exit is in `main!`
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use ringpace::http::{HeadLimits, HeadParser};
+use ringpace::http::{RequestLimits, HeadParser};
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
@@ -56,7 +56,7 @@ fn twenty() -> String {
 
 struct Ours {
     parser: HeadParser,
-    limits: HeadLimits,
+    limits: RequestLimits,
     head: String,
 }
 
@@ -70,7 +70,7 @@ impl Ours {
 
 /// Has parsed once, as has httparse: it looks first what the CPU can do.
 fn ours(head: impl Into<String>) -> Box<Ours> {
-    let (parser, limits) = (HeadParser::default(), HeadLimits::default());
+    let (parser, limits) = (HeadParser::default(), RequestLimits::default());
     let mut ours = Box::new(Ours { parser, limits, head: head.into() });
     ours.parse();
     ours

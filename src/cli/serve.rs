@@ -9,7 +9,7 @@ mod tuning;
 
 use super::{Failure, print};
 use crate::clock::Clock;
-use crate::http::HeadLimits;
+use crate::http::RequestLimits;
 use crate::io::clock::MonotonicClock;
 use crate::io::limits::Policy;
 use crate::io::net::SocketSettings;
@@ -178,19 +178,19 @@ pub(super) struct ServeArgs {
     server_timing: bool,
 
     /// largest request line in bytes, default 16384 (414 beyond)
-    #[argh(option, default = "HeadLimits::default().line_bytes_max")]
+    #[argh(option, default = "RequestLimits::default().line_bytes_max")]
     line_bytes_max: usize,
 
     /// largest request head in bytes, default 32768 (431 beyond)
-    #[argh(option, default = "HeadLimits::default().head_bytes_max")]
+    #[argh(option, default = "RequestLimits::default().head_bytes_max")]
     head_bytes_max: usize,
 
     /// most fields in a request head, default 100 (431 beyond)
-    #[argh(option, default = "HeadLimits::default().fields_max")]
+    #[argh(option, default = "RequestLimits::default().fields_max")]
     fields_max: usize,
 
     /// largest request content in bytes, default 65536 (413 beyond)
-    #[argh(option, default = "HeadLimits::default().body_bytes_max")]
+    #[argh(option, default = "RequestLimits::default().body_bytes_max")]
     body_bytes_max: u64,
 
     /// time for a whole request head, default 10s (408 beyond)
@@ -257,7 +257,7 @@ impl ServeArgs {
     /// The plan, or the flag that is wrong.
     fn plan(&self) -> Result<Plan, Failure> {
         self.check_positive()?;
-        let head = HeadLimits {
+        let limits = RequestLimits {
             line_bytes_max: self.line_bytes_max,
             head_bytes_max: self.head_bytes_max,
             fields_max: self.fields_max,
@@ -269,7 +269,7 @@ impl ServeArgs {
             status_work: StatusWork::new(self.status_work, now).map_err(Failure::usage)?,
             echo: self.echo,
             server_timing: self.server_timing(),
-            head,
+            limits,
             quotas: self.quotas(),
             token: self.token_file.as_deref().map(token_file::read).transpose()?,
             head_timeout: self.head_timeout,

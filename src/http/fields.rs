@@ -9,7 +9,7 @@
 use super::body::Framing;
 use super::bytes;
 use super::reject::Reject;
-use super::request::{HeadLimits, Version};
+use super::request::{RequestLimits, Version};
 use super::target;
 
 /// A field that has a meaning here.
@@ -151,7 +151,7 @@ pub(crate) struct Meaning {
 impl Fields {
     /// Whether there may be one more field line.
     #[inline]
-    pub(crate) fn check_room(&self, limits: &HeadLimits) -> Result<(), Reject> {
+    pub(crate) fn check_room(&self, limits: &RequestLimits) -> Result<(), Reject> {
         if self.count < limits.fields_max { Ok(()) } else { Err(Reject::TooManyFields) }
     }
 
@@ -251,7 +251,7 @@ impl Fields {
 
     /// What all lines together mean. Malformed comes before unserved, see the module.
     #[inline]
-    pub(crate) fn finish(&self, version: Version, limits: &HeadLimits) -> Result<Meaning, Reject> {
+    pub(crate) fn finish(&self, version: Version, limits: &RequestLimits) -> Result<Meaning, Reject> {
         if version == Version::Http11 && !self.has_host {
             return Err(Reject::HostMissing);
         }

@@ -30,7 +30,7 @@ const METHOD_BYTES_MAX: usize = 32;
 
 /// How much of a request is taken before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadLimits {
+pub struct RequestLimits {
     /// Octets of the request line, or of one field line, its CRLF included. Beyond: 414, 431.
     pub line_bytes_max: usize,
     /// Octets of the whole head, its blank line included. Beyond: 431 (414 in the request line).
@@ -41,7 +41,7 @@ pub struct HeadLimits {
     pub body_bytes_max: u64,
 }
 
-impl HeadLimits {
+impl RequestLimits {
     /// How far a line may reach that begins at `line_begin`.
     #[inline]
     fn line_bound(&self, line_begin: usize) -> usize {
@@ -49,11 +49,11 @@ impl HeadLimits {
     }
 }
 
-impl Default for HeadLimits {
+impl Default for RequestLimits {
     /// Chosen: what nginx, hyper and HAProxy allow, within a factor of two. Spec floor of the line:
     /// 8000 octets (RFC 9112 §3).
-    fn default() -> HeadLimits {
-        HeadLimits {
+    fn default() -> RequestLimits {
+        RequestLimits {
             line_bytes_max: 16 * 1024,
             head_bytes_max: 32 * 1024,
             fields_max: 100,
@@ -243,7 +243,7 @@ impl HeadParser {
     pub fn parse<'b>(
         &mut self,
         bytes: &'b [u8],
-        limits: &HeadLimits,
+        limits: &RequestLimits,
     ) -> Result<Parsed<'b>, Reject> {
         if let Some(head) = self.plain_head(bytes, limits) {
             return Ok(Parsed::Complete(head));
@@ -257,7 +257,7 @@ impl HeadParser {
     /// Takes a plain request line and a plain Host from the beginning of a head. If that is all of
     /// it, here it is; else [`HeadParser::lines`] goes on from there.
     #[inline]
-    fn plain_head<'b>(&mut self, bytes: &'b [u8], limits: &HeadLimits) -> Option<RequestHead<'b>> {
+    fn plain_head<'b>(&mut self, bytes: &'b [u8], limits: &RequestLimits) -> Option<RequestHead<'b>> {
         if self.phase != Phase::Leading || self.at > 0 {
             return None;
         }
@@ -282,7 +282,7 @@ impl HeadParser {
 
     /// Runs through the lines of the head, as far as they are there; where it ends, if it does.
     #[inline(never)]
-    fn lines(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Reject> {
+    fn lines(&mut self, bytes: &[u8], limits: &RequestLimits) -> Result<Option<usize>, Reject> {
         loop {
             if self.phase == Phase::Line
                 && let Some(end) = self.plain_fields(bytes, limits)?
@@ -308,7 +308,7 @@ impl HeadParser {
 
     /// Takes field lines as long as they are whole and plain; where the head ends, if it does there.
     #[inline]
-    fn plain_fields(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Reject> {
+    fn plain_fields(&mut self, bytes: &[u8], limits: &RequestLimits) -> Result<Option<usize>, Reject> {
         let bytes = up_to(bytes, limits.head_bytes_max);
         let mut at = self.at;
         while self.fields.check_room(limits).is_ok()
@@ -511,7 +511,7 @@ impl HeadParser {
 
     /// Runs through one field line, as far as it is there.
     #[cold]
-    fn field_line(&mut self, window: &[u8], limits: &HeadLimits) -> Result<Step, Reject> {
+    fn field_line(&mut self, window: &[u8], limits: &RequestLimits) -> Result<Step, Reject> {
         loop {
             let step = match self.phase {
                 Phase::FieldName => self.field_name(window),
@@ -524,7 +524,7 @@ impl HeadParser {
         }
     }
 
-    fn line_begin(&mut self, window: &[u8], limits: &HeadLimits) -> Result<Step, Reject> {
+    fn line_begin(&mut self, window: &[u8], limits: &RequestLimits) -> Result<Step, Reject> {
         match window[self.at..] {
             [] | [b'\r'] => Ok(Step::Short),
             [b'\r', b'\n', ..] => Ok(Step::HeadEnd),
@@ -573,7 +573,7 @@ impl HeadParser {
     }
 
     /// Which limit a line has met that is not over where the window is.
-    fn too_long(&self, limits: &HeadLimits) -> Reject {
+    fn too_long(&self, limits: &RequestLimits) -> Reject {
         match self.phase {
             Phase::Line | Phase::FieldName | Phase::FieldValue => {
                 if self.line_begin + limits.line_bytes_max <= limits.head_bytes_max {
@@ -588,7 +588,7 @@ impl HeadParser {
 
     /// Makes the head of what was found, and starts anew.
     #[inline]
-    fn complete<'b>(&mut self, head: &'b [u8], limits: &HeadLimits) -> Result<Parsed<'b>, Reject> {
+    fn complete<'b>(&mut self, head: &'b [u8], limits: &RequestLimits) -> Result<Parsed<'b>, Reject> {
         let meaning = self.fields.finish(self.version, limits)?;
         let complete = RequestHead {
             method: self.method.ok_or(Reject::UnknownMethod)?,

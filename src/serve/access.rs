@@ -146,10 +146,10 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{HeadLimits, HeadParser, Parsed};
+    use crate::http::{RequestLimits, HeadParser, Parsed};
 
     fn head_of(text: &str) -> RequestHead<'_> {
-        match HeadParser::default().parse(text.as_bytes(), &HeadLimits::default()) {
+        match HeadParser::default().parse(text.as_bytes(), &RequestLimits::default()) {
             Ok(Parsed::Complete(head)) => head,
             other => panic!("{text:?}: {other:?}"),
         }

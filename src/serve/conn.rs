@@ -403,7 +403,7 @@ impl Conn {
     fn consume_head(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
         let was_idle = self.parser.is_idle();
         let began_at = around.settings.mark(now);
-        let head = match self.parser.parse(bytes, &around.settings.head) {
+        let head = match self.parser.parse(bytes, &around.settings.limits) {
             Ok(Parsed::Complete(head)) => head,
             Ok(Parsed::Partial) => {
                 if was_idle && !self.parser.is_idle() {
@@ -438,7 +438,7 @@ impl Conn {
             self.outbox.extend_from_slice(encode::CONTINUE);
         }
         self.deadline = now + around.settings.content_timeout;
-        let decoder = BodyDecoder::new(head.framing, around.settings.head.body_bytes_max);
+        let decoder = BodyDecoder::new(head.framing, around.settings.limits.body_bytes_max);
         self.phase = Phase::Content { request, call, decoder, content: Vec::new() };
         head.len
     }

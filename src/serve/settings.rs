@@ -2,7 +2,7 @@
 
 use super::access::AccessLog;
 use super::token::Token;
-use crate::http::HeadLimits;
+use crate::http::RequestLimits;
 use crate::units::{Mono, Nanos};
 
 /// Limits and latencies; the same for every connection.
@@ -18,8 +18,8 @@ pub struct Settings {
     pub echo: bool,
     /// Says in Server-Timing where a request's time went, by this clock; `None` for not at all.
     pub server_timing: Option<fn() -> Mono>,
-    /// Sizes of heads and contents.
-    pub head: HeadLimits,
+    /// How much of a request is taken.
+    pub limits: RequestLimits,
     /// How much of everything that peers can pile up.
     pub quotas: Quotas,
     /// What every request but `/healthz` has to carry, if anything.
@@ -135,7 +135,7 @@ impl Default for Settings {
             status_work: None,
             echo: false,
             server_timing: None,
-            head: HeadLimits::default(),
+            limits: RequestLimits::default(),
             quotas: Quotas::default(),
             token: None,
             access_log: None,

@@ -47,7 +47,7 @@ impl Accepted {
 }
 
 /// Parses prefixes of `bytes` of the given lengths in turn, the last being all of it.
-pub(super) fn verdict(bytes: &[u8], lengths: &[usize], limits: &HeadLimits) -> Verdict {
+pub(super) fn verdict(bytes: &[u8], lengths: &[usize], limits: &RequestLimits) -> Verdict {
     let mut parser = HeadParser::default();
     for len in lengths.iter().copied().chain([bytes.len()]) {
         match parser.parse(&bytes[..len], limits) {
@@ -69,7 +69,7 @@ pub(super) fn verdict(bytes: &[u8], lengths: &[usize], limits: &HeadLimits) -> V
 /// The verdict over `bytes`, after seeing that no split changes it: octet by octet, and every one
 /// in two.
 #[track_caller]
-pub(super) fn verdict_of_every_split(bytes: &[u8], limits: &HeadLimits) -> Verdict {
+pub(super) fn verdict_of_every_split(bytes: &[u8], limits: &RequestLimits) -> Verdict {
     let whole = verdict(bytes, &[], limits);
     let every: Vec<_> = (0..=bytes.len()).collect();
     let shown = String::from_utf8_lossy(bytes);
@@ -82,7 +82,7 @@ pub(super) fn verdict_of_every_split(bytes: &[u8], limits: &HeadLimits) -> Verdi
 
 #[track_caller]
 fn accepted(text: &str) -> Accepted {
-    match verdict_of_every_split(text.as_bytes(), &HeadLimits::default()) {
+    match verdict_of_every_split(text.as_bytes(), &RequestLimits::default()) {
         Verdict::Accepted(accepted) => accepted,
         other => panic!("{text:?}: {other:?}"),
     }
@@ -91,7 +91,7 @@ fn accepted(text: &str) -> Accepted {
 #[track_caller]
 fn check(text: impl AsRef<[u8]>, expected: Reject) {
     let text = text.as_ref();
-    let verdict = verdict_of_every_split(text, &HeadLimits::default());
+    let verdict = verdict_of_every_split(text, &RequestLimits::default());
     assert_eq!(verdict, Verdict::Rejected(expected), "{:?}", String::from_utf8_lossy(text));
 }
 
@@ -190,10 +190,10 @@ fn a_parser_is_idle_until_the_first_octet_of_a_request() {
     let mut parser = HeadParser::default();
     let text = b"\r\n\r\nG";
     for len in 0..text.len() {
-        assert!(matches!(parser.parse(&text[..len], &HeadLimits::default()), Ok(Parsed::Partial)));
+        assert!(matches!(parser.parse(&text[..len], &RequestLimits::default()), Ok(Parsed::Partial)));
         assert!(parser.is_idle(), "{len}");
     }
-    assert!(matches!(parser.parse(text, &HeadLimits::default()), Ok(Parsed::Partial)));
+    assert!(matches!(parser.parse(text, &RequestLimits::default()), Ok(Parsed::Partial)));
     assert!(!parser.is_idle());
 }
 
@@ -318,7 +318,7 @@ fn garbage_is_refused_with_its_first_octet_that_proves_it() {
         (b"GET / HTTP/1.1\r\nHost : a", 21, Reject::SpaceBeforeColon),
         (b"GET / HTTP/1.1\r\nX: \x00", 20, Reject::BadFieldValue),
     ] {
-        let limits = HeadLimits::default();
+        let limits = RequestLimits::default();
         assert_eq!(verdict(&text[..proof_len - 1], &[], &limits), Verdict::Partial);
         assert_eq!(verdict(&text[..proof_len], &[], &limits), Verdict::Rejected(reject));
         check(text, reject);
@@ -415,7 +415,7 @@ fn a_length_is_one_line_of_digits_within_the_limit() {
 
 #[test]
 fn a_length_that_saturates_is_too_large_for_any_limit() {
-    let limits = HeadLimits { body_bytes_max: u64::MAX, ..HeadLimits::default() };
+    let limits = RequestLimits { body_bytes_max: u64::MAX, ..RequestLimits::default() };
     let text = b"POST / HTTP/1.0\r\nContent-Length: 99999999999999999999999\r\n\r\n";
     assert_eq!(verdict(text, &[], &limits), Verdict::Rejected(Reject::ContentTooLarge));
 }
@@ -533,8 +533,8 @@ fn malformed_comes_before_unserved() {
 }
 
 /// Limits small enough that every split around them can be tried.
-const SMALL: HeadLimits =
-    HeadLimits { line_bytes_max: 40, head_bytes_max: 100, fields_max: 4, body_bytes_max: 10 };
+const SMALL: RequestLimits =
+    RequestLimits { line_bytes_max: 40, head_bytes_max: 100, fields_max: 4, body_bytes_max: 10 };
 
 #[track_caller]
 fn check_small(text: &str, expected: Option<Reject>) {
@@ -579,7 +579,7 @@ fn as_many_fields_are_taken_as_the_limit_says() {
 fn the_default_limits_take_a_line_of_8000_octets() {
     let target = "/".repeat(8_000);
     let text = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
-    let verdict = verdict(text.as_bytes(), &[], &HeadLimits::default());
+    let verdict = verdict(text.as_bytes(), &[], &RequestLimits::default());
     assert!(matches!(verdict, Verdict::Accepted(_)));
 }
 
@@ -595,7 +595,7 @@ fn the_work_is_linear_when_the_octets_trickle() {
     let bytes = text.as_bytes();
     let every: Vec<_> = (0..bytes.len()).collect();
     VISITED.set(0);
-    assert!(matches!(verdict(bytes, &every, &HeadLimits::default()), Verdict::Accepted(_)));
+    assert!(matches!(verdict(bytes, &every, &RequestLimits::default()), Verdict::Accepted(_)));
     // Once to take each octet, and once a call for the one at which the scan had stopped.
     assert!(VISITED.get() <= 3 * bytes.len(), "{} for {}", VISITED.get(), bytes.len());
     assert!(VISITED.get() >= bytes.len());

@@ -543,8 +543,8 @@ fn a_fin_behind_full_output_leaves_the_backlog_to_be_answered() {
 #[test]
 fn a_head_may_be_longer_than_what_may_wait_behind_an_answer() {
     let mut talk = Talk::with(|settings| {
-        settings.head.line_bytes_max = 2 * Quotas::default().inbox_bytes_max;
-        settings.head.head_bytes_max = 2 * Quotas::default().inbox_bytes_max;
+        settings.limits.line_bytes_max = 2 * Quotas::default().inbox_bytes_max;
+        settings.limits.head_bytes_max = 2 * Quotas::default().inbox_bytes_max;
     });
     talk.receive(b"GET /healthz HTTP/1.1\r\nHost: h\r\nX: ");
     while talk.conn.inbox.len() < 2 * Quotas::default().inbox_bytes_max - 1_100 {

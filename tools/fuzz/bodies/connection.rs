@@ -5,7 +5,7 @@ use super::{pieces, split_choice};
 use ringpace::home::Home;
 use ringpace::home::json::StatusLine;
 use ringpace::http::response::{ResponseLimits, ResponseReader};
-use ringpace::http::{HeadLimits, HttpDate};
+use ringpace::http::{RequestLimits, HttpDate};
 use ringpace::rng::Rng;
 use ringpace::serve::conn::{CloseWish, Conn, Surroundings};
 use ringpace::serve::metrics::Metrics;
@@ -33,7 +33,7 @@ pub(crate) fn run(input: &[u8]) {
 /// The defaults, or limits that short inputs reach; no time is long enough to meet a deadline.
 fn settings(choice: u8) -> Settings {
     let tight = Settings {
-        head: HeadLimits {
+        limits: RequestLimits {
             line_bytes_max: 80,
             head_bytes_max: 200,
             fields_max: 5,
