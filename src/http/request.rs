@@ -28,6 +28,9 @@ const LEADING_BYTES_MAX: usize = 4;
 /// Longest token that is still taken for a method. Chosen: twice the longest registered one.
 const METHOD_BYTES_MAX: usize = 32;
 
+/// Octets of a version and the line end behind it. Spec: RFC 9112 §2.3, one digit each side of the dot.
+const VERSION_BYTES: usize = b"HTTP/1.1\r\n".len();
+
 /// How much of a request is taken before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestLimits {
@@ -162,7 +165,8 @@ impl plain::RequestLine {
 }
 
 impl<'b> RequestHead<'b> {
-    /// All field lines in order, split again on the way.
+    /// All field lines in order, split again on the way. The server has no use for them: the tests and
+    /// the fuzzers hold them against what other parsers read.
     pub fn fields(&self) -> FieldLines<'b> {
         FieldLines::new(self.field_lines)
     }
@@ -472,7 +476,7 @@ impl HeadParser {
     fn version(&mut self, window: &[u8]) -> Result<Step, Reject> {
         let rest = &window[self.at..];
         if rest.starts_with(b"HTTP/1.1\r\n") {
-            return self.request_line_end(window, 10);
+            return self.request_line_end(window);
         }
         // Any prefix is judged afresh: there are at most ten octets, and it is the rare case.
         for (octet, expected) in rest.iter().zip(b"HTTP/d.d") {
@@ -488,7 +492,7 @@ impl HeadParser {
             [_, _, _, _, _, major, _, _, ..] if major != b'1' => Err(Reject::UnsupportedVersion),
             [_, _, _, _, _, _, _, minor, b'\r', b'\n', ..] => {
                 self.version = if minor == b'0' { Version::Http10 } else { Version::Http11 };
-                self.request_line_end(window, 10)
+                self.request_line_end(window)
             }
             [_, _, _, _, _, _, _, _, b'\r', _, ..] => Err(Reject::BareLineEnd),
             [_, _, _, _, _, _, _, _, b'\r'] => Ok(Step::Short),
@@ -499,12 +503,12 @@ impl HeadParser {
 
     /// Judges what a whole request line says. Only now, so that what is no request line at all is
     /// told so first, and an HTTP/2 preface is told its version.
-    fn request_line_end(&mut self, window: &[u8], version_len: usize) -> Result<Step, Reject> {
+    fn request_line_end(&mut self, window: &[u8]) -> Result<Step, Reject> {
         let method = self.method.ok_or(Reject::UnknownMethod)?;
         if window[self.target.begin] == b'*' && method != Method::Options {
             return Err(Reject::BadTarget);
         }
-        self.fields_begin = self.at + version_len;
+        self.fields_begin = self.at + VERSION_BYTES;
         self.begin_line(self.fields_begin);
         Ok(Step::LineEnd)
     }
