@@ -249,8 +249,8 @@ impl HeadParser {
         bytes: &'b [u8],
         limits: &RequestLimits,
     ) -> Result<Parsed<'b>, Reject> {
-        if let Some(head) = self.plain_head(bytes, limits) {
-            return Ok(Parsed::Complete(head));
+        if let Some((line, end)) = self.plain_head(bytes, limits) {
+            return Ok(Parsed::Complete(line.with_host_only(&bytes[..end])));
         }
         match self.lines(bytes, limits)? {
             Some(end) => self.complete(&bytes[..end], limits),
@@ -259,9 +259,13 @@ impl HeadParser {
     }
 
     /// Takes a plain request line and a plain Host from the beginning of a head. If that is all of
-    /// it, here it is; else [`HeadParser::lines`] goes on from there.
+    /// it, here is the line, and where the head ends; else [`HeadParser::lines`] goes on from there.
     #[inline]
-    fn plain_head<'b>(&mut self, bytes: &'b [u8], limits: &RequestLimits) -> Option<RequestHead<'b>> {
+    fn plain_head(
+        &mut self,
+        bytes: &[u8],
+        limits: &RequestLimits,
+    ) -> Option<(plain::RequestLine, usize)> {
         if self.phase != Phase::Leading || self.at > 0 {
             return None;
         }
@@ -272,7 +276,7 @@ impl HeadParser {
             && let Some(after_host) = plain::host(window, next)
         {
             if let Some(end) = plain::head_end(window, after_host) {
-                return Some(line.with_host_only(&window[..end]));
+                return Some((line, end));
             }
             self.fields.begin_with_host();
             next = after_host;
