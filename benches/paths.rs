@@ -84,7 +84,7 @@ impl Core {
             }
             black_box(self.floor.close_wish(id));
             black_box(self.floor.pause_change(id));
-            self.floor.arm(id);
+            self.floor.finish(id);
         }
     }
 }

@@ -75,6 +75,7 @@ struct Entry {
     timer: Option<(TimerKey, Mono)>,
     /// Its place in `parked`.
     parked_at: Option<usize>,
+    /// It stands in `dirty`, or the second pass is at it.
     dirty: bool,
 }
 
@@ -256,11 +257,11 @@ impl Floor {
         }
     }
 
-    /// The next connection that changed in the first pass, and what the second pass has to do for it.
+    /// The next connection that changed in the first pass. The second pass does what it has to say, and
+    /// ends with [`Floor::finish`] or [`Floor::remove`].
     pub fn next_dirty(&mut self) -> Option<Key> {
         while let Some(id) = self.dirty.pop() {
-            if let Some(entry) = self.entry_mut(id) {
-                entry.dirty = false;
+            if self.entry_mut(id).is_some() {
                 return Some(id);
             }
         }
@@ -287,9 +288,11 @@ impl Floor {
         Some(if paused { Pause::Begin } else { Pause::End })
     }
 
-    /// Sees to it that the connection's deadline is armed.
-    pub fn arm(&mut self, id: Key) {
+    /// The second pass is through with the connection: its deadline is armed, and what it handles from
+    /// here on makes it dirty again. What it handled within the pass did not, for that has been seen to.
+    pub fn finish(&mut self, id: Key) {
         let Some(entry) = self.entry_mut(id) else { return };
+        entry.dirty = false;
         let deadline = entry.conn.timeout();
         let old = match entry.timer {
             // Lazy: one that fires too early is armed again then.
@@ -379,24 +382,20 @@ impl Floor {
             may_park: parked < self.shared.settings.quotas.parked_max,
         };
         // Idle connections hold no outbox: one is lent for the while, and taken back if unused.
-        let outbox = entry.conn.outbox();
-        if outbox.capacity() == 0 {
-            *outbox = self.spare.pop().unwrap_or_default();
-        }
+        entry.conn.lend_outbox(|| self.spare.pop().unwrap_or_default());
         act(&mut entry.conn, &around);
-        let outbox = entry.conn.outbox();
-        if outbox.is_empty() && outbox.capacity() > 0 {
-            let unused = std::mem::take(outbox);
-            if self.spare.len() < SPARE_BUFFERS_MAX {
-                self.spare.push(unused);
-            }
+        if let Some(unused) = entry.conn.unused_outbox()
+            && self.spare.len() < SPARE_BUFFERS_MAX
+        {
+            self.spare.push(unused);
         }
         if !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(id);
         }
         match entry.conn.parked_since() {
             Some(since) => self.park(id, since),
-            None => self.unpark(id),
+            None if entry.parked_at.is_some() => self.unpark(id),
+            None => {}
         }
     }
 

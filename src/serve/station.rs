@@ -96,7 +96,7 @@ impl Station {
             Some(Pause::End) => outlet.resume_receiving(id),
             None => {}
         }
-        self.floor.arm(id);
+        self.floor.finish(id);
     }
 
     /// Wakes the cores that sleep with parked polls, if anything was published since.
