@@ -6,7 +6,7 @@
 use super::device::{Device, Value};
 use super::log::{Event, Seq};
 use super::snapshot::Snapshot;
-use std::cell::Cell;
+use std::cell::RefCell;
 
 /// Length of [`status`]. Spec: the API's table in the documentation, as all of these.
 pub const STATUS_BYTES: usize = 120;
@@ -38,26 +38,25 @@ pub fn status(snapshot: Snapshot) -> [u8; STATUS_BYTES] {
 ///
 /// A snapshot is the state and its version in one word, and equal ones render to equal lines: what is
 /// kept can never be stale, because the present snapshot has to be shown to get it.
-pub struct StatusLine(Cell<(Snapshot, [u8; STATUS_BYTES])>);
+pub struct StatusLine(RefCell<(Snapshot, [u8; STATUS_BYTES])>);
 
 impl StatusLine {
     /// Renders `snapshot`, to begin with.
     pub fn new(snapshot: Snapshot) -> StatusLine {
-        StatusLine(Cell::new((snapshot, status(snapshot))))
+        StatusLine(RefCell::new((snapshot, status(snapshot))))
     }
 
-    /// The line of `snapshot`, rendered if it is another than the last time.
+    /// Hands the line of `snapshot` to `take`, rendered if it is another than the last time. It is
+    /// lent where it stands: for most requests it is copied once, into the answer.
+    ///
+    /// Panics if `take` comes back here.
     #[inline]
-    pub fn of(&self, snapshot: Snapshot) -> [u8; STATUS_BYTES] {
-        let (rendered, line) = self.0.get();
-        if rendered == snapshot { line } else { self.render(snapshot) }
-    }
-
-    #[cold]
-    fn render(&self, snapshot: Snapshot) -> [u8; STATUS_BYTES] {
-        let line = status(snapshot);
-        self.0.set((snapshot, line));
-        line
+    pub fn show<T>(&self, snapshot: Snapshot, take: impl FnOnce(&[u8; STATUS_BYTES]) -> T) -> T {
+        let mut kept = self.0.borrow_mut();
+        if kept.0 != snapshot {
+            *kept = (snapshot, status(snapshot));
+        }
+        take(&kept.1)
     }
 }
 

@@ -1,15 +1,17 @@
 //! One HTTP/1.1 connection of the server, sans-IO; the worker owns the socket.
 //!
 //! Feed it with `handle_bytes`, `handle_end` (FIN), `handle_sent`, `handle_timeout`, `handle_event` (the
-//! event log has grown) and `handle_drain`. After any of them ask, in this order: `take_output` for
-//! bytes to send, `close_wish` for what to do once they are sent, `wants_bytes` for whether to go on
-//! receiving, and `timeout` for when to call back.
+//! event log has grown), `handle_drain`, `handle_refusal` (there is no room for it) and `handle_failure`
+//! (its socket is broken). After any of them ask, in this order: `take_output` for bytes to send,
+//! `take_records` for the access log, which would be lost with the connection, `close_wish` for what to
+//! do once all is sent, `wants_bytes` for whether to go on receiving, and `timeout` for when to call back.
 //!
 //! Requests are answered in order, one at a time: while an answer is owed (a device at work, a poll
 //! parked) nothing behind it is parsed (RFC 9112 section 9.3.2). What waits is bounded: unparsed input,
 //! unsent output, and time for heads, contents, idleness and readers that do not read.
 //!
-//! Start at `consume`. Not here: sockets, clocks, which core this is.
+//! Start at `consume`. Not here: sockets, which core this is. A clock is read for `--server-timing` and
+//! `--status-work` alone, the one that the settings hand in with them.
 
 use super::access::{Journal, Record};
 use super::api::{self, Answer};
@@ -117,7 +119,8 @@ struct Request {
     head_only: bool,
     version: Version,
     keep_alive: bool,
-    marks: Marks,
+    /// Taken with `--server-timing` only.
+    marks: Option<Marks>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +160,9 @@ impl Conn {
             return self.consume_inbox(now, around);
         }
         let used = self.consume(now, bytes, around);
-        self.inbox.extend_from_slice(&bytes[used..]);
+        if used < bytes.len() {
+            self.inbox.extend_from_slice(&bytes[used..]);
+        }
     }
 
     /// There are too many connections: says so and closes.
@@ -214,7 +219,7 @@ impl Conn {
         }
         match std::mem::take(&mut self.phase) {
             Phase::Owing { request, debt } => {
-                self.pay(now, request, debt, around);
+                self.pay(now, &request, debt, around);
                 self.consume_inbox(now, around);
             }
             // A peer that has sent nothing is let go without a word (RFC 9110 section 15.5.9).
@@ -230,7 +235,7 @@ impl Conn {
         let Phase::Owing { debt: Debt::Poll(since), .. } = self.phase else { return };
         let Some(reply) = api::try_event(since, around.home) else { return };
         if let Phase::Owing { request, .. } = std::mem::take(&mut self.phase) {
-            self.settle(now, request, &reply, around);
+            self.settle(now, &request, &reply, around);
             self.consume_inbox(now, around);
         }
     }
@@ -240,7 +245,7 @@ impl Conn {
     pub fn handle_drain(&mut self, now: Mono, around: &Surroundings<'_>) {
         match std::mem::take(&mut self.phase) {
             Phase::Owing { request, debt: debt @ Debt::Poll(_) } => {
-                self.pay(now, request, debt, around);
+                self.pay(now, &request, debt, around);
                 self.consume_inbox(now, around);
             }
             Phase::Head if self.parser.is_idle() => {
@@ -267,10 +272,17 @@ impl Conn {
         Some(std::mem::take(&mut self.outbox))
     }
 
-    /// Gives the connection an outbox to encode into, or takes an unused one away, so that idle
-    /// connections hold none.
-    pub fn outbox(&mut self) -> &mut Vec<u8> {
-        &mut self.outbox
+    /// Gives the connection an outbox to encode into, unless it has one.
+    pub fn lend_outbox(&mut self, outbox: impl FnOnce() -> Vec<u8>) {
+        if self.outbox.capacity() == 0 {
+            self.outbox = outbox();
+        }
+    }
+
+    /// Takes the outbox away if nothing has been encoded into it, so that idle connections hold none.
+    pub fn unused_outbox(&mut self) -> Option<Vec<u8>> {
+        let is_unused = self.outbox.is_empty() && self.outbox.capacity() > 0;
+        is_unused.then(|| std::mem::take(&mut self.outbox))
     }
 
     /// What to do with the socket. Asked after all output is taken; says `KeepOpen` until it is sent.
@@ -402,8 +414,9 @@ impl Conn {
     /// One head, and its content where that is all there; 0 if the head is not whole yet.
     fn consume_head(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
         let was_idle = self.parser.is_idle();
-        let began_at = around.settings.mark(now);
-        let head = match self.parser.parse(bytes, &around.settings.limits) {
+        let began_at = around.settings.mark();
+        let parsed = self.parser.parse(bytes, &around.settings.limits);
+        let head = match &parsed {
             Ok(Parsed::Complete(head)) => head,
             Ok(Parsed::Partial) => {
                 if was_idle && !self.parser.is_idle() {
@@ -413,26 +426,27 @@ impl Conn {
                 return 0;
             }
             Err(reject) => {
-                self.reject(now, reject, begins_head(bytes), around);
+                self.reject(now, *reject, begins_head(bytes), around);
                 return bytes.len();
             }
         };
         if let Some(journal) = &mut self.journal {
-            journal.begin(now, &head);
+            journal.begin(now, head);
         }
-        let call = router::route(&head, around.settings);
-        let marks = Marks { heard_at: self.heard_at, began_at, owed_since: None };
-        let request = Request::of(&head, &call, marks);
+        let call = router::route(head, around.settings);
+        let heard_at = self.heard_at;
+        let marks = began_at.map(|began_at| Marks { heard_at, began_at, owed_since: None });
+        let request = Request::of(head, &call, marks);
         let after = &bytes[head.len..];
         if let Some(content) = body::whole(head.framing, after) {
             let len = head.len + content.len();
-            self.act(now, request, call, content, around);
+            self.act(now, &request, call, content, around);
             return len;
         }
         if head.expect_continue && after.is_empty() {
             // A final answer instead of 100; then close, for the content may or may not come.
             if let Call::Answered(reply) = &call {
-                self.settle(now, Request { keep_alive: false, ..request }, reply, around);
+                self.settle(now, &Request { keep_alive: false, ..request }, reply, around);
                 return head.len;
             }
             self.outbox.extend_from_slice(encode::CONTINUE);
@@ -452,7 +466,7 @@ impl Conn {
                 if let Phase::Content { request, call, content, .. } =
                     std::mem::take(&mut self.phase)
                 {
-                    self.act(now, request, call, &content, around);
+                    self.act(now, &request, call, &content, around);
                 }
                 consumed
             }
@@ -467,7 +481,7 @@ impl Conn {
     fn act(
         &mut self,
         now: Mono,
-        request: Request,
+        request: &Request,
         call: Call,
         content: &[u8],
         around: &Surroundings<'_>,
@@ -476,7 +490,7 @@ impl Conn {
             work.burn();
         }
         let metrics = || around.metrics.render(around.tally);
-        let (debt, wait) = match api::answer(call, content, around.home, around.status, metrics) {
+        let (debt, wait) = match api::answer(call, content, around.home, metrics) {
             Answer::Now(reply) => return self.settle(now, request, &reply, around),
             Answer::Command(change) => (Debt::Command(change), around.settings.device_latency),
             Answer::Poll(since) => (Debt::Poll(since), around.settings.poll_timeout),
@@ -490,13 +504,13 @@ impl Conn {
             return self.settle(now, request, &reply, around);
         }
         self.deadline = now + wait;
-        let owed_since = Some(around.settings.mark(now));
-        let request = Request { marks: Marks { owed_since, ..request.marks }, ..request };
-        self.phase = Phase::Owing { request, debt };
+        let owed_since = around.settings.mark();
+        let marks = request.marks.map(|marks| Marks { owed_since, ..marks });
+        self.phase = Phase::Owing { request: Request { marks, ..*request }, debt };
     }
 
     /// Time is up for what is owed: the device is done, or the poll waited in vain.
-    fn pay(&mut self, now: Mono, request: Request, debt: Debt, around: &Surroundings<'_>) {
+    fn pay(&mut self, now: Mono, request: &Request, debt: Debt, around: &Surroundings<'_>) {
         let reply = match debt {
             Debt::Command(change) => api::finish_command(change, around.home),
             Debt::Poll(since) => api::end_poll(since, around.home),
@@ -505,7 +519,7 @@ impl Conn {
     }
 
     /// Answers `request`, and goes on to the next or closes.
-    fn settle(&mut self, now: Mono, request: Request, reply: &Reply, around: &Surroundings<'_>) {
+    fn settle(&mut self, now: Mono, request: &Request, reply: &Reply, around: &Surroundings<'_>) {
         let keep_alive = request.keep_alive && !around.draining;
         let connection = match (keep_alive, request.version) {
             (false, _) => Some(Connection::Close),
@@ -513,9 +527,9 @@ impl Conn {
             (true, Version::Http11) => None,
         };
         around.tally.answered(request.path, reply.status);
-        let timing = around.settings.server_timing.map(|clock| {
+        let timing = request.marks.zip(around.settings.mark()).map(|(marks, now)| {
             let awaited = if request.path == Path::Events { "event" } else { "device" };
-            request.marks.field(clock(), awaited)
+            marks.field(now, awaited)
         });
         self.encode(now, reply, connection, !request.head_only, timing.as_deref(), around);
         if keep_alive {
@@ -563,7 +577,6 @@ impl Conn {
         around: &Surroundings<'_>,
     ) {
         let timing = timing.map(|value| ("Server-Timing", value));
-        let content = reply.content.bytes();
         let head = ResponseHead {
             status: reply.status,
             content_type: reply.content.media_type(),
@@ -572,7 +585,8 @@ impl Conn {
             extra: [reply.field, timing],
         };
         let begin = self.outbox.len();
-        head.encode(content, include_content, &mut self.outbox);
+        let outbox = &mut self.outbox;
+        reply.content.render(around.status, |content| head.encode(content, include_content, outbox));
         self.answers += 1;
         if let Some(journal) = &mut self.journal {
             journal.end(now, reply.status, self.outbox.len() - begin);
@@ -581,7 +595,7 @@ impl Conn {
 }
 
 impl Request {
-    fn of(head: &RequestHead<'_>, call: &Call, marks: Marks) -> Request {
+    fn of(head: &RequestHead<'_>, call: &Call, marks: Option<Marks>) -> Request {
         Request {
             path: Path::of(call),
             head_only: head.method == Method::Head,

@@ -1,6 +1,7 @@
 //! What is to be answered, before it is bytes.
 
-use crate::home::json;
+use crate::home::json::{self, StatusLine};
+use crate::home::{Event, Seq, Snapshot};
 
 /// A status, its content and the fields that only some answers carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,17 +14,20 @@ pub struct Reply {
     pub field: Option<(&'static str, &'static str)>,
 }
 
-/// Content of an answer. The fixed ones live in place, so that the usual paths allocate nothing.
+/// Content of an answer. What the API renders is here as the values it is rendered from, so that the
+/// usual paths allocate nothing and move no content about: its bytes are made where they are sent from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// None, and no Content-Type: 204.
     None,
-    /// A rendered device status.
-    Status([u8; json::STATUS_BYTES]),
-    /// A confirmed command.
-    Command([u8; json::COMMAND_BYTES]),
-    /// An event, or the word that there was none.
-    Event([u8; json::EVENT_BYTES]),
+    /// The devices as they stood.
+    Status(Snapshot),
+    /// The confirmation of a command, which came to be this event.
+    Command(Event),
+    /// An event.
+    Event(Event),
+    /// The word that there was none; the newest there is.
+    Timeout(Seq),
     /// JSON that never changes.
     Json(&'static str),
     /// JSON made for the occasion: errors.
@@ -71,16 +75,17 @@ impl Reply {
 }
 
 impl Content {
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
+    /// Hands the bytes to `take`. `status` keeps the one that this core rendered last.
+    pub fn render<T>(&self, status: &StatusLine, take: impl FnOnce(&[u8]) -> T) -> T {
         match self {
-            Content::None => b"",
-            Content::Status(bytes) => bytes,
-            Content::Command(bytes) => bytes,
-            Content::Event(bytes) => bytes,
-            Content::Json(text) => text.as_bytes(),
-            Content::OwnedJson(text) | Content::Metrics(text) => text.as_bytes(),
-            Content::Echo(bytes) => bytes,
+            Content::None => take(b""),
+            Content::Status(house) => status.show(*house, |line| take(line)),
+            Content::Command(event) => take(&json::command(*event)),
+            Content::Event(event) => take(&json::event(*event)),
+            Content::Timeout(newest) => take(&json::timeout(*newest)),
+            Content::Json(text) => take(text.as_bytes()),
+            Content::OwnedJson(text) | Content::Metrics(text) => take(text.as_bytes()),
+            Content::Echo(bytes) => take(bytes),
         }
     }
 
@@ -93,6 +98,7 @@ impl Content {
             Content::Status(_)
             | Content::Command(_)
             | Content::Event(_)
+            | Content::Timeout(_)
             | Content::Json(_)
             | Content::OwnedJson(_) => Some("application/json"),
         }
