@@ -6,6 +6,7 @@
 #![allow(missing_docs, clippy::exit)] // the exit is in `main!`
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
+use ringpace::clock::FakeClock;
 use ringpace::home::{Change, Device, Event, Home, Seq, Value, json};
 use ringpace::http::response::{ResponseLimits, ResponseReader};
 use ringpace::http::{HttpDate, ResponseHead};
@@ -55,7 +56,7 @@ fn core(request: &'static [u8]) -> Box<Core> {
         metrics: Metrics::new(["0".to_string()]),
         admitted: Arc::default(),
     };
-    let mut floor = Floor::new(NOW, 1_700_000_000, 0, shared);
+    let mut floor = Floor::new(Box::new(FakeClock::at(NOW)), 1_700_000_000, 0, shared);
     let id = Key { slot: 0, generation: 1 };
     floor.accept(NOW, id);
     let mut core = Box::new(Core { floor, id, now: NOW, request, buffer: Vec::new() });

@@ -8,9 +8,7 @@ mod token_file;
 mod tuning;
 
 use super::{Failure, print};
-use crate::clock::Clock;
 use crate::http::RequestLimits;
-use crate::io::clock::MonotonicClock;
 use crate::io::limits::Policy;
 use crate::io::net::SocketSettings;
 use crate::io::topology::CpuList;
@@ -19,7 +17,7 @@ use crate::io::wait::WaitMode;
 use crate::io::{limits, signal};
 use crate::serve::settings::{Quotas, Settings, StatusWork};
 use crate::serve::{Backend, Plan, Server};
-use crate::units::{Mono, Nanos};
+use crate::units::Nanos;
 use argh::FromArgs;
 use std::fmt;
 use std::net::SocketAddr;
@@ -250,10 +248,6 @@ pub(super) struct ServeArgs {
 }
 
 impl ServeArgs {
-    fn server_timing(&self) -> Option<fn() -> Mono> {
-        self.server_timing.then_some(now)
-    }
-
     /// The plan, or the flag that is wrong.
     fn plan(&self) -> Result<Plan, Failure> {
         self.check_positive()?;
@@ -266,9 +260,9 @@ impl ServeArgs {
         let settings = Settings {
             device_latency: self.device_latency,
             poll_timeout: self.poll_timeout,
-            status_work: StatusWork::new(self.status_work, now).map_err(Failure::usage)?,
+            status_work: StatusWork::new(self.status_work).map_err(Failure::usage)?,
             echo: self.echo,
-            server_timing: self.server_timing(),
+            server_timing: self.server_timing,
             limits,
             quotas: self.quotas(),
             token: self.token_file.as_deref().map(token_file::read).transpose()?,
@@ -365,11 +359,6 @@ impl ServeArgs {
         }
         outcome.map(|()| ExitCode::SUCCESS)
     }
-}
-
-/// The clock of what the server is asked to time.
-fn now() -> Mono {
-    MonotonicClock.now()
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {

@@ -9,6 +9,7 @@
 use super::conn::{CloseWish, Conn, Surroundings};
 use super::metrics::{Metrics, Tally};
 use super::settings::Settings;
+use crate::clock::Clock;
 use crate::home::json::StatusLine;
 use crate::home::{FirstAfter, Home, Seq};
 use crate::http::HttpDate;
@@ -34,6 +35,8 @@ pub struct Shared {
 
 /// The connections of one core.
 pub struct Floor {
+    /// See [`Surroundings::clock`].
+    clock: Box<dyn Clock>,
     shared: Shared,
     /// Index of this core among the workers.
     core: usize,
@@ -90,8 +93,8 @@ const SPARE_BUF_BYTES_MAX: usize = 16 * 1024;
 const REFUSALS_MAX: usize = 256;
 
 impl Floor {
-    /// No connections yet, at `now`, on the core of index `core`.
-    pub fn new(now: Mono, wall_secs: u64, core: usize, shared: Shared) -> Floor {
+    /// No connections yet, on the core of index `core`.
+    pub fn new(clock: Box<dyn Clock>, wall_secs: u64, core: usize, shared: Shared) -> Floor {
         Floor {
             label: shared.metrics.label(core).into(),
             status: StatusLine::new(shared.home.snapshot()),
@@ -100,7 +103,8 @@ impl Floor {
             entries: Vec::new(),
             open: 0,
             admitted: 0,
-            wheel: Wheel::new(now),
+            wheel: Wheel::new(clock.now()),
+            clock,
             fired: Vec::new(),
             parked: Vec::new(),
             offering: Vec::new(),
@@ -375,6 +379,7 @@ impl Floor {
             home: &self.shared.home,
             status: &self.status,
             date: &self.date,
+            clock: &*self.clock,
             settings: &self.shared.settings,
             tally: self.shared.metrics.tally(self.core),
             metrics: &self.shared.metrics,

@@ -449,8 +449,8 @@ impl Seat {
         let ready = engine.and_then(|(engine, notes)| Ok((engine, Waker::new()?, notes)));
         let Some((engine, wakers)) = self.await_the_others(ready) else { return Ok(()) };
         let waker = wakers[self.core].clone();
-        let now = MonotonicClock.now();
-        let station = Station::new(now, wall_secs(), self.core, self.shared, wakers, self.stop);
+        let clock = Box::new(MonotonicClock);
+        let station = Station::new(clock, wall_secs(), self.core, self.shared, wakers, self.stop);
         engine.run(listener, station, waker, self.plan.wait == WaitMode::Spin)
     }
 

@@ -3,7 +3,8 @@
 use super::access::AccessLog;
 use super::token::Token;
 use crate::http::RequestLimits;
-use crate::units::{Mono, Nanos};
+use crate::clock::Clock;
+use crate::units::Nanos;
 
 /// Limits and latencies; the same for every connection.
 #[derive(Clone, Debug)]
@@ -16,8 +17,8 @@ pub struct Settings {
     pub status_work: Option<StatusWork>,
     /// Offer `GET /` and `POST /` besides the API, for independent HTTP suites.
     pub echo: bool,
-    /// Says in Server-Timing where a request's time went, by this clock; `None` for not at all.
-    pub server_timing: Option<fn() -> Mono>,
+    /// Say in Server-Timing where a request's time went.
+    pub server_timing: bool,
     /// How much of a request is taken.
     pub limits: RequestLimits,
     /// How much of everything that peers can pile up.
@@ -42,47 +43,37 @@ pub struct Settings {
     pub drain_timeout: Nanos,
 }
 
-impl Settings {
-    /// The present time, where Server-Timing is on; else no clock is read.
-    pub fn mark(&self) -> Option<Mono> {
-        self.server_timing.map(|clock| clock())
-    }
-}
-
 /// Work that a server is made to do in every status, so that it is slower by a known time: whoever
 /// compares servers can see whether his comparison tells.
 #[derive(Clone, Copy, Debug)]
-pub struct StatusWork {
-    span: Nanos,
-    clock: fn() -> Mono,
-}
+pub struct StatusWork(Nanos);
 
 impl StatusWork {
     /// Chosen: more than any comparison needs to see, and a core still answers ten a second.
     pub const SPAN_MAX: Nanos = Nanos::from_millis(100);
 
-    /// `span` of work by `clock`; `None` for none.
+    /// `span` of work; `None` for none.
     ///
     /// # Errors
     /// The sentence that refuses more than [`StatusWork::SPAN_MAX`].
-    pub fn new(span: Nanos, clock: fn() -> Mono) -> Result<Option<StatusWork>, String> {
+    pub fn new(span: Nanos) -> Result<Option<StatusWork>, String> {
         if span > StatusWork::SPAN_MAX {
             let most = StatusWork::SPAN_MAX.as_typed();
             return Err(format!("--status-work {} is more than {most}", span.as_typed()));
         }
-        Ok((span > Nanos::ZERO).then_some(StatusWork { span, clock }))
+        Ok((span > Nanos::ZERO).then_some(StatusWork(span)))
     }
 
     /// How long it takes.
     pub fn span(self) -> Nanos {
-        self.span
+        self.0
     }
 
-    /// Spins until the time is over. What the scheduler takes meanwhile counts, as in any work that
-    /// is bounded by the monotonic clock.
-    pub fn burn(self) {
-        let begin = (self.clock)();
-        while (self.clock)().saturating_since(begin) < self.span {
+    /// Spins until the time is over by `clock`. What the scheduler takes meanwhile counts, as in any
+    /// work that is bounded by the monotonic clock.
+    pub fn burn(self, clock: &dyn Clock) {
+        let begin = clock.now();
+        while clock.now().saturating_since(begin) < self.0 {
             std::hint::spin_loop();
         }
     }
@@ -134,7 +125,7 @@ impl Default for Settings {
             poll_timeout: Nanos::from_millis(500),
             status_work: None,
             echo: false,
-            server_timing: None,
+            server_timing: false,
             limits: RequestLimits::default(),
             quotas: Quotas::default(),
             token: None,

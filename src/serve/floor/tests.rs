@@ -1,6 +1,7 @@
 //! Connections beyond the limits, what is kept for reuse, and what is handed to the access log.
 
 use super::*;
+use crate::clock::FakeClock;
 use crate::serve::access::AccessLog;
 
 const NOW: Mono = Mono(1_000_000_000);
@@ -19,7 +20,7 @@ fn shared(change: impl FnOnce(&mut Settings)) -> Shared {
 }
 
 fn floor(core: usize, shared: &Shared) -> Floor {
-    Floor::new(NOW, 784_111_777, core, shared.clone())
+    Floor::new(Box::new(FakeClock::at(NOW)), 784_111_777, core, shared.clone())
 }
 
 fn id(slot: u32) -> Key {

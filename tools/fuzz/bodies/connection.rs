@@ -2,10 +2,11 @@
 //! the same and ends the same, holds no more than it may, and what it says is well-formed HTTP.
 
 use super::{pieces, split_choice};
+use ringpace::clock::FakeClock;
 use ringpace::home::Home;
 use ringpace::home::json::StatusLine;
 use ringpace::http::response::{ResponseLimits, ResponseReader};
-use ringpace::http::{RequestLimits, HttpDate};
+use ringpace::http::{HttpDate, RequestLimits};
 use ringpace::rng::Rng;
 use ringpace::serve::conn::{CloseWish, Conn, Surroundings};
 use ringpace::serve::metrics::Metrics;
@@ -137,6 +138,7 @@ impl<'a> Talk<'a> {
             home: &self.home,
             status: &self.status,
             date: &self.date,
+            clock: &FakeClock::at(self.now),
             settings: self.settings,
             tally: self.metrics.tally(0),
             metrics: &self.metrics,
