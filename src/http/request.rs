@@ -151,7 +151,7 @@ impl plain::RequestLine {
     fn with_host_only(self, head: &[u8]) -> RequestHead<'_> {
         RequestHead {
             method: self.method,
-            target: self.target.of(head),
+            target: self.target.of(head, self.method),
             version: Version::Http11,
             framing: Framing::None,
             keep_alive: true,
@@ -598,9 +598,10 @@ impl HeadParser {
     #[inline]
     fn complete<'b>(&mut self, head: &'b [u8], limits: &RequestLimits) -> Result<Parsed<'b>, Reject> {
         let meaning = self.fields.finish(self.version, limits)?;
+        let method = self.method.ok_or(Reject::UnknownMethod)?;
         let complete = RequestHead {
-            method: self.method.ok_or(Reject::UnknownMethod)?,
-            target: self.target.of(head),
+            method,
+            target: self.target.of(head, method),
             version: self.version,
             framing: meaning.framing,
             keep_alive: meaning.keep_alive,

@@ -7,6 +7,7 @@
 
 use super::bytes::{self, HOST, PATH, QUERY};
 use super::reject::Reject;
+use super::request::Method;
 use std::net::Ipv6Addr;
 
 /// What a request asks for (RFC 9112 §3.2). The absolute form has been reduced to its path.
@@ -20,7 +21,7 @@ pub enum Target<'b> {
         /// Without its `?`; may be empty.
         query: Option<&'b [u8]>,
     },
-    /// `*`: the server as a whole; only OPTIONS has it.
+    /// `*`, or an absolute form without path and query: the server as a whole; only OPTIONS has it.
     Asterisk,
 }
 
@@ -34,16 +35,17 @@ pub(crate) struct TargetSpan {
 }
 
 impl TargetSpan {
-    /// The target that it is in `head`.
+    /// The target that it is in `head`, which has `method`.
     #[inline]
-    pub(crate) fn of(self, head: &[u8]) -> Target<'_> {
+    pub(crate) fn of(self, head: &[u8], method: Method) -> Target<'_> {
         let path = &head[self.begin..self.mark];
-        match path {
-            b"*" => Target::Asterisk, // any path begins with `/`
-            _ => Target::Origin {
-                path: if path.is_empty() { b"/" } else { path }, // only an absolute form may omit it
-                query: (self.mark < self.end).then(|| &head[self.mark + 1..self.end]),
-            },
+        let query = (self.mark < self.end).then(|| &head[self.mark + 1..self.end]);
+        match (path, query) {
+            (b"*", _) => Target::Asterisk, // any path begins with `/`
+            // Only an absolute form may omit the path (RFC 9110 §4.2.3, RFC 9112 §3.2.4).
+            ([], None) if method == Method::Options => Target::Asterisk,
+            ([], query) => Target::Origin { path: b"/", query },
+            (path, query) => Target::Origin { path, query },
         }
     }
 }

@@ -186,6 +186,21 @@ fn methods() -> Vec<Case> {
             End::StaysOpen,
         ),
         row(
+            "OPTIONS on a server in absolute form",
+            "target.asterisk",
+            request("OPTIONS", "http://h", "", ""),
+            [Answer::of(&[204], Body::Absent).allowing(&["GET", "POST"])],
+            End::StaysOpen,
+        )
+        .on(Target::Bare), // where there is nothing at the root
+        row(
+            "OPTIONS on a root in absolute form",
+            "method.options",
+            request("OPTIONS", "http://h/", "", ""),
+            [Answer::of(&[204], Body::Absent).allowing(&["GET", "POST"])],
+            End::StaysOpen,
+        ),
+        row(
             "OPTIONS on a path",
             "method.options",
             request("OPTIONS", "/devices/light/command", "", ""),

@@ -252,7 +252,14 @@ fn percent_encodings_are_two_digits_and_no_nul_and_no_control_in_a_path() {
 
 #[test]
 fn the_asterisk_is_for_options_only() {
-    assert_eq!(accepted("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").target, None);
+    for target in ["*", "http://a", "HTTP://a:80"] {
+        let head = accepted(&format!("OPTIONS {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(head.target, None, "{target}");
+    }
+    for (method, target) in [("OPTIONS", "http://a/"), ("OPTIONS", "http://a?"), ("GET", "http://a")] {
+        let head = accepted(&format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(head.target.expect("a path").0, b"/", "{method} {target}");
+    }
     check("GET * HTTP/1.1\r\nHost: a\r\n\r\n", Reject::BadTarget);
     check("OPTIONS *x HTTP/1.1\r\nHost: a\r\n\r\n", Reject::BadTarget);
 }
