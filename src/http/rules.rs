@@ -124,7 +124,12 @@ pub const RULES: &[Rule] = &[
         "CONNECT, which is for proxies",
         (Refuse(&[501]), &[Reject::ConnectRefused]),
     ),
-    rule("method.options", "RFC 9110 §9.3.7", "OPTIONS: 204 with Allow", (Answer(&[204]), &[])),
+    rule(
+        "method.options",
+        "RFC 9110 §9.3.7",
+        "OPTIONS: 204 with Allow, where there is anything",
+        (Answer(&[204, 404]), &[]),
+    ),
     // Target.
     rule(
         "target.octets",

@@ -207,6 +207,20 @@ fn methods() -> Vec<Case> {
             [Answer::of(&[204], Body::Absent).allowing(&["POST"])],
             End::StaysOpen,
         ),
+        row(
+            "OPTIONS on a device that is not there",
+            "method.options",
+            request("OPTIONS", "/devices/toaster/command", "", ""),
+            [error(&[404])],
+            End::StaysOpen,
+        ),
+        row(
+            "OPTIONS on no device",
+            "method.options",
+            request("OPTIONS", "/devices//command", "", ""),
+            [error(&[404])],
+            End::StaysOpen,
+        ),
     ]
 }
 

@@ -86,7 +86,7 @@ fn an_unknown_path_or_device_is_404_whatever_the_method() {
         "/events",
         "/events/live/1",
     ] {
-        for method in ["GET", "POST", "DELETE"] {
+        for method in ["GET", "POST", "DELETE", "OPTIONS"] {
             check_refused(&format!("{method} {path}"), "", 404, None);
         }
     }
