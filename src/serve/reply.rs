@@ -57,10 +57,15 @@ impl Reply {
         Reply { status: 204, content: Content::None, field: None }.allow(allow)
     }
 
-    /// The answer to a request without the token (RFC 9110 section 15.5.2, RFC 6750 section 3).
-    pub fn unauthorized() -> Reply {
+    /// The answer to a request without the token (RFC 9110 section 15.5.2). Whoever presented another
+    /// one is told that it is the token which is wrong, and nobody else is (RFC 6750 section 3.1).
+    pub fn unauthorized(has_presented: bool) -> Reply {
         let reply = Reply::error(401, "send Authorization: Bearer with the token of this server");
-        Reply { field: Some(("WWW-Authenticate", "Bearer")), ..reply }
+        let challenge = match has_presented {
+            true => r#"Bearer realm="ringpace", error="invalid_token""#,
+            false => r#"Bearer realm="ringpace""#,
+        };
+        Reply { field: Some(("WWW-Authenticate", challenge)), ..reply }
     }
 
     /// The answer where there is no room: 503, and when to try again (RFC 9110 section 15.6.4).

@@ -5,6 +5,7 @@
 
 use super::reply::Reply;
 use super::settings::Settings;
+use super::token;
 use crate::home::Device;
 use crate::http::{Method, RequestHead, Target, target};
 
@@ -50,7 +51,8 @@ pub fn route(head: &RequestHead<'_>, settings: &Settings) -> Call {
         && !token.admits(head.authorization)
         && !matches!(head.target, Target::Origin { path: b"/healthz", .. })
     {
-        return refuse(Reply::unauthorized());
+        let has_presented = token::presented(head.authorization).is_some();
+        return refuse(Reply::unauthorized(has_presented));
     }
     let echo = settings.echo;
     match head.target {
