@@ -191,13 +191,15 @@ impl Fields {
         Ok(())
     }
 
+    /// A list, whose empty elements say nothing (RFC 9110 §5.6.1.2); the line's limit bounds them.
     #[cold]
     fn add_expectation(&mut self, value: &[u8]) {
-        let is_continue = value.eq_ignore_ascii_case(b"100-continue");
-        if !is_continue {
-            self.expectation = Expectation::Unknown;
-        } else if self.expectation == Expectation::None {
-            self.expectation = Expectation::Continue;
+        for expected in bytes::list(value).filter(|expected| !expected.is_empty()) {
+            if !expected.eq_ignore_ascii_case(b"100-continue") {
+                self.expectation = Expectation::Unknown;
+            } else if self.expectation == Expectation::None {
+                self.expectation = Expectation::Continue;
+            }
         }
     }
 

@@ -360,7 +360,12 @@ pub const RULES: &[Rule] = &[
         (Refuse(&[431]), &[Reject::TrailersTooLarge]),
     ),
     // Expect.
-    rule("expect.continue", "RFC 9110 §10.1.1", "100 before content that has not come yet", SERVED),
+    rule(
+        "expect.continue",
+        "RFC 9110 §10.1.1, §5.6.1.2",
+        "100 before content that has not come yet; empty expectations are none",
+        SERVED,
+    ),
     rule(
         "expect.final",
         "RFC 9110 §10.1.1",

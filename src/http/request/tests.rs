@@ -517,8 +517,26 @@ fn connections_persist_as_the_version_and_the_options_say() {
 
 #[test]
 fn the_only_expectation_is_100_continue() {
-    for value in ["x", "", "100-continue, x", "100-continue;a=b", "200-ok", "100-continu"] {
+    for value in [
+        "x",
+        ",x",
+        "100-continue, x",
+        "x, 100-continue,",
+        "100-continue;a=b",
+        "200-ok",
+        "100-continu",
+    ] {
         check_fields(&format!("Content-Length: 5\r\nExpect: {value}"), Reject::UnknownExpectation);
+    }
+    for (value, expects) in [
+        ("", false),
+        (",", false),
+        ("100-continue,", true),
+        (", ,100-continue", true),
+        ("100-continue,,100-Continue", true),
+    ] {
+        let head = accepted_fields(&format!("Content-Length: 5\r\nExpect: {value}"));
+        assert_eq!(head.expect_continue, expects, "{value}");
     }
     let twice = "Content-Length: 5\r\nExpect: x\r\nExpect: 100-continue";
     check_fields(twice, Reject::UnknownExpectation);
