@@ -100,6 +100,8 @@ fn json_that_is_no_command_for_the_device_is_422() {
         r#"{"action":"set","value":[75]}"#,
         r#"{"action":"set","value":-1}"#,
         r#"{"action":"set","value":101}"#,
+        r#"{"action":"set","value":100.0000001}"#,
+        r#"{"action":"set","value":-0.0000001}"#,
         r#"{"action":"set","value":1e400}"#,
         r#"{"action":"set","value":18446744073709551616}"#,
         r#"{"action":"set","value":0.5}"#,
