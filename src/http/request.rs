@@ -17,7 +17,7 @@ use super::bytes::{self, ABSOLUTE, PATH, QUERY, TOKEN, VALUE};
 use super::fields::{FieldName, Fields, Span};
 use super::plain;
 use super::reject::Reject;
-use super::target::{self, Encoded, Target, TargetSpan};
+use super::target::{self, Target, TargetSpan};
 
 pub use super::fields::FieldLines;
 
@@ -402,7 +402,7 @@ impl HeadParser {
     }
 
     fn path(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = self.skip_encoded::<PATH>(Encoded::Path, window)?;
+        self.at = self.skip_encoded::<PATH>(window)?;
         match window.get(self.at) {
             Some(b'?') => {
                 self.target.mark = self.at;
@@ -417,7 +417,7 @@ impl HeadParser {
     }
 
     fn query(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = self.skip_encoded::<QUERY>(Encoded::Query, window)?;
+        self.at = self.skip_encoded::<QUERY>(window)?;
         match window.get(self.at) {
             Some(b' ') => self.target_end(),
             other => target_cut(other),
@@ -426,14 +426,10 @@ impl HeadParser {
 
     /// Runs over `CLASS` and sound percent-encodings; stops at any other octet, or at a `%` whose
     /// digits have not both come.
-    fn skip_encoded<const CLASS: u8>(
-        &self,
-        place: Encoded,
-        window: &[u8],
-    ) -> Result<usize, Reject> {
+    fn skip_encoded<const CLASS: u8>(&self, window: &[u8]) -> Result<usize, Reject> {
         let mut at = bytes::skip::<CLASS>(window, self.at);
         while let [b'%', high, low, ..] = window[at..] {
-            target::check_percent(high, low, place)?;
+            target::check_percent(high, low)?;
             at = bytes::skip::<CLASS>(window, at + 3);
         }
         // The first digit alone may prove it wrong: the second is not waited for.

@@ -165,7 +165,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "target.percent",
         "RFC 3986 §2.1",
-        "% without two hexadecimal digits; NUL; in a path, any control",
+        "% without two hexadecimal digits, or standing for a control",
         (Refuse(&[400]), &[Reject::BadPercent, Reject::BadTarget]),
     ),
     rule("target.decoded-once", "RFC 3986 §2.4", "%6c in a segment is l; %256c is not", SERVED),

@@ -206,7 +206,7 @@ fn targets_are_taken_as_they_come() {
         ("/%2e%2E/%2f", "/%2e%2E/%2f", None),
         ("/a?", "/a", Some("")),
         ("/a??b/c=d&e", "/a", Some("?b/c=d&e")),
-        ("/?%0d%0A%7f", "/", Some("%0d%0A%7f")),
+        ("/?%20%2A%80", "/", Some("%20%2A%80")),
         ("/~a-b_c.d!$&'()*+,;=:@", "/~a-b_c.d!$&'()*+,;=:@", None),
         ("http://b/c?d", "/c", Some("d")),
         ("HTTP://b:81", "/", None),
@@ -239,14 +239,16 @@ fn targets_that_no_uri_may_be_are_refused() {
 }
 
 #[test]
-fn percent_encodings_are_two_digits_and_no_nul_and_no_control_in_a_path() {
+fn percent_encodings_are_two_digits_and_no_control() {
     for bad in ["%", "%4", "%zz", "%4g", "%g4", "%%41", "%00", "%u0041", "% 41", "%-1", "%+1"] {
         for place in ["/a", "/a?b", "http://a/"] {
             check(format!("GET {place}{bad} HTTP/1.1\r\nHost: a\r\n\r\n"), Reject::BadPercent);
         }
     }
     for control in ["%01", "%0a", "%0D", "%1f", "%7F"] {
-        check(format!("GET /a{control} HTTP/1.1\r\nHost: a\r\n\r\n"), Reject::BadPercent);
+        for place in ["/a", "/a?b=", "http://a/?"] {
+            check(format!("GET {place}{control} HTTP/1.1\r\nHost: a\r\n\r\n"), Reject::BadPercent);
+        }
     }
 }
 
