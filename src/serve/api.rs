@@ -22,11 +22,13 @@ pub enum Answer {
     Poll(Seq),
 }
 
-/// Carries out `call`, whose content has been read whole. `metrics` renders the metrics on demand.
+/// Carries out `call`, whose content has been read whole, and before whose arrival `seen` was the newest
+/// event. `metrics` renders the metrics on demand.
 pub fn answer(
     call: Call,
     content: &[u8],
     home: &Home,
+    seen: Seq,
     metrics: impl FnOnce() -> String,
 ) -> Answer {
     match call {
@@ -36,8 +38,8 @@ pub fn answer(
             Err(Refusal { status, sentence }) => Answer::Now(Reply::error(status, &sentence)),
         },
         Call::Events { since } => {
-            // Without `since`: what comes after this request arrived.
-            let since = since.map_or_else(|| home.newest(), Seq);
+            // Without `since`: what has come after this request arrived.
+            let since = since.map_or(seen, Seq);
             try_event(since, home).map_or(Answer::Poll(since), Answer::Now)
         }
         Call::Health => Answer::Now(Reply::ok(Content::Json(r#"{"status":"ok"}"#))),

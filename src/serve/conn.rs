@@ -101,6 +101,8 @@ pub struct Conn {
     write_deadline: Mono,
     /// When the last bytes were handed over.
     heard_at: Mono,
+    /// The newest event then; or, while requests wait in the inbox, when the first of them was.
+    seen: Seq,
     peer_ended: bool,
     shutdown_sent: bool,
     /// Where answered requests are noted, if there is an access log.
@@ -156,6 +158,7 @@ impl Conn {
             deadline: now + settings.idle_timeout,
             write_deadline: now,
             heard_at: now,
+            seen: Seq(0),
             peer_ended: false,
             shutdown_sent: false,
             journal: settings.access_log.as_ref().map(|_| Box::default()),
@@ -165,6 +168,10 @@ impl Conn {
     /// Takes in bytes of the peer.
     pub fn handle_bytes(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) {
         self.heard_at = now;
+        // Of requests that wait the first is meant: a poll must miss nothing that came after it.
+        if !self.holds_requests(around.settings) {
+            self.seen = around.home.newest();
+        }
         if !self.inbox.is_empty() {
             self.inbox.extend_from_slice(bytes);
             return self.consume_inbox(now, around);
@@ -382,6 +389,12 @@ impl Conn {
         at_rest && self.output_bytes() > 0
     }
 
+    /// Whether whole requests may wait in the inbox, held up by an answer that is owed or not sent.
+    fn holds_requests(&self, settings: &Settings) -> bool {
+        let is_owing = matches!(self.phase, Phase::Owing { .. });
+        (is_owing && !self.inbox.is_empty()) || self.has_backlog(settings)
+    }
+
     /// Whether whole requests may still wait in the inbox, held up by unsent output.
     fn has_backlog(&self, settings: &Settings) -> bool {
         !self.inbox.is_empty() && self.is_full(settings)
@@ -500,7 +513,7 @@ impl Conn {
             work.burn(around.clock);
         }
         let metrics = || around.metrics.render(around.tally);
-        let (debt, wait) = match api::answer(call, content, around.home, metrics) {
+        let (debt, wait) = match api::answer(call, content, around.home, self.seen, metrics) {
             Answer::Now(reply) => return self.settle(now, request, &reply, around),
             Answer::Command(change) => (Debt::Command(change), around.settings.device_latency),
             Answer::Poll(since) => (Debt::Poll(since), around.settings.poll_timeout),

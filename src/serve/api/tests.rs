@@ -19,7 +19,7 @@ fn change(device: Device, action: &str, value: Option<f64>) -> Change {
 #[track_caller]
 fn check(device: Device, content: &str, expected: Result<&str, u16>) {
     let home = Home::new(16);
-    match (answer(Call::Command(device), content.as_bytes(), &home, metrics), expected) {
+    match (answer(Call::Command(device), content.as_bytes(), &home, Seq(0), metrics), expected) {
         (Answer::Command(change), Ok(value)) => {
             let reply = finish_command(change, &home);
             let bytes = bytes_of(&reply);
@@ -76,7 +76,7 @@ fn what_is_not_json_is_400() {
     }
     let home = Home::new(16);
     let not_utf8 = b"{\"action\":\"set\",\"value\":1,\"ref\":\"\xff\"}";
-    let reply = answer(Call::Command(Device::Light), not_utf8, &home, metrics);
+    let reply = answer(Call::Command(Device::Light), not_utf8, &home, Seq(0), metrics);
     assert!(matches!(reply, Answer::Now(reply) if reply.status == 400));
 }
 
@@ -134,7 +134,7 @@ fn told(reply: &Reply) -> (u16, u64, bool) {
 
 #[track_caller]
 fn check_poll(home: &Home, since: Option<u64>, expected: Result<u64, u64>) {
-    let got = match answer(Call::Events { since }, b"", home, metrics) {
+    let got = match answer(Call::Events { since }, b"", home, home.newest(), metrics) {
         Answer::Now(reply) => Ok(told(&reply).1),
         Answer::Poll(since) => Err(since.0),
         Answer::Command(_) => panic!("a poll is no command"),
@@ -190,7 +190,7 @@ fn a_time_out_never_names_a_seq_beyond_what_there_is() {
 #[test]
 fn every_other_call_is_answered_at_once() {
     let home = Home::new(16);
-    let content = |call| match answer(call, b"content", &home, metrics) {
+    let content = |call| match answer(call, b"content", &home, Seq(0), metrics) {
         Answer::Now(reply) => (reply.status, bytes_of(&reply)),
         other => panic!("{other:?}"),
     };
