@@ -440,7 +440,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "connection.idle",
         "RFC 9112 §9.8",
-        "an idle connection is closed without a word",
+        "an idle connection is closed without a word, by a FIN",
         (End, &[]),
     ),
     rule(

@@ -57,11 +57,15 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// How long a peer has to close after its last answer. At shutdown that is the grace: one that
-    /// keeps its end open must not hold up everybody.
+    /// How long a peer has to close after its last answer. At shutdown that is short: one that keeps its
+    /// end open must not hold up everybody.
     fn linger(&self) -> Nanos {
-        let Settings { linger_timeout, drain_grace, .. } = *self.settings;
-        if self.draining { linger_timeout.min(drain_grace) } else { linger_timeout }
+        if self.draining { self.brief_linger() } else { self.settings.linger_timeout }
+    }
+
+    /// How long a peer has to close that is owed nothing, and may be sending at this moment.
+    fn brief_linger(&self) -> Nanos {
+        self.settings.linger_timeout.min(self.settings.drain_grace)
     }
 
     /// The present time, where Server-Timing is on.
@@ -117,7 +121,7 @@ enum Phase {
     Content { request: Request, call: Call, decoder: BodyDecoder, content: Vec<u8> },
     /// An answer is owed.
     Owing { request: Request, debt: Debt },
-    /// The last answer is given; whatever still comes is dropped, until the deadline.
+    /// Nothing more is answered; whatever still comes is dropped, until the deadline.
     Draining,
     /// Nothing more is to be said. Also what `mem::take` leaves behind.
     #[default]
@@ -239,8 +243,9 @@ impl Conn {
                 self.pay(now, &request, debt, around);
                 self.consume_inbox(now, around);
             }
-            // A peer that has sent nothing is let go without a word (RFC 9110 section 15.5.9).
-            Phase::Head if self.parser.is_idle() => {}
+            // A peer that has sent nothing is let go without a word (RFC 9110 section 15.5.9), yet by a
+            // FIN: one that has begun to just now is not met by a reset (RFC 9112 section 9.6).
+            Phase::Head if self.parser.is_idle() => self.drain(now, around.brief_linger()),
             Phase::Head => self.time_out(now, begins_head(&self.inbox), around),
             Phase::Content { request, .. } => self.time_out(now, request.head_only, around),
             Phase::Draining | Phase::Closed => {}
@@ -560,7 +565,7 @@ impl Conn {
             self.phase = Phase::Head;
             self.deadline = now + around.settings.idle_timeout;
         } else {
-            self.drain(now, around);
+            self.drain(now, around.linger());
         }
     }
 
@@ -583,12 +588,12 @@ impl Conn {
     ) {
         around.tally.answered(Path::Other, reply.status);
         self.encode(now, reply, Some(Connection::Close), !head_only, None, around);
-        self.drain(now, around);
+        self.drain(now, around.linger());
     }
 
-    fn drain(&mut self, now: Mono, around: &Surroundings<'_>) {
+    fn drain(&mut self, now: Mono, linger: Nanos) {
         self.phase = Phase::Draining;
-        self.deadline = now + around.linger();
+        self.deadline = now + linger;
     }
 
     fn encode(

@@ -37,7 +37,8 @@ pub struct Settings {
     pub write_timeout: Nanos,
     /// After the last answer, for the peer to finish and close.
     pub linger_timeout: Nanos,
-    /// At shutdown, for requests that are on their way on idle connections.
+    /// For requests that are on their way on connections closed as idle, at shutdown before and after
+    /// the FIN, else after it.
     pub drain_grace: Nanos,
     /// At shutdown, for everything.
     pub drain_timeout: Nanos,

@@ -342,19 +342,6 @@ fn content_of_a_refused_request_is_read_and_dropped() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_without_a_word() {
-    for bytes in [b"".as_slice(), b"\r\n"] {
-        let mut talk = Talk::new();
-        talk.receive(bytes);
-        talk.pass(Nanos(talk.settings.idle_timeout.0 - 1));
-        assert!(!talk.closed);
-        talk.pass(Nanos(1));
-        assert!(talk.closed);
-        assert_eq!(talk.out, b"");
-    }
-}
-
-#[test]
 fn a_request_that_takes_too_long_to_arrive_is_408() {
     for cut in [1, 20, STATUS.len() - 1] {
         let mut talk = Talk::new();

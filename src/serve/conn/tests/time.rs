@@ -63,3 +63,31 @@ fn a_poll_without_since_gets_nothing_that_came_before_it() {
     talk.pass(millis(500));
     check_polls(&talk, &["{\"seq\":3,\"event\":\"timeout\""]);
 }
+
+#[test]
+fn an_idle_connection_ends_without_a_word_by_a_fin_and_then_a_close() {
+    for bytes in [b"".as_slice(), b"\r\n"] {
+        let mut talk = Talk::new();
+        talk.receive(bytes);
+        talk.pass(Nanos(talk.settings.idle_timeout.0 - 1));
+        assert!(!talk.shut);
+        talk.pass(Nanos(1));
+        assert!(talk.shut && !talk.closed);
+        // One request too late: it is dropped, and its sender is told so by the FIN.
+        talk.receive(STATUS);
+        talk.pass(Nanos(talk.settings.drain_grace.0 - 1));
+        assert!(!talk.closed);
+        talk.pass(Nanos(1));
+        assert!(talk.closed);
+        assert_eq!(talk.out, b"");
+    }
+}
+
+#[test]
+fn an_idle_connection_whose_peer_closes_too_is_held_no_longer() {
+    let mut talk = Talk::new();
+    talk.pass(talk.settings.idle_timeout);
+    assert!(talk.shut && !talk.closed);
+    talk.end();
+    assert!(talk.closed);
+}
