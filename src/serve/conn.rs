@@ -198,7 +198,7 @@ impl Conn {
         match self.phase {
             // A request cut short is never processed (RFC 9112 section 8).
             Phase::Head | Phase::Content { .. } | Phase::Draining
-                if !self.has_backlog(settings) =>
+                if !self.holds_requests(settings) =>
             {
                 self.phase = Phase::Draining;
                 self.deadline = now;
@@ -397,12 +397,7 @@ impl Conn {
     /// Whether whole requests may wait in the inbox, held up by an answer that is owed or not sent.
     fn holds_requests(&self, settings: &Settings) -> bool {
         let is_owing = matches!(self.phase, Phase::Owing { .. });
-        (is_owing && !self.inbox.is_empty()) || self.has_backlog(settings)
-    }
-
-    /// Whether whole requests may still wait in the inbox, held up by unsent output.
-    fn has_backlog(&self, settings: &Settings) -> bool {
-        !self.inbox.is_empty() && self.is_full(settings)
+        !self.inbox.is_empty() && (is_owing || self.is_full(settings))
     }
 
     fn consume_inbox(&mut self, now: Mono, around: &Surroundings<'_>) {
