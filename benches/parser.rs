@@ -10,7 +10,7 @@ mod inputs;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use inputs::{BROWSER, CHROME, COMMAND, CURL, PACER, twenty};
-use ringpace::http::{RequestLimits, HeadParser};
+use ringpace::http::{HeadParser, RequestLimits};
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 

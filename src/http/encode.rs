@@ -148,13 +148,9 @@ fn push_length(len: usize, out: &mut Vec<u8>) {
     let digit = |n: usize| b'0' + (n % 10) as u8;
     match len {
         10..100 => out.extend_from_slice(&[digit(len / 10), digit(len), b'\r', b'\n']),
-        100..1000 => out.extend_from_slice(&[
-            digit(len / 100),
-            digit(len / 10),
-            digit(len),
-            b'\r',
-            b'\n',
-        ]),
+        100..1000 => {
+            out.extend_from_slice(&[digit(len / 100), digit(len / 10), digit(len), b'\r', b'\n'])
+        }
         _ => {
             push_decimal(len as u64, out);
             out.extend_from_slice(b"\r\n");

@@ -253,7 +253,11 @@ impl Fields {
 
     /// What all lines together mean. Malformed comes before unserved, see the module.
     #[inline]
-    pub(crate) fn finish(&self, version: Version, limits: &RequestLimits) -> Result<Meaning, Reject> {
+    pub(crate) fn finish(
+        &self,
+        version: Version,
+        limits: &RequestLimits,
+    ) -> Result<Meaning, Reject> {
         if version == Version::Http11 && !self.has_host {
             return Err(Reject::HostMissing);
         }

@@ -316,7 +316,11 @@ impl HeadParser {
 
     /// Takes field lines as long as they are whole and plain; where the head ends, if it does there.
     #[inline]
-    fn plain_fields(&mut self, bytes: &[u8], limits: &RequestLimits) -> Result<Option<usize>, Reject> {
+    fn plain_fields(
+        &mut self,
+        bytes: &[u8],
+        limits: &RequestLimits,
+    ) -> Result<Option<usize>, Reject> {
         let bytes = up_to(bytes, limits.head_bytes_max);
         let mut at = self.at;
         while self.fields.check_room(limits).is_ok()
@@ -592,7 +596,11 @@ impl HeadParser {
 
     /// Makes the head of what was found, and starts anew.
     #[inline]
-    fn complete<'b>(&mut self, head: &'b [u8], limits: &RequestLimits) -> Result<Parsed<'b>, Reject> {
+    fn complete<'b>(
+        &mut self,
+        head: &'b [u8],
+        limits: &RequestLimits,
+    ) -> Result<Parsed<'b>, Reject> {
         let meaning = self.fields.finish(self.version, limits)?;
         let method = self.method.ok_or(Reject::UnknownMethod)?;
         let complete = RequestHead {

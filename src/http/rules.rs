@@ -161,7 +161,12 @@ pub const RULES: &[Rule] = &[
         "an absolute form with userinfo, a bad authority or another scheme",
         (Refuse(&[400]), &[Reject::BadTarget, Reject::BadHost]),
     ),
-    rule("target.asterisk", "RFC 9112 §3.2.4, RFC 9110 §4.2.3", "OPTIONS * or http://host: the server as a whole", SERVED),
+    rule(
+        "target.asterisk",
+        "RFC 9112 §3.2.4, RFC 9110 §4.2.3",
+        "OPTIONS * or http://host: the server as a whole",
+        SERVED,
+    ),
     rule(
         "target.percent",
         "RFC 3986 §2.1",

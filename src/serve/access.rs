@@ -146,7 +146,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{RequestLimits, HeadParser, Parsed};
+    use crate::http::{HeadParser, Parsed, RequestLimits};
 
     fn head_of(text: &str) -> RequestHead<'_> {
         match HeadParser::default().parse(text.as_bytes(), &RequestLimits::default()) {

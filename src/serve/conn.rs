@@ -610,7 +610,9 @@ impl Conn {
         };
         let begin = self.outbox.len();
         let outbox = &mut self.outbox;
-        reply.content.render(around.status, |content| head.encode(content, include_content, outbox));
+        reply
+            .content
+            .render(around.status, |content| head.encode(content, include_content, outbox));
         self.answers += 1;
         if let Some(journal) = &mut self.journal {
             journal.end(now, reply.status, self.outbox.len() - begin);

@@ -2,8 +2,8 @@
 
 use super::access::AccessLog;
 use super::token::Token;
-use crate::http::RequestLimits;
 use crate::clock::Clock;
+use crate::http::RequestLimits;
 use crate::units::Nanos;
 
 /// Limits and latencies; the same for every connection.

@@ -343,11 +343,7 @@ fn expectations() -> Vec<Case> {
         asked("the expectation has no case", "100-Continue"),
         asked("an empty expectation behind", "100-continue,"),
         asked("empty expectations before", ", ,100-continue"),
-        serves(
-            "an expectation of nothing",
-            "expect.continue",
-            get_with("Expect:\r\n"),
-        ),
+        serves("an expectation of nothing", "expect.continue", get_with("Expect:\r\n")),
         conversation(
             "100 comes before chunked content",
             "expect.continue",

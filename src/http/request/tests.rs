@@ -190,7 +190,10 @@ fn a_parser_is_idle_until_the_first_octet_of_a_request() {
     let mut parser = HeadParser::default();
     let text = b"\r\n\r\nG";
     for len in 0..text.len() {
-        assert!(matches!(parser.parse(&text[..len], &RequestLimits::default()), Ok(Parsed::Partial)));
+        assert!(matches!(
+            parser.parse(&text[..len], &RequestLimits::default()),
+            Ok(Parsed::Partial)
+        ));
         assert!(parser.is_idle(), "{len}");
     }
     assert!(matches!(parser.parse(text, &RequestLimits::default()), Ok(Parsed::Partial)));
@@ -258,7 +261,9 @@ fn the_asterisk_is_for_options_only() {
         let head = accepted(&format!("OPTIONS {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(head.target, None, "{target}");
     }
-    for (method, target) in [("OPTIONS", "http://a/"), ("OPTIONS", "http://a?"), ("GET", "http://a")] {
+    for (method, target) in
+        [("OPTIONS", "http://a/"), ("OPTIONS", "http://a?"), ("GET", "http://a")]
+    {
         let head = accepted(&format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(head.target.expect("a path").0, b"/", "{method} {target}");
     }

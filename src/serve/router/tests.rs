@@ -1,5 +1,5 @@
 use super::*;
-use crate::http::{RequestLimits, HeadParser, Parsed};
+use crate::http::{HeadParser, Parsed, RequestLimits};
 use crate::serve::reply::Content;
 
 fn route_of(request_line: &str, fields: &str, echo: bool) -> Call {

@@ -3,7 +3,7 @@
 
 use super::{pieces, split_choice};
 use ringpace::http::rules::{self, Rule};
-use ringpace::http::{RequestLimits, HeadParser, Parsed, Reject, RequestHead, Target, Version};
+use ringpace::http::{HeadParser, Parsed, Reject, RequestHead, RequestLimits, Target, Version};
 
 /// Limits that short inputs reach.
 const SMALL: RequestLimits =

@@ -55,7 +55,8 @@ fn without_the_token_nothing_is_done_and_the_connection_stays_in_step() {
     talk.check(&[401, 401, 401, 401, 401, 401, 200, 200]);
     assert_eq!(talk.home.newest(), Seq(0));
     let text = String::from_utf8(talk.out.clone()).unwrap();
-    let challenges = |challenge: &str| text.matches(&format!("WWW-Authenticate: {challenge}\r\n")).count();
+    let challenges =
+        |challenge: &str| text.matches(&format!("WWW-Authenticate: {challenge}\r\n")).count();
     assert_eq!(challenges(r#"Bearer realm="ringpace""#), 5);
     assert_eq!(challenges(r#"Bearer realm="ringpace", error="invalid_token""#), 1);
     // Instead of leave to send, the answer; then the content may come or not: close.
