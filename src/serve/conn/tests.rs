@@ -175,6 +175,7 @@ impl Talk {
 
 const STATUS: &[u8] = b"GET /devices/status HTTP/1.1\r\nHost: h\r\n\r\n";
 const POLL: &[u8] = b"GET /events/live HTTP/1.1\r\nHost: h\r\n\r\n";
+const POLL_SINCE_1: &[u8] = b"GET /events/live?since=1 HTTP/1.1\r\nHost: h\r\n\r\n";
 const COMMAND: &[u8] = b"POST /devices/light/command HTTP/1.1\r\nHost: h\r\n\
     Content-Type: application/json\r\nContent-Length: 40\r\n\r\n\
     {\"action\":\"set\",\"value\":75,\"ref\":\"run1\"}";
@@ -261,13 +262,13 @@ fn any_split_of_a_conversation_gives_the_same_answers() {
 #[test]
 fn answers_come_in_order_and_each_in_its_time() {
     let mut talk = Talk::new();
-    talk.receive(&[STATUS, COMMAND, POLL, STATUS].concat());
+    talk.receive(&[STATUS, COMMAND, POLL_SINCE_1, STATUS].concat());
     talk.check(&[200]);
     talk.pass(Nanos(talk.settings.device_latency.0 - 1));
     talk.check(&[200]);
     talk.pass(Nanos(1));
     talk.check(&[200, 200]);
-    // The poll arrived when the command was done, so it waits for another event.
+    // The poll knows of the command's event, so it waits for another.
     talk.pass(Nanos(talk.settings.poll_timeout.0 - 1));
     talk.check(&[200, 200]);
     talk.pass(Nanos(1));
@@ -473,9 +474,9 @@ fn an_idle_time_shorter_than_the_write_time_cuts_no_answer_short() {
     assert!(!talk.closed);
     talk.read();
     talk.pass(Nanos(secs(1).0 - 1));
-    assert!(!talk.closed, "idle since it was read");
+    assert!(!talk.shut, "idle since it was read");
     talk.pass(Nanos(1));
-    assert!(talk.closed);
+    assert!(talk.shut);
 }
 
 #[test]
@@ -619,6 +620,8 @@ fn at_the_drain_polls_are_answered_and_idle_peers_get_a_grace() {
     let mut talk = Talk::new();
     talk.drain();
     talk.pass(talk.settings.drain_grace);
+    assert!(talk.shut && !talk.closed, "a FIN first");
+    talk.pass(talk.settings.drain_grace);
     assert!(talk.closed);
 }
 
@@ -640,7 +643,7 @@ fn at_the_drain_a_command_takes_its_time_and_an_unsent_answer_is_sent() {
     assert!(!talk.closed, "the answer has begun");
     talk.read();
     talk.pass(Nanos(0));
-    assert!(talk.closed);
+    assert!(talk.shut);
 }
 
 #[test]

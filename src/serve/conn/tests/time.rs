@@ -15,8 +15,6 @@ fn a_device_and_a_poll_have_their_time_from_when_they_begin_not_from_when_their_
     }
 }
 
-const POLL_SINCE_1: &[u8] = b"GET /events/live?since=1 HTTP/1.1\r\nHost: h\r\n\r\n";
-
 /// What polls were told, in order, beside the confirmations of commands.
 #[track_caller]
 fn check_polls(talk: &Talk, expected: &[&str]) {
