@@ -223,8 +223,8 @@ fn read_response(
 #[library_benchmark]
 #[bench::ok(recorder())]
 fn record((mut recorder, request): (Box<Recorder>, Request)) -> Box<Recorder> {
-    recorder.sent(&request, request.intended_at + Nanos(900));
-    recorder.ended(&request, Ending::Ok(request.intended_at + Nanos::from_micros(15)));
+    recorder.note_sent(&request, request.intended_at + Nanos(900));
+    recorder.note_ended(&request, Ending::Ok, request.intended_at + Nanos::from_micros(15));
     recorder
 }
 

@@ -77,8 +77,8 @@ fn pace(criterion: &mut Criterion) {
     criterion.bench_function("recorder/one result", |bencher| {
         let (mut recorder, request) = recorder();
         bencher.iter(|| {
-            recorder.sent(&request, request.intended_at + Nanos(900));
-            recorder.ended(&request, Ending::Ok(request.intended_at + Nanos::from_micros(15)));
+            recorder.note_sent(&request, request.intended_at + Nanos(900));
+            recorder.note_ended(&request, Ending::Ok, request.intended_at + Nanos::from_micros(15));
         });
     });
     let mut group = criterion.benchmark_group("schedule");

@@ -35,6 +35,13 @@ pub struct Run {
     pub achieved_rps: f64,
     /// Measured time; the warm-up is not in it.
     pub duration_s: f64,
+    /// The same as it was planned: longer, if the run was interrupted before its end.
+    #[serde(default)]
+    pub planned_duration_s: f64,
+    /// Whether the run was stopped (SIGINT, SIGTERM) before its end, or while it awaited the last
+    /// answers.
+    #[serde(default)]
+    pub interrupted: bool,
     /// Requests that the schedule holds for the measured time.
     pub planned: u64,
     /// Requests answered as expected.
@@ -46,6 +53,10 @@ pub struct Run {
     /// Requests that the pacer did not send because they were overdue (`--catch-up skip`).
     #[serde(default)]
     pub skipped: u64,
+    /// The share of the planned requests that might fail or never finish before the run counted as
+    /// failed (`--error-budget`).
+    #[serde(default)]
+    pub error_budget: Option<f64>,
     /// Connections used.
     pub connections: Connections,
     /// What was sent when.
@@ -133,16 +144,20 @@ impl Errors {
     }
 }
 
-/// Connections used in a run, warm-up included.
+/// Connections used in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connections {
-    /// Connections that were established.
+    /// Connections that were established, those from before the start and of the warm-up included.
     pub opened: u64,
     /// The most requests that were in flight at once.
     pub peak_in_flight: u64,
     /// Requests that were due while every connection allowed was busy, and so waited for one.
     #[serde(default)]
     pub starved: u64,
+    /// Requests sent a second time, as a connection that had been idle for a second or more was closed
+    /// when they came (RFC 9112 section 9.5).
+    #[serde(default)]
+    pub retried: u64,
 }
 
 /// What was planned. Equal hashes mean the same requests at the same offsets.
@@ -174,7 +189,8 @@ pub struct Quantiles {
     /// How many of them are at +infinity.
     #[serde(default)]
     pub infinite: u64,
-    /// The longest finite time observed; what a `null` is longer than.
+    /// The longest time observed, that for which a request was waited for which failed or never
+    /// finished included; what a `null` is longer than.
     #[serde(default)]
     pub longest_observed: Option<u64>,
 }
@@ -240,6 +256,9 @@ pub struct RequestKind {
     pub response_ns: Quantiles,
     /// As in [`Run::service_ns`].
     pub service_ns: Quantiles,
+    /// As in [`Run::lateness_ns`].
+    #[serde(default)]
+    pub lateness_ns: Quantiles,
     /// As in [`Run::ttfb_ns`].
     #[serde(default)]
     pub ttfb_ns: Quantiles,
@@ -355,6 +374,8 @@ pub struct KindHistograms {
     /// What `error_ns` comes from: the least that the response times may have been.
     pub undelayed: Encoded,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<Encoded>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Encoded>,
 }
 
@@ -385,6 +406,9 @@ pub struct Encoded {
     pub sum_ns: String,
     /// Samples at +infinity.
     pub infinite: u64,
+    /// For how long one of those was waited for, at most.
+    #[serde(default)]
+    pub waited_ns: u64,
     /// Samples longer than the histogram tells apart.
     #[serde(default)]
     pub saturated: u64,

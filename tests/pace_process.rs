@@ -9,6 +9,8 @@
 
 #[path = "pace_process/cases.rs"]
 mod cases;
+#[path = "pace_process/ends.rs"]
+mod ends;
 #[path = "pace_process/instrument.rs"]
 mod instrument;
 #[path = "pace_process/rogue.rs"]
@@ -111,7 +113,9 @@ fn pace_against(rogue: &Rogue, mix: &str) -> Ended {
     let url = format!("http://{}/", rogue.address());
     let load = ["-R", "200", "-d", "300ms", "--timeout", "300ms", "-c", "4"];
     let bounds = ["--max-connections", "32", "--wait", "hybrid", "--mix", mix, "--json", "-"];
-    pace(&[&[url.as_str()], &load[..], &bounds[..]].concat())
+    // Whatever fails is to be counted here; what too much of it comes to has its own tests.
+    let budget = ["--error-budget", "100%"];
+    pace(&[&[url.as_str()], &load[..], &bounds[..], &budget[..]].concat())
 }
 
 #[test]
@@ -287,6 +291,11 @@ fn bad_input_is_refused_in_a_sentence_that_names_it() {
     refused(2, &[URL, "-R", "5", "-d", "1s", "--cpus", "8000"], &["--cpus", "8000"]);
     refused(2, &[URL, "-R", "5", "-d", "1s", "--max-connections", "2"], &["--max-connections"]);
     refused(2, &[URL, "-R", "5", "-d", "1s", "--mix", "/none.toml"], &["--mix", "/none.toml"]);
+    refused(
+        2,
+        &[URL, "-R", "1e9", "-d", "5s"],
+        &["-R/--rate 1000000000", "10000000/s", "1 pacing"],
+    );
 }
 
 #[test]

@@ -137,8 +137,8 @@ const LAYERS: [(u8, &[&str]); 6] = [
 /// `serve` and `pace`: sans-IO cores, except these of their modules.
 const CORE_LAYER: u8 = 3;
 const GLUE_LAYER: u8 = 5;
-const GLUE: [&str; 8] =
-    ["mod", "station", "threads", "worker", "monoio", "run", "selftest", "duet"];
+const GLUE: [&str; 9] =
+    ["mod", "station", "threads", "worker", "monoio", "run", "outputs", "selftest", "duet"];
 
 /// Layers whose modules may import each other.
 const OPEN_LAYERS: [u8; 2] = [0, 6];

@@ -91,8 +91,8 @@ pub(crate) fn recorder() -> (Box<Recorder>, Request) {
     };
     let Request { k, kind, intended_at, is_measured, .. } = request;
     let offset = Nanos::from_millis(1);
-    recorder.planned(&Due { k, kind, offset, intended_at, is_measured }, 7);
-    recorder.ended(&request, Ending::Ok(NOW + Nanos::from_millis(2)));
+    recorder.note_planned(&Due { k, kind, offset, intended_at, is_measured }, 7);
+    recorder.note_ended(&request, Ending::Ok, NOW + Nanos::from_millis(2));
     (recorder, request)
 }
 

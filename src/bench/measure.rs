@@ -203,6 +203,8 @@ impl Laboratory<'_> {
         }
         command.args(["-d", &assignment.duration.as_typed()]);
         command.args(["--warmup", &assignment.warmup.as_typed()]);
+        // What a target loses is for the report to tell.
+        command.args(["--error-budget", "100%"]);
         command.args(["-c", &plan.connections.to_string()]);
         command.args(["--cpus", &plan.pacer_cpus.to_string(), "--seed", &seed.to_string()]);
         // Others do not say which core has a connection.

@@ -11,6 +11,7 @@ use super::{Failure, print};
 use crate::io::topology::{self, CpuList};
 use crate::io::{host, signal};
 use crate::pace::arrivals::{Arrivals, ArrivalsTyped};
+use crate::pace::budget::ErrorBudget;
 use crate::pace::catch_up::CatchUp;
 use crate::pace::live::LiveMode;
 use crate::pace::mix::Mix;
@@ -161,6 +162,11 @@ pub(super) struct PaceArgs {
     #[argh(option, short = 's', hidden_help)]
     script: Option<String>,
 
+    /// exit with 1 if more than this share of the planned requests fail or never finish, such as 5% or
+    /// 0; default 10%
+    #[argh(option)]
+    error_budget: Option<ErrorBudget>,
+
     /// exit with 1 unless this holds, such as 'p99<500us' or 'status.p99_9<2ms'; may be repeated
     #[argh(option)]
     threshold: Vec<Threshold>,
@@ -258,6 +264,7 @@ impl PaceArgs {
             timestamps: self.timestamps,
             wait: self.wait,
             spread: self.spread,
+            error_budget: self.error_budget.unwrap_or_default(),
             host: host::describe(),
             outputs: Outputs {
                 json: self.json.clone(),
@@ -317,15 +324,10 @@ impl PaceArgs {
             print(&report::run_table(&outcome.run));
             self.print_as_wrk2(&outcome);
         }
-        if outcome.run.verdict == Verdict::Invalid {
-            return Ok(ExitCode::from(3));
-        }
-        let missed: Vec<String> =
-            self.threshold.iter().filter_map(|limit| limit.check(&outcome.run).err()).collect();
-        match missed.is_empty() {
-            true => Ok(ExitCode::SUCCESS),
-            false => Err(Failure::run(missed.join("\nringpace: "))),
-        }
+        let over_budget = plan.error_budget.check(&outcome.run).err();
+        let missed = self.threshold.iter().filter_map(|limit| limit.check(&outcome.run).err());
+        let failures = over_budget.into_iter().chain(missed).collect();
+        exit_code(outcome.unwritten, outcome.run.verdict, failures)
     }
 
     fn print_as_wrk2(&self, outcome: &Outcome) {
@@ -340,6 +342,23 @@ impl PaceArgs {
         if self.latency || self.u_latency {
             print(&report::requests_per_second(&outcome.run));
         }
+    }
+}
+
+/// How a run that has its figures ends: with 1 if they are not where they should be; else with 3 if
+/// they cannot be believed, for then nothing can be said of what they fail; else with 1 if they fail
+/// anything.
+fn exit_code(
+    unwritten: Vec<String>,
+    verdict: Verdict,
+    failures: Vec<String>,
+) -> Result<ExitCode, Failure> {
+    let sentences = |all: &[String]| Failure::run(all.join("\nringpace: "));
+    match verdict {
+        _ if !unwritten.is_empty() => Err(sentences(&unwritten)),
+        Verdict::Invalid => Ok(ExitCode::from(3)),
+        Verdict::Valid | Verdict::Suspect if failures.is_empty() => Ok(ExitCode::SUCCESS),
+        Verdict::Valid | Verdict::Suspect => Err(sentences(&failures)),
     }
 }
 

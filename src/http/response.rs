@@ -276,9 +276,11 @@ impl ResponseReader {
         }
     }
 
-    /// The usual case: a whole response at once, whose head is the one before but for its date.
+    /// The usual case: a whole response at once, whose head is the one before but for its date. After an
+    /// interim response it is read in full: what that said has to be forgotten.
     fn read_known(&mut self, input: &[u8]) -> Option<Read> {
-        if !matches!(self.phase, Phase::Head(HeadEnd::Fresh)) || self.head_request {
+        let is_first = matches!(self.phase, Phase::Head(HeadEnd::Fresh)) && self.interim == 0;
+        if !is_first || self.head_request {
             return None;
         }
         let known = self.known.as_ref()?;

@@ -146,13 +146,17 @@ pub fn usable_cpus() -> Vec<usize> {
 }
 
 /// Pins the calling thread to `cpu`.
+///
+/// # Errors
+/// A sentence for whoever typed `--cpus`: the kernel refused.
 pub fn pin_current_thread(cpu: usize) -> Result<(), String> {
     if core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
         Ok(())
     } else {
+        let error = std::io::Error::last_os_error();
         Err(format!(
-            "the kernel refused to pin a thread to CPU {cpu}: {}",
-            std::io::Error::last_os_error()
+            "--cpus {cpu}: the kernel refused to pin a thread there: {error}; see `taskset -p` and \
+             the cgroup's cpuset"
         ))
     }
 }

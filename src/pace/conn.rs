@@ -10,14 +10,15 @@
 use super::outstanding::Ticket;
 use crate::http::response::{ResponseDone, ResponseReader};
 use crate::http::server_timing::ServerTiming;
-use crate::units::Mono;
+use crate::units::{Mono, Nanos};
 
 /// A connection from the attempt to make it until it is broken or given up.
 #[derive(Debug)]
 pub struct Conn {
     phase: Phase,
     reader: ResponseReader,
-    established_at: Mono,
+    /// When it was established, or its last answer was whole.
+    idle_since: Mono,
     /// When the status line of the answer began to come; of several, the last.
     first_byte_at: Option<Mono>,
     answers: u64,
@@ -52,8 +53,7 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Exchange {
     ticket: Ticket,
-    /// The connection was there before the request was due: it may have been idle for long, and
-    /// the server may have closed it meanwhile.
+    /// The connection had been idle for [`IDLE_RACE`]: the server may have closed it meanwhile.
     may_be_closed: bool,
     /// A part of the answer has come.
     is_heard: bool,
@@ -93,10 +93,16 @@ pub enum Loss {
     Malformed,
     /// Closed or reset in the middle.
     Reset,
-    /// Closed or reset before anything of an answer came, on a connection that had been idle: the
-    /// server may have closed it before it saw the request (RFC 9112 section 9.5).
+    /// Closed or reset before anything of an answer came, on a connection that had been idle for
+    /// [`IDLE_RACE`]: the server may have closed it before it saw the request (RFC 9112 section 9.5).
     IdleClose,
 }
+
+/// From how long without a request a connection may have been closed for that. A server that loses
+/// requests on connections in use fails, and is not to be helped by sending them again. Chosen: the
+/// shortest keep-alive timeout that servers are configured with in whole seconds; by default Node,
+/// uvicorn and Apache wait 5 s, and nginx 75 s.
+pub const IDLE_RACE: Nanos = Nanos::from_secs(1);
 
 impl Conn {
     /// A connection that is being made.
@@ -104,7 +110,7 @@ impl Conn {
         Conn {
             phase: Phase::Connecting,
             reader,
-            established_at: Mono(0),
+            idle_since: Mono(0),
             first_byte_at: None,
             answers: 0,
         }
@@ -145,17 +151,17 @@ impl Conn {
     /// The connection stands.
     pub fn handle_connected(&mut self, now: Mono) {
         if self.phase == Phase::Connecting {
-            self.established_at = now;
+            self.idle_since = now;
             self.phase = Phase::Idle;
         }
     }
 
-    /// A request that was due at `intended_at` is about to be sent. Only while idle.
-    pub fn begin(&mut self, ticket: Ticket, intended_at: Mono, is_head: bool) {
+    /// A request is about to be sent, at `now`. Only while idle.
+    pub fn begin(&mut self, ticket: Ticket, now: Mono, is_head: bool) {
         assert_eq!(self.phase, Phase::Idle, "one request at a time");
         self.reader.start(is_head);
         self.first_byte_at = None;
-        let may_be_closed = self.established_at < intended_at;
+        let may_be_closed = now.saturating_since(self.idle_since) >= IDLE_RACE;
         self.phase =
             Phase::Busy(Exchange { ticket, may_be_closed, is_heard: false, is_sending: false });
     }
@@ -184,6 +190,9 @@ impl Conn {
                 let step = self.read(exchange, bytes);
                 if self.reader.heads_begun() > heads {
                     self.first_byte_at = Some(now);
+                }
+                if let Step::Answered { .. } = step {
+                    self.idle_since = now;
                 }
                 step
             }

@@ -3,20 +3,21 @@
 //! What the machine does meanwhile hits both, so the pairs tell what runs one after the other cannot.
 //! Each server's requests make a run like any other, with its own verdict. Start at [`run`].
 
+use super::outcome::Outcome;
+use super::outputs::Output;
 use super::pairs::Side;
-use super::plan::{Backend, DESCRIPTORS_BESIDE, Plan, Unfit};
+use super::plan::{DESCRIPTORS_BESIDE, Plan, Unfit};
+use super::run::{
+    PaceError, START_MARGIN, WithDriver, explain, insert_disturbance, resolve, task_of, with_driver,
+};
 use super::schedule::Lane;
 use super::url::Url;
 use super::worker::Worker;
 use super::worker::duet::{Duet, DuetEnd};
-use super::{Outcome, PaceError, START_MARGIN};
-use super::{explain, insert_disturbance, open_outputs, resolve, task_of, write_to};
 use crate::clock::Clock;
 use crate::io::clock::{MonotonicClock, wall_offset};
 use crate::io::disturbance::Snapshot;
-use crate::io::epoll::Epoll;
 use crate::io::net::Address;
-use crate::io::uring::{Settings, Uring};
 use crate::io::{Driver, limits, topology};
 use crate::results::Disturbance;
 use crate::results::duet::{DUET_SCHEMA, DuetRun};
@@ -25,33 +26,29 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 
 /// Paces the server of `plan` as A and that of `other` as B, and writes the object if one is asked for.
-/// Blocks, on a thread that it pins.
+/// Blocks, on a thread that it pins. Beside what came of it, a sentence if the object could not be
+/// written.
 ///
 /// # Errors
-/// As [`super::run`].
-pub fn run(plan: &Plan, other: &Url, stop: &AtomicBool) -> Result<DuetRun, PaceError> {
+/// As [`super::run()`].
+pub fn run(
+    plan: &Plan,
+    other: &Url,
+    stop: &AtomicBool,
+) -> Result<(DuetRun, Option<String>), PaceError> {
     let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
     plan.check(descriptors_max).map_err(PaceError::Plan)?;
     check(plan, descriptors_max).map_err(PaceError::Plan)?;
-    open_outputs(&plan.outputs).map_err(PaceError::Plan)?;
+    let json = plan.outputs.json.as_ref().map(|path| Output::open("--json", path)).transpose();
+    let json = json.map_err(PaceError::Plan)?;
     let plans = [plan.clone(), Plan { url: other.clone(), ..plan.clone() }];
     let to = [resolve(&plans[0])?, resolve(&plans[1])?];
     if let Some(cpu) = plan.cpus.first() {
-        topology::pin_current_thread(*cpu).map_err(PaceError::Plan)?;
+        topology::pin_current_thread(*cpu).map_err(PaceError::Pin)?;
     }
-    let run = match plan.backend {
-        Backend::Epoll => conduct(&plans, to, Epoll::new, stop),
-        Backend::Uring => {
-            let settings = Settings { direct_send: true, ..Settings::default() };
-            conduct(&plans, to, || Uring::new(&settings), stop)
-        }
-    }?;
-    if let Some(path) = &plan.outputs.json {
-        let mut text = serde_json::to_string(&run).expect("a run is plain data");
-        text.push('\n');
-        write_to(path, |out| out.write_all(text.as_bytes()))?;
-    }
-    Ok(run)
+    let run = with_driver(plan, TwoServers { plans: &plans, to, stop })?;
+    let unwritten = json.and_then(|output| output.write_json(&run).err());
+    Ok((run, unwritten))
 }
 
 /// A sentence that names the flag, if two servers cannot be paced so.
@@ -82,34 +79,41 @@ fn check(plan: &Plan, descriptors_max: u64) -> Result<(), String> {
     }
 }
 
-fn conduct<D: Driver>(
-    plans: &[Plan; 2],
+/// Two servers that are to be paced.
+struct TwoServers<'r> {
+    plans: &'r [Plan; 2],
     to: [Address; 2],
-    driver: impl Fn() -> io::Result<D>,
-    stop: &AtomicBool,
-) -> Result<DuetRun, PaceError> {
-    let [plan, _] = plans;
-    let hosts = plans.each_ref().map(|plan| plan.url.authority());
-    let wall = wall_offset();
-    let worker = |side: usize| {
-        let task = task_of(plan, (to[side], wall), 0);
-        debug_assert_eq!(task.lane, Lane::WHOLE, "one core has the whole schedule");
-        driver().map(|driver| Worker::new(task, &plan.mix, &hosts[side], driver, MonotonicClock))
-    };
-    let workers = [worker(0).map_err(PaceError::Driver)?, worker(1).map_err(PaceError::Driver)?];
-    let mut duet = Duet::new(workers);
-    let index = |side: Side| usize::from(side == Side::B);
-    duet.establish(|side, worker| match plan.spread {
-        true => worker.establish_evenly(&hosts[index(side)], stop).map(|_| ()),
-        false => worker.establish(stop),
-    })
-    .map_err(|(side, error)| explain(&plans[index(side)], plan.connections, error))?;
-    let before = Snapshot::take(plan.cpus.first().copied());
-    let start = MonotonicClock.now() + START_MARGIN;
-    let mut end = duet.pace(start, stop).map_err(PaceError::Driver)?;
-    let step = wall.step_until(wall_offset());
-    end.recorders.iter_mut().for_each(|recorder| recorder.wall_step = step);
-    Ok(run_of(plans, start, end, &before.since()))
+    stop: &'r AtomicBool,
+}
+
+impl WithDriver for TwoServers<'_> {
+    type End = Result<DuetRun, PaceError>;
+
+    fn with<D: Driver>(self, open: impl Fn() -> io::Result<D>) -> Result<DuetRun, PaceError> {
+        let TwoServers { plans, to, stop } = self;
+        let [plan, _] = plans;
+        let hosts = plans.each_ref().map(|plan| plan.url.authority());
+        let wall = wall_offset();
+        let worker = |side: usize| {
+            let task = task_of(plan, (to[side], wall), 0);
+            debug_assert_eq!(task.lane, Lane::WHOLE, "one core has the whole schedule");
+            let of = |driver| Worker::new(task, &plan.mix, &hosts[side], driver, MonotonicClock);
+            open().map(of).map_err(PaceError::Driver)
+        };
+        let mut duet = Duet::new([worker(0)?, worker(1)?]);
+        let index = |side: Side| usize::from(side == Side::B);
+        duet.establish(|side, worker| match plan.spread {
+            true => worker.establish_evenly(&hosts[index(side)], stop).map(|_| ()),
+            false => worker.establish(stop),
+        })
+        .map_err(|(side, error)| explain(&plans[index(side)], plan.connections, error))?;
+        let before = Snapshot::take(plan.cpus.first().copied());
+        let start = MonotonicClock.now() + START_MARGIN;
+        let mut end = duet.pace(start, stop).map_err(PaceError::Driver)?;
+        let step = wall.step_until(wall_offset());
+        end.recorders.iter_mut().for_each(|recorder| recorder.wall_step = step);
+        Ok(run_of(plans, start, end, &before.since()))
+    }
 }
 
 fn run_of(plans: &[Plan; 2], start: Mono, end: DuetEnd, disturbance: &Disturbance) -> DuetRun {
@@ -156,7 +160,7 @@ mod tests {
         plan.connections_max = 1;
         plan.outputs.json = Some("nowhere/x".into());
         let error = run(&plan, &url, &AtomicBool::new(false)).unwrap_err();
-        assert!(error.to_string().contains("--json: there is no directory nowhere"), "{error}");
+        assert!(error.to_string().starts_with("--json nowhere/x: "), "{error}");
     }
 
     #[test]

@@ -17,12 +17,13 @@ pub fn encode(histogram: &Histogram) -> Encoded {
     V2DeflateSerializer::new()
         .serialize(histogram.hdr(), &mut bytes)
         .expect("a histogram within its bounds can be written to memory");
-    let Beside { range, sum, infinite, saturated } = histogram.beside();
+    let Beside { range, sum, infinite, waited, saturated } = histogram.beside();
     Encoded {
         v2: to_base64(&bytes),
         range_ns: range.map(|(least, greatest)| (least.0, greatest.0)),
         sum_ns: sum.to_string(),
         infinite,
+        waited_ns: waited.0,
         saturated,
     }
 }
@@ -38,6 +39,7 @@ pub fn decode(encoded: &Encoded) -> Result<Histogram, String> {
         range: encoded.range_ns.map(|(least, greatest)| (Nanos(least), Nanos(greatest))),
         sum,
         infinite: encoded.infinite,
+        waited: Nanos(encoded.waited_ns),
         saturated: encoded.saturated,
     };
     Histogram::from_parts(counts, Some(beside))
@@ -118,7 +120,9 @@ mod tests {
                 let bits = rng.below(45);
                 histogram.record(Nanos(rng.below(1 << bits)));
             }
-            (0..rng.below(3)).for_each(|_| histogram.record_infinite());
+            for _ in 0..rng.below(3) {
+                histogram.record_infinite_after(Nanos(rng.below(1 << 40)));
+            }
             let back = decode(&encode(&histogram)).unwrap();
             assert_eq!(back.summary(), histogram.summary(), "seed {seed}");
             assert_eq!(back.hdr(), histogram.hdr(), "seed {seed}");

@@ -49,7 +49,7 @@ fn next_tick(q: f64) -> f64 {
 fn write_footer(out: &mut impl Write, histogram: &Histogram) -> io::Result<()> {
     let finite = histogram.hdr();
     let (mean, deviation) = (finite.mean() / NS_PER_MS, finite.stdev() / NS_PER_MS);
-    let longest = histogram.longest_observed().map_or(0.0, |longest| longest.0 as f64 / NS_PER_MS);
+    let longest = histogram.beside().range.map_or(0.0, |(_, longest)| longest.0 as f64 / NS_PER_MS);
     writeln!(out, "#[Mean    = {mean:>12.6}, StdDeviation   = {deviation:>12.6}]")?;
     writeln!(out, "#[Max     = {longest:>12.6}, Total count    = {:>12}]", histogram.count())?;
     writeln!(out, "#[Buckets = {:>12}, SubBuckets     = {:>12}]", finite.buckets(), SUB_BUCKETS)?;

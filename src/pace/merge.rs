@@ -29,7 +29,6 @@ struct Beside {
     verdict: Verdict,
     reasons: Vec<String>,
     schedules: Vec<String>,
-    lateness: Histogram,
 }
 
 impl Runs {
@@ -59,7 +58,6 @@ impl Runs {
     fn of_whole(whole: Whole) -> Result<Runs, String> {
         const NO_HISTOGRAMS: &str =
             "it has no histograms; it was written by an older ringpace, or by a merge of logs";
-        let lateness = decode(whole.lateness.as_ref().ok_or(NO_HISTOGRAMS)?)?;
         let mut kinds = Vec::new();
         for kind in whole.requests {
             let histograms = kind.histograms.as_ref().ok_or(NO_HISTOGRAMS)?;
@@ -70,6 +68,7 @@ impl Runs {
                     false => Err(format!("`{}`: a histogram lacks requests", kind.name)),
                 }
             };
+            let lateness = histograms.lateness.as_ref().ok_or(NO_HISTOGRAMS)?;
             let record = KindRecord {
                 planned: kind.planned,
                 ok: kind.ok,
@@ -83,16 +82,16 @@ impl Runs {
                 undelayed: histogram_of(&histograms.undelayed)?,
                 deliveries: deliveries_of(&kind)
                     .map_err(|why| format!("`{}`: {why}", kind.name))?,
+                lateness: decode(lateness).map_err(|why| format!("`{}`: {why}", kind.name))?,
                 ..KindRecord::default()
             };
+            if record.lateness.count() > kind.planned {
+                return Err(format!("`{}`: more requests were sent than planned", kind.name));
+            }
             kinds.push((kind.name, record));
         }
-        let beside = Beside {
-            verdict: whole.verdict,
-            reasons: whole.reasons,
-            schedules: whole.schedules,
-            lateness,
-        };
+        let Whole { verdict, reasons, schedules, .. } = whole;
+        let beside = Beside { verdict, reasons, schedules };
         Ok(Runs { runs: whole.runs, kinds, beside: Some(beside) })
     }
 
@@ -137,7 +136,6 @@ impl Runs {
                 own.schedules.extend(other.schedules);
                 own.schedules.sort();
                 own.schedules.dedup();
-                own.lateness.merge(&other.lateness);
             }
             _ => {
                 return Err(String::from(
@@ -174,10 +172,15 @@ impl Runs {
 
     /// Every distribution by the name of its file.
     pub fn distributions(&self) -> Vec<(String, Histogram)> {
-        let mut named = vec![(String::from("response"), self.total().response)];
+        let total = self.total();
+        let mut named = vec![(String::from("response"), total.response)];
+        let is_whole = self.beside.is_some();
+        named.extend(is_whole.then_some((String::from("lateness"), total.lateness)));
         for (name, kind) in &self.kinds {
             let name = super::hlog::tag_safe(name);
             named.push((format!("{name}.response"), kind.response.clone()));
+            let lateness = || (format!("{name}.lateness"), kind.lateness.clone());
+            named.extend(is_whole.then(lateness));
             let deliveries = kind.deliveries.iter();
             named.extend(deliveries.map(|one| (format!("{name}.delivery"), one.delivery.clone())));
         }
@@ -205,11 +208,11 @@ impl Runs {
             response_ns,
             service_ns: of_run(&total.service),
             ttfb_ns: of_run(&total.ttfb),
-            lateness_ns: beside.map(|beside| quantiles(&beside.lateness)),
+            lateness_ns: of_run(&total.lateness),
             error_ns: beside.map(|_| error),
             too_few: response_ns.too_few(),
             requests: self.requests(),
-            lateness_histogram: beside.map(|beside| encode(&beside.lateness)),
+            lateness_histogram: beside.map(|_| encode(&total.lateness)),
             version: String::from(env!("CARGO_PKG_VERSION")),
         }
     }
@@ -248,7 +251,6 @@ struct Whole {
     verdict: Verdict,
     reasons: Vec<String>,
     schedules: Vec<String>,
-    lateness: Option<Encoded>,
     requests: Vec<RequestKind>,
 }
 
@@ -259,7 +261,6 @@ impl Whole {
             verdict: run.verdict,
             reasons: run.reasons.iter().map(|reason| format!("{file}: {reason}")).collect(),
             schedules: vec![run.schedule.hash],
-            lateness: run.lateness_histogram,
             requests: run.requests,
         }
     }
@@ -270,7 +271,6 @@ impl Whole {
             verdict: merged.verdict.unwrap_or(Verdict::Valid),
             reasons: merged.reasons,
             schedules: merged.schedules,
-            lateness: merged.lateness_histogram,
             requests: merged.requests,
         }
     }

@@ -6,7 +6,7 @@
 use super::delivery::Deliveries;
 use super::encoded::encode;
 use super::plan::Plan;
-use super::recorder::{KindRecord, Recorder, quantiles};
+use super::recorder::{ConnectionCounts, KindRecord, Recorder, quantiles};
 use super::spans::Spans;
 use super::stalls::{SPIN_GAP_MAX, SYSCALL_GAP_MAX};
 use super::verdict::{Evidence, judge};
@@ -25,6 +25,8 @@ pub struct Outcome {
     pub recorder: Recorder,
     /// For how long requests were measured; shorter than planned if the run was stopped.
     pub duration: Nanos,
+    /// Outputs that could not be written; a sentence each that names the flag.
+    pub unwritten: Vec<String>,
 }
 
 impl Outcome {
@@ -35,28 +37,7 @@ impl Outcome {
         let total = recorder.total();
         let sending =
             recorder.last_sent_at().map(|sent_at| sent_at.saturating_since(measured_from));
-        let lateness = quantiles(recorder.lateness());
-        let without_stalls = recorder.without_stalls();
-        let undelayed = quantiles(&total.undelayed);
-        let judgement = judge(&Evidence {
-            duration,
-            sending,
-            planned: total.planned,
-            ok: total.ok,
-            errors: total.errors,
-            unfinished: total.unfinished,
-            skipped: total.skipped,
-            starved: recorder.starved_count(),
-            overrun: recorder.overrun_count(),
-            unasked: recorder.connections.unasked,
-            from_the_future: from_the_future(&recorder),
-            wall_step: recorder.wall_step,
-            response: quantiles(&total.response),
-            undelayed,
-            lateness,
-            lateness_without_stalls: without_stalls.lateness_ns,
-            stalls: recorder.stall_totals(),
-        });
+        let judgement = judge(&evidence(plan, &recorder, &total, (duration, sending)));
         let run = results::Run {
             schema: String::from(results::RUN_SCHEMA),
             verdict: judgement.verdict,
@@ -64,16 +45,15 @@ impl Outcome {
             offered_rps: per_second(total.planned, duration),
             achieved_rps: per_second(total.ok, duration.max(sending.unwrap_or(Nanos::ZERO))),
             duration_s: duration.as_secs_f64(),
+            planned_duration_s: plan.duration.as_secs_f64(),
+            interrupted: recorder.interrupted.is_some(),
             planned: total.planned,
             ok: total.ok,
             errors: total.errors,
             unfinished: total.unfinished,
             skipped: total.skipped,
-            connections: results::Connections {
-                opened: recorder.connections.opened,
-                peak_in_flight: recorder.connections.peak_in_flight,
-                starved: recorder.starved_count(),
-            },
+            error_budget: Some(plan.error_budget.share()),
+            connections: connections(&recorder),
             schedule: results::Schedule {
                 arrivals: plan.load.arrivals.to_string(),
                 seed: plan.load.seed,
@@ -81,7 +61,7 @@ impl Outcome {
             },
             response_ns: quantiles(&total.response),
             service_ns: quantiles(&total.service),
-            lateness_ns: lateness,
+            lateness_ns: quantiles(&total.lateness),
             ttfb_ns: quantiles(&total.ttfb),
             error_ns: error(&total),
             interval_ns: judged::intervals(&recorder, None, &total.response),
@@ -92,14 +72,50 @@ impl Outcome {
             server_timing_malformed: recorder.spans().malformed() + recorder.spans().dropped(),
             stalls: recorder.stall_totals(),
             longest_stalls: recorder.stalls.spans(),
-            without_stalls,
+            without_stalls: recorder.without_stalls(),
             requests: requests(plan, &recorder),
-            lateness_histogram: Some(encode(recorder.lateness())),
+            lateness_histogram: Some(encode(&total.lateness)),
             host: host(plan, &recorder, measured_from),
             version: String::from(env!("CARGO_PKG_VERSION")),
         };
-        Outcome { run, recorder, duration }
+        Outcome { run, recorder, duration, unwritten: Vec::new() }
     }
+}
+
+/// What a run of `total` requests is judged by, that was measured for the first time and took the second
+/// to send.
+fn evidence(
+    plan: &Plan,
+    recorder: &Recorder,
+    total: &KindRecord,
+    (duration, sending): (Nanos, Option<Nanos>),
+) -> Evidence {
+    Evidence {
+        duration,
+        planned_duration: plan.duration,
+        interrupted: recorder.interrupted,
+        sending,
+        planned: total.planned,
+        ok: total.ok,
+        errors: total.errors,
+        unfinished: total.unfinished,
+        skipped: total.skipped,
+        starved: recorder.starved(),
+        overrun: recorder.overrun(),
+        unasked: recorder.connections.unasked,
+        from_the_future: from_the_future(recorder),
+        wall_step: recorder.wall_step,
+        response: quantiles(&total.response),
+        undelayed: quantiles(&total.undelayed),
+        lateness: quantiles(&total.lateness),
+        lateness_without_stalls: recorder.without_stalls().lateness_ns,
+        stalls: recorder.stall_totals(),
+    }
+}
+
+fn connections(recorder: &Recorder) -> results::Connections {
+    let ConnectionCounts { opened, peak_in_flight, retried, .. } = recorder.connections;
+    results::Connections { opened, peak_in_flight, starved: recorder.starved(), retried }
 }
 
 /// Each kind of the mix, and how sure its figures are.
@@ -125,6 +141,7 @@ pub(super) fn request_kind(name: &str, record: &KindRecord) -> results::RequestK
         long_poll: record.is_apart,
         response_ns: quantiles(&record.response),
         service_ns: quantiles(&record.service),
+        lateness_ns: quantiles(&record.lateness),
         ttfb_ns: quantiles(&record.ttfb),
         error_ns: error(record),
         interval_ns: results::QuantileIntervals::default(),
@@ -136,6 +153,7 @@ pub(super) fn request_kind(name: &str, record: &KindRecord) -> results::RequestK
             service: encode(&record.service),
             ttfb: encode(&record.ttfb),
             undelayed: encode(&record.undelayed),
+            lateness: Some(encode(&record.lateness)),
             delivery: record.deliveries.as_ref().map(|one| encode(&one.delivery)),
         }),
     }

@@ -4,6 +4,7 @@
 //! `cli`).
 
 use super::arrivals::Arrivals;
+use super::budget::ErrorBudget;
 use super::catch_up::CatchUp;
 use super::live::LiveMode;
 use super::mix::Mix;
@@ -45,6 +46,8 @@ pub struct Plan {
     pub spread: bool,
     /// What is done about overdue requests.
     pub catch_up: CatchUp,
+    /// How many requests may fail before the run counts as failed.
+    pub error_budget: ErrorBudget,
     /// What `host` of the results says beside the pacer's own settings.
     pub host: serde_json::Map<String, serde_json::Value>,
     /// Where results go.
@@ -173,6 +176,38 @@ impl Outputs {
             .flatten()
             .any(|path| path.as_os_str() == "-")
     }
+
+    /// Every output that is one file, by its flag.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+        let files = [
+            ("--json", &self.json),
+            ("--hlog", &self.hlog),
+            ("--csv", &self.csv),
+            ("--prom", &self.prom),
+        ];
+        files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
+    }
+
+    /// A sentence that names the flags, if two outputs go to one file, or one where it cannot.
+    pub fn check(&self) -> Result<(), String> {
+        if self.prom.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+            return Err(String::from(
+                "--prom -: a collector reads a file; name one that ends in .prom",
+            ));
+        }
+        for (at, (flag, path)) in self.files().enumerate() {
+            if let Some((other, _)) = self.files().take(at).find(|(_, other)| *other == path) {
+                let file = match path.as_os_str() == "-" {
+                    true => String::from("standard output"),
+                    false => path.display().to_string(),
+                };
+                return Err(format!(
+                    "{other} and {flag} both write to {file}; it holds one of them"
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Descriptors of the process beside its connections. Chosen: standard streams, drivers, files.
@@ -243,6 +278,7 @@ impl Plan {
             wait: PaceWait::default(),
             spread: false,
             catch_up: CatchUp::default(),
+            error_budget: ErrorBudget::default(),
             host: serde_json::Map::new(),
             outputs: Outputs::default(),
         }
@@ -277,6 +313,8 @@ impl Plan {
             return Err(String::from("-d, --warmup, --timeout and --drain are at most 1000h each"));
         }
         self.load.check(self.horizon())?;
+        self.check_rate()?;
+        self.outputs.check()?;
         if self.timestamps == Timestamps::Kernel {
             self.check_stamps()?;
         }
@@ -306,6 +344,23 @@ impl Plan {
 }
 
 impl Plan {
+    fn check_rate(&self) -> Result<(), String> {
+        let threads = self.threads() as u64;
+        let most = Rate::per_second(threads * THREAD_RATE_MAX).expect("there is a thread");
+        if !self.load.rate.exceeds(most) {
+            return Ok(());
+        }
+        let typed = match self.load.arrivals.rate() {
+            None => format!("-R/--rate {}", self.load.rate.as_typed()),
+            Some(_) => format!("--arrivals {}", self.load.arrivals),
+        };
+        Err(format!(
+            "{typed} is more than {most}, which is what {threads} pacing thread{} can be asked for at \
+             most; --selftest tells what this machine can send",
+            if threads == 1 { "" } else { "s" }
+        ))
+    }
+
     fn check_stamps(&self) -> Result<(), String> {
         if self.backend == Backend::Uring {
             return Err(String::from(
@@ -322,12 +377,17 @@ impl Plan {
     }
 }
 
+/// Requests per second that one thread may be asked for. Chosen: about ten times what a core can send;
+/// each request that it does not get to still has to be accounted for.
+const THREAD_RATE_MAX: u64 = 10_000_000;
+
 /// Chosen: any run is shorter, and sums of such spans are far from overflowing.
 const SPAN_MAX: Nanos = Nanos::from_secs(3_600_000);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::arrivals::ArrivalsTyped;
 
     #[track_caller]
     fn check(change: impl FnOnce(&mut Plan), says: &str) {
@@ -348,10 +408,46 @@ mod tests {
         check(|plan| (plan.cpus, plan.connections) = (vec![0, 1], 1), "each of 2 threads");
         check(|plan| plan.connections_max = 63, "--max-connections 63 is below -c 64");
         check(|plan| plan.connections_max = 2_000, "2064 descriptors");
+        let rate = |plan: &mut Plan, rate: &str| plan.load.rate = rate.parse().unwrap();
+        let many = "-R/--rate 10000001 is more than 10000000/s, which is what 1 pacing thread can";
+        check(|plan| rate(plan, "10000001"), many);
+        let two = |plan: &mut Plan| (plan.cpus, plan.connections) = (vec![0, 1], 2);
+        check(
+            |plan| (two(plan), rate(plan, "1e9")).0,
+            "20000000/s, which is what 2 pacing threads",
+        );
+        let ramp = |plan: &mut Plan| {
+            let Ok(ArrivalsTyped::Whole(arrivals)) = "ramp:1..11M".parse() else { panic!("typed") };
+            plan.load = Load::new(arrivals, None, 1).unwrap();
+        };
+        check(ramp, "--arrivals ramp:1..11000000 is more than");
         let stamped = |plan: &mut Plan| plan.timestamps = Timestamps::Kernel;
         let over_uring = |plan: &mut Plan| plan.backend = Backend::Uring;
         check(|plan| (stamped(plan), over_uring(plan)).0, "--timestamps kernel reads stamps with");
         let over_unix = |plan: &mut Plan| plan.url = "unix:/a.sock:/".parse().unwrap();
         check(|plan| (stamped(plan), over_unix(plan)).0, "--timestamps kernel needs TCP");
+    }
+
+    #[test]
+    fn a_rate_that_a_thread_can_be_asked_for_is_taken() {
+        let url = "http://h/".parse().unwrap();
+        let rate = Rate::per_second(THREAD_RATE_MAX).unwrap();
+        Plan::new(url, rate, Nanos::from_secs(1)).check(2_000).unwrap();
+    }
+
+    #[test]
+    fn two_outputs_do_not_go_to_one_file() {
+        let outputs = |json: &str, csv: &str| Outputs {
+            json: Some(json.into()),
+            csv: Some(csv.into()),
+            ..Outputs::default()
+        };
+        let error = outputs("-", "-").check().unwrap_err();
+        assert!(error.starts_with("--json and --csv both write to standard output"), "{error}");
+        let error = outputs("a/x", "a/x").check().unwrap_err();
+        assert!(error.starts_with("--json and --csv both write to a/x"), "{error}");
+        outputs("-", "a").check().unwrap();
+        let prom = Outputs { prom: Some("-".into()), ..Outputs::default() };
+        assert!(prom.check().unwrap_err().starts_with("--prom -:"), "a collector reads files");
     }
 }

@@ -17,6 +17,7 @@ use super::delivery::Publication;
 use super::mix::{Expect, Mix};
 use super::outstanding::{Due, Outstanding, Place, Request, Ticket};
 use super::recorder::{Ending, Failure, Recorder};
+use super::stalls::StallMeter;
 use crate::http::response::{ResponseLimits, ResponseReader};
 use crate::slab::Key;
 use crate::units::{Mono, Nanos};
@@ -43,8 +44,8 @@ pub struct Assignment {
     ticket: Ticket,
 }
 
-/// How many connections may be in the making at once. Chosen: half of the smallest listen backlog
-/// in use (128); what overflows one is retried by TCP only after a second.
+/// How many connections may be in the making at once during the run. Chosen: half of a server's usual
+/// listen backlog (128); what overflows one is retried by TCP only after a second.
 const CONNECTING_MAX: usize = 64;
 
 /// The first pause after a failed attempt to connect; it doubles with every further one.
@@ -174,6 +175,17 @@ impl Pool {
         }
     }
 
+    /// The load starts at `start`. Attempts to connect that failed before tell nothing of it.
+    pub fn begin(&mut self, start: Mono, stalls: StallMeter) {
+        self.backoff = Backoff::NONE;
+        self.recorder.begin(start, stalls);
+    }
+
+    /// The warm-up is over: what happened on connections counts from here on.
+    pub fn forget_warmup(&mut self) {
+        self.recorder.connections.forget_warmup(self.counts.busy as u64);
+    }
+
     /// Connections that stand.
     pub fn established(&self) -> usize {
         self.counts.idle + self.counts.busy
@@ -189,20 +201,20 @@ impl Pool {
         let request = self.planned(due);
         let coming = self.counts.idle + self.counts.connecting;
         if coming <= self.waiting.len() && self.counts.live() >= self.limits.connections_max {
-            self.recorder.starved(&request);
+            self.recorder.note_starved(&request);
         }
         let ticket = self.outstanding.push(request);
         self.waiting.push_back(ticket);
     }
 
     /// A request is so overdue that it is not to be sent.
-    pub fn handle_skipped(&mut self, due: &Due) {
+    pub fn handle_skipped(&mut self, now: Mono, due: &Due) {
         let request = self.planned(due);
-        self.recorder.ended(&request, Ending::Skipped);
+        self.recorder.note_ended(&request, Ending::Skipped, now);
     }
 
     fn planned(&mut self, due: &Due) -> Request {
-        self.recorder.planned(due, self.kinds[due.kind].signature);
+        self.recorder.note_planned(due, self.kinds[due.kind].signature);
         Request::due(due)
     }
 
@@ -235,12 +247,11 @@ impl Pool {
         let request = self.outstanding.get_mut(ticket).expect("it was assigned just now");
         if request.sent_at.is_none() {
             request.sent_at = Some(now);
-            self.recorder.sent(request, now);
+            self.recorder.note_sent(request, now);
         }
-        let intended_at = request.intended_at;
         let is_head = self.kinds[kind].is_head;
         self.step(now, id, |conn| {
-            conn.begin(ticket, intended_at, is_head);
+            conn.begin(ticket, now, is_head);
             Step::Continue
         });
         let peak = &mut self.recorder.connections.peak_in_flight;
@@ -263,14 +274,19 @@ impl Pool {
         });
     }
 
-    /// Whether the worker is to begin one more connection now: for a request that waits, or to have
-    /// `at_least` so many.
-    pub fn poll_connect(&self, now: Mono, at_least: usize) -> bool {
-        let live = self.counts.live();
-        let is_wanted = self.waiting.len() > self.counts.connecting || live < at_least;
-        is_wanted
-            && live < self.limits.connections_max
-            && self.counts.connecting < CONNECTING_MAX
+    /// Whether the worker is to begin one more connection now, for a request that waits.
+    pub fn poll_connect(&self, now: Mono) -> bool {
+        self.waiting.len() > self.counts.connecting && self.may_connect(now, CONNECTING_MAX)
+    }
+
+    /// The same before the start, to have `wanted` connections, of which `at_once` may be in the making.
+    pub fn poll_establish(&self, now: Mono, wanted: usize, at_once: usize) -> bool {
+        self.counts.live() < wanted && self.may_connect(now, at_once)
+    }
+
+    fn may_connect(&self, now: Mono, connecting_max: usize) -> bool {
+        self.counts.live() < self.limits.connections_max
+            && self.counts.connecting < connecting_max
             && now >= self.backoff.next_attempt_at
     }
 
@@ -333,7 +349,7 @@ impl Pool {
 
     /// Whether the worker has something to do before it may sleep.
     pub fn has_chores(&self, now: Mono) -> bool {
-        !self.closing.is_empty() || self.poll_connect(now, 0)
+        !self.closing.is_empty() || self.poll_connect(now)
     }
 
     /// When [`Pool::handle_timeouts`] has something to do, or a connection may be tried again.
@@ -361,7 +377,7 @@ impl Pool {
                     Failure::Timeout
                 }
             };
-            self.end(ticket, Ending::Failed(failure));
+            self.end(now, ticket, Ending::Failed(failure));
         }
         while let Some((id, begun_at)) = self.attempts.front().copied()
             && begun_at + timeout <= now
@@ -389,16 +405,16 @@ impl Pool {
 
     /// A request was due before the run was over, and the worker has not got to it. Only after
     /// [`Pool::handle_finish`].
-    pub fn handle_overrun(&mut self, due: &Due) {
+    pub fn handle_overrun(&mut self, now: Mono, due: &Due) {
         let request = self.planned(due);
-        self.recorder.overrun(&request);
-        self.recorder.ended(&request, Ending::Unfinished);
+        self.recorder.note_overrun(&request);
+        self.recorder.note_ended(&request, Ending::Unfinished, now);
     }
 
     /// The run is over: whatever has not ended is unfinished.
-    pub fn handle_finish(&mut self) {
+    pub fn handle_finish(&mut self, now: Mono) {
         while let Some((ticket, _)) = self.outstanding.oldest() {
-            self.end(ticket, Ending::Unfinished);
+            self.end(now, ticket, Ending::Unfinished);
         }
         self.waiting.clear();
     }
@@ -435,7 +451,7 @@ impl Pool {
                 self.backoff = Backoff::NONE;
                 self.answered(now, ticket, is_whole, (status, content_bytes));
             }
-            Step::Lost(ticket, loss) => self.lost(ticket, loss),
+            Step::Lost(ticket, loss) => self.lost(now, ticket, loss),
             Step::ConnectFailed => self.handle_connect_failed(now),
             Step::ClosedIdle => {
                 self.recorder.connections.closed_idle += 1;
@@ -483,7 +499,7 @@ impl Pool {
         let Some(Some((_, conn))) = self.conns.get(id.slot as usize) else { return true };
         request.first_byte_at = conn.first_byte_at();
         if let Some(timing) = conn.server_timing() {
-            self.recorder.server_timing(request, timing);
+            self.recorder.note_server_timing(request, timing);
         }
         let Treatment { captures, published, .. } = &self.kinds[request.kind];
         request.published_at = published.as_ref().and_then(|one| one.read(conn.content()));
@@ -503,20 +519,20 @@ impl Pool {
         let ending = if now > request.intended_at + self.limits.timeout {
             Ending::Failed(Failure::Timeout)
         } else if is_whole && self.kinds[request.kind].expect.accepts(status, content_bytes) {
-            Ending::Ok(now)
+            Ending::Ok
         } else {
             Ending::Failed(Failure::Status)
         };
-        self.end(ticket, ending);
+        self.end(now, ticket, ending);
     }
 
-    fn lost(&mut self, ticket: Ticket, loss: Loss) {
+    fn lost(&mut self, now: Mono, ticket: Ticket, loss: Loss) {
         let failure = match loss {
             Loss::IdleClose if self.requeue(ticket) => return,
             Loss::IdleClose | Loss::Reset => Failure::Reset,
             Loss::Malformed => Failure::Malformed,
         };
-        self.end(ticket, Ending::Failed(failure));
+        self.end(now, ticket, Ending::Failed(failure));
     }
 
     /// Gives a request that may be sent again its second try, at its place in the queue.
@@ -534,9 +550,9 @@ impl Pool {
         true
     }
 
-    fn end(&mut self, ticket: Ticket, ending: Ending) {
+    fn end(&mut self, now: Mono, ticket: Ticket, ending: Ending) {
         if let Some(request) = self.outstanding.remove(ticket) {
-            self.recorder.ended(&request, ending);
+            self.recorder.note_ended(&request, ending, now);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! fast by dropping its slow answers. Requests of the warm-up are in no count and no distribution,
 //! but on the timeline that steadiness is judged by. Memory does not depend on the length of the run.
 //! Recorders of several threads merge; nothing is ever averaged. Not here: what the figures are worth
-//! (see `verdict`). Start at [`Recorder::ended`].
+//! (see `verdict`). Start at [`Recorder::note_ended`].
 
 use super::delivery::Deliveries;
 use super::interval::Interval;
@@ -38,14 +38,23 @@ pub enum Failure {
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Answered as expected, whole at this time.
-    Ok(Mono),
+    /// Answered as expected.
+    Ok,
     /// Failed.
     Failed(Failure),
     /// The run was over first.
     Unfinished,
     /// The pacer was so late that it did not send it.
     Skipped,
+}
+
+/// How somebody stopped a run before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Interruption {
+    /// All was sent; the last answers were no longer awaited.
+    Drain,
+    /// In the schedule, of which the rest is not planned.
+    Schedule,
 }
 
 /// What is recorded of one request kind.
@@ -65,6 +74,8 @@ pub struct KindRecord {
     pub overlapping: u64,
     /// Whether it is kept out of the figures of all kinds together: a long poll.
     pub is_apart: bool,
+    /// sent - intended, over everything that was sent.
+    pub lateness: Histogram,
     /// done - intended.
     pub response: Histogram,
     /// done - sent.
@@ -78,7 +89,8 @@ pub struct KindRecord {
     pub deliveries: Option<Deliveries>,
 }
 
-/// Counts of connections and of what happened on them outside a request; warm-up included.
+/// Counts of connections and of what happened on them outside a request. Those established and those
+/// refused are of the whole run, from before its start; the others are of the measured time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionCounts {
     /// Established.
@@ -87,7 +99,8 @@ pub struct ConnectionCounts {
     pub refused: u64,
     /// The most requests in flight at once; of several threads, the sum of theirs.
     pub peak_in_flight: u64,
-    /// Closed by the server while no request was outstanding on them.
+    /// Closed by the server after they had been idle: with no request outstanding, or with one that had
+    /// to be sent a second time.
     pub closed_idle: u64,
     /// Dropped because bytes came that nobody had asked for.
     pub unasked: u64,
@@ -99,7 +112,6 @@ pub struct ConnectionCounts {
 #[derive(Clone, Debug)]
 pub struct Recorder {
     kinds: Vec<KindRecord>,
-    lateness: Histogram,
     response_without_stalls: Histogram,
     lateness_without_stalls: Histogram,
     starved: u64,
@@ -116,6 +128,8 @@ pub struct Recorder {
     wall: WallOffset,
     /// By how much the wall clock was set during the run, if somebody did.
     pub wall_step: Option<Nanos>,
+    /// How the run was stopped before its end, if it was.
+    pub interrupted: Option<Interruption>,
     /// Gaps in the loop.
     pub stalls: StallMeter,
     /// What the connections did.
@@ -127,7 +141,6 @@ impl Recorder {
     pub fn new(kinds: usize, stalls: StallMeter) -> Recorder {
         Recorder {
             kinds: vec![KindRecord::default(); kinds],
-            lateness: Histogram::new(),
             response_without_stalls: Histogram::new(),
             lateness_without_stalls: Histogram::new(),
             starved: 0,
@@ -141,6 +154,7 @@ impl Recorder {
             timeline: None,
             wall: WallOffset::default(),
             wall_step: None,
+            interrupted: None,
             stalls,
             connections: ConnectionCounts::default(),
         }
@@ -185,7 +199,7 @@ impl Recorder {
     }
 
     /// A request is due; `signature` is its kind's.
-    pub fn planned(&mut self, due: &Due, signature: u64) {
+    pub fn note_planned(&mut self, due: &Due, signature: u64) {
         if due.is_measured {
             self.kinds[due.kind].planned += 1;
             self.hash.add(due.k, due.offset, signature);
@@ -193,20 +207,20 @@ impl Recorder {
     }
 
     /// `request` found every connection allowed busy.
-    pub fn starved(&mut self, request: &Request) {
+    pub fn note_starved(&mut self, request: &Request) {
         self.starved += u64::from(request.is_measured);
     }
 
     /// The run was over before the pacer got to `request`.
-    pub fn overrun(&mut self, request: &Request) {
+    pub fn note_overrun(&mut self, request: &Request) {
         self.overrun += u64::from(request.is_measured);
     }
 
     /// `request` is about to be handed to the kernel, for the first time.
-    pub fn sent(&mut self, request: &Request, sent_at: Mono) {
+    pub fn note_sent(&mut self, request: &Request, sent_at: Mono) {
         if request.is_measured {
             let lateness = sent_at.saturating_since(request.intended_at);
-            self.lateness.record(lateness);
+            self.kinds[request.kind].lateness.record(lateness);
             if let Some(interval) = &mut self.interval {
                 interval.lateness.record(lateness);
             }
@@ -214,10 +228,11 @@ impl Recorder {
         }
     }
 
-    /// `request` has ended. Stalls up to now must have been marked.
-    pub fn ended(&mut self, request: &Request, ending: Ending) {
+    /// `request` has ended at `now`. Stalls up to then must have been marked.
+    pub fn note_ended(&mut self, request: &Request, ending: Ending, now: Mono) {
+        let age = now.saturating_since(request.intended_at);
         if let Some(timeline) = &mut self.timeline {
-            let response = ending.done_at().map(|at| at.saturating_since(request.intended_at));
+            let response = (ending == Ending::Ok).then_some(age);
             timeline.record(request.kind, request.intended_at, response);
         }
         if !request.is_measured {
@@ -225,13 +240,13 @@ impl Recorder {
         }
         let unseen_since = self.turns_began_at.1;
         let kind = &mut self.kinds[request.kind];
-        let (response, service) = kind.ended(request, ending, unseen_since);
+        let (response, service) = kind.note_ended(request, ending, now, unseen_since);
         debug_assert!(response.is_none() || service.is_some(), "no answer without a send");
-        if let (Ending::Ok(done_at), Some(deliveries)) = (ending, &mut kind.deliveries) {
-            deliveries.record(self.wall.to_wall(done_at), request.published_at);
+        if let (Ending::Ok, Some(deliveries)) = (ending, &mut kind.deliveries) {
+            deliveries.record(self.wall.to_wall(now), request.published_at);
         }
         if let Some(interval) = &mut self.interval {
-            record(&mut interval.responses[request.kind], response);
+            record(&mut interval.responses[request.kind], response, age);
         }
         if let Some(settled) = &mut self.settled {
             let Request { k: pair, kind, intended_at, .. } = *request;
@@ -242,7 +257,7 @@ impl Recorder {
             return;
         }
         if !kind.is_apart {
-            record(&mut self.response_without_stalls, response);
+            record(&mut self.response_without_stalls, response, age);
         }
         if let Some(sent_at) = request.sent_at {
             self.lateness_without_stalls.record(sent_at.saturating_since(request.intended_at));
@@ -256,7 +271,7 @@ impl Recorder {
     }
 
     /// The answer to `request` says what the server spent its time on.
-    pub fn server_timing(&mut self, request: &Request, timing: &ServerTiming) {
+    pub fn note_server_timing(&mut self, request: &Request, timing: &ServerTiming) {
         if request.is_measured {
             self.spans.record(timing);
         }
@@ -298,7 +313,6 @@ impl Recorder {
         for (kind, other) in self.kinds.iter_mut().zip(&other.kinds) {
             kind.merge(other);
         }
-        self.lateness.merge(&other.lateness);
         self.response_without_stalls.merge(&other.response_without_stalls);
         self.lateness_without_stalls.merge(&other.lateness_without_stalls);
         self.starved += other.starved;
@@ -311,6 +325,7 @@ impl Recorder {
             own.merge(other);
         }
         self.connections.merge(other.connections);
+        self.interrupted = self.interrupted.max(other.interrupted);
     }
 
     /// Of each kind, in the order of the mix.
@@ -318,14 +333,16 @@ impl Recorder {
         &self.kinds
     }
 
-    /// All kinds together: the counts of all, the distributions of all that are not kept apart.
+    /// All kinds together; see [`KindRecord::overall`].
     pub fn total(&self) -> KindRecord {
         KindRecord::overall(self.kinds.iter())
     }
 
-    /// sent - intended, over everything that was sent.
-    pub fn lateness(&self) -> &Histogram {
-        &self.lateness
+    /// sent - intended, over everything that was sent, of whatever kind.
+    pub fn lateness(&self) -> Histogram {
+        let mut all = Histogram::new();
+        self.kinds.iter().for_each(|kind| all.merge(&kind.lateness));
+        all
     }
 
     /// Response time and lateness of the requests whose life overlaps no stall.
@@ -342,12 +359,12 @@ impl Recorder {
     }
 
     /// Requests that were due while every connection allowed was busy.
-    pub fn starved_count(&self) -> u64 {
+    pub fn starved(&self) -> u64 {
         self.starved
     }
 
     /// Requests that the pacer had not got to when the run was over.
-    pub fn overrun_count(&self) -> u64 {
+    pub fn overrun(&self) -> u64 {
         self.overrun
     }
 
@@ -371,51 +388,48 @@ impl Recorder {
             for histogram in [response, service, ttfb, undelayed] {
                 assert_eq!(kind.planned, histogram.count(), "kind {index} lost a sample");
             }
+            assert!(kind.lateness.count() <= kind.planned, "kind {index} was sent too often");
             let answers = kind.deliveries.as_ref().map_or(Some(kind.ok), Deliveries::answers);
             assert_eq!(answers, Some(kind.ok), "kind {index} lost a delivery");
         }
     }
 }
 
-impl Ending {
-    /// When the answer was whole, if there is one.
-    fn done_at(self) -> Option<Mono> {
-        match self {
-            Ending::Ok(done_at) => Some(done_at),
-            Ending::Failed(_) | Ending::Unfinished | Ending::Skipped => None,
-        }
-    }
-}
-
 impl KindRecord {
     /// Counts the ending; the response and service time, where there are.
-    fn ended(
+    fn note_ended(
         &mut self,
         request: &Request,
         ending: Ending,
+        now: Mono,
         unseen_since: Mono,
     ) -> (Option<Nanos>, Option<Nanos>) {
         match ending {
-            Ending::Ok(_) => self.ok += 1,
+            Ending::Ok => self.ok += 1,
             Ending::Failed(failure) => *failure.count_in(&mut self.errors) += 1,
             Ending::Unfinished => self.unfinished += 1,
             Ending::Skipped => self.skipped += 1,
         }
-        let done_at = ending.done_at();
-        let response = done_at.map(|done_at| done_at.saturating_since(request.intended_at));
-        let service = done_at.zip(request.sent_at).map(|(done, sent)| done.saturating_since(sent));
-        let first_byte = request.first_byte_at.filter(|_| done_at.is_some());
+        let age = now.saturating_since(request.intended_at);
+        let since_sent = request.sent_at.map(|sent_at| now.saturating_since(sent_at));
+        let is_answered = ending == Ending::Ok;
+        let response = is_answered.then_some(age);
+        let service = since_sent.filter(|_| is_answered);
+        let first_byte = request.first_byte_at.filter(|_| is_answered);
         let ttfb = first_byte.zip(request.sent_at).map(|(at, sent)| at.saturating_since(sent));
-        let unseen = done_at.map(|done| done.saturating_since(unseen_since));
-        let least = service.zip(unseen).map(|(service, unseen)| service.saturating_sub(unseen));
-        record(&mut self.response, response);
-        record(&mut self.service, service);
-        record(&mut self.ttfb, ttfb);
-        record(&mut self.undelayed, least);
+        let unseen = now.saturating_since(unseen_since);
+        let least = service.map(|service| service.saturating_sub(unseen));
+        // What was never sent was not waited for from its send on.
+        let waited = since_sent.unwrap_or(Nanos::ZERO);
+        record(&mut self.response, response, age);
+        record(&mut self.service, service, waited);
+        record(&mut self.ttfb, ttfb, waited);
+        record(&mut self.undelayed, least, waited);
         (response, service)
     }
 
-    /// Kinds together: the counts of all, the distributions of all that are not kept apart.
+    /// Kinds together: the counts and the lateness of all, the other distributions of all that are not
+    /// kept apart.
     pub fn overall<'k>(kinds: impl Iterator<Item = &'k KindRecord> + Clone) -> KindRecord {
         let mut total = KindRecord::default();
         kinds.clone().for_each(|kind| total.count(kind));
@@ -444,6 +458,7 @@ impl KindRecord {
         self.errors.reset += other.errors.reset;
         self.errors.timeout += other.errors.timeout;
         self.errors.connect += other.errors.connect;
+        self.lateness.merge(&other.lateness);
     }
 
     fn distribute(&mut self, other: &KindRecord) {
@@ -467,6 +482,13 @@ impl Failure {
 }
 
 impl ConnectionCounts {
+    /// Forgets what belongs to the warm-up; so many requests are in flight at its end.
+    pub(super) fn forget_warmup(&mut self, in_flight: u64) {
+        let ConnectionCounts { opened, refused, .. } = *self;
+        *self = ConnectionCounts { opened, refused, ..ConnectionCounts::default() };
+        self.peak_in_flight = in_flight;
+    }
+
     fn merge(&mut self, other: ConnectionCounts) {
         self.opened += other.opened;
         self.refused += other.refused;
@@ -477,11 +499,11 @@ impl ConnectionCounts {
     }
 }
 
-/// Records a span, or +infinity where there is none.
-fn record(histogram: &mut Histogram, span: Option<Nanos>) {
+/// Records a span, or +infinity where there is none though it was `waited` for so long.
+fn record(histogram: &mut Histogram, span: Option<Nanos>, waited: Nanos) {
     match span {
         Some(span) => histogram.record(span),
-        None => histogram.record_infinite(),
+        None => histogram.record_infinite_after(waited),
     }
 }
 

@@ -8,9 +8,10 @@
 //! Start at [`run`].
 
 use super::mix::Kind;
+use super::outcome::Outcome;
 use super::plan::Plan;
+use super::run::PaceError;
 use super::verdict::ACHIEVED_SHARE_MIN;
-use super::{Outcome, PaceError};
 use crate::io::epoll::Epoll;
 use crate::io::net::{Listener, SocketSettings};
 use crate::io::{ConnId, Driver, Event, Sending, Wait, topology};
@@ -30,7 +31,7 @@ pub const P50_MAX: Nanos = Nanos::from_micros(100);
 const RATE_FIRST: u64 = 10_000;
 /// Where it ends at the latest. Chosen: beyond what one core can send.
 const RATE_LAST: u64 = 4_000_000;
-/// Chosen: finds the rate to a fifth of a tenth.
+/// Chosen: finds the rate to a thirty-second (3 %) of the rate that was held before it doubled.
 const BISECTIONS: u32 = 5;
 /// Chosen: long against a time slice of the scheduler, so that one is not taken for the limit.
 const STEP_MAX: Nanos = Nanos::from_millis(500);
@@ -43,7 +44,7 @@ const TRIES: u32 = 2;
 /// for the highest rate. The server spins on `server_cpu`, which must not be of the plan.
 ///
 /// # Errors
-/// As [`super::run`]; and what keeps the server from starting.
+/// As [`super::run()`]; and what keeps the server from starting.
 pub fn run(plan: &Plan, server_cpu: usize, stop: &AtomicBool) -> Result<SelfTest, PaceError> {
     let request = plan.mix.kinds().first().expect("a mix has a kind");
     let answer = answer();

@@ -63,8 +63,8 @@ impl Url {
     }
 
     fn unix(socket: &str, path: &str, text: &str) -> Result<Url, String> {
-        let path = if path.is_empty() { "/" } else { path };
-        check_path(path, text)?;
+        let path = from_root(path);
+        check_path(&path, text)?;
         if !socket.starts_with('/') {
             return Err(format!(
                 "`{text}` names no socket by its full path; write one like \
@@ -72,7 +72,7 @@ impl Url {
             ));
         }
         let socket = Some(PathBuf::from(socket));
-        Ok(Url { host: String::from("localhost"), port: 80, path: String::from(path), socket })
+        Ok(Url { host: String::from("localhost"), port: 80, path, socket })
     }
 }
 
@@ -103,7 +103,7 @@ impl FromStr for Url {
         }
         if lower.starts_with("http+unix://") {
             let rest = &text["http+unix://".len()..];
-            let (socket, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let (socket, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
             let socket = percent_decoded(socket)
                 .ok_or_else(|| format!("`{socket}` in `{text}` is no percent-encoded path"))?;
             return Url::unix(&socket, path, text);
@@ -114,10 +114,19 @@ impl FromStr for Url {
         let rest = &text["http://".len()..];
         let path_at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(path_at);
-        let path = if path.is_empty() { "/" } else { path };
-        check_path(path, text)?;
+        let path = from_root(path);
+        check_path(&path, text)?;
         let (host, port) = split_authority(authority).map_err(|why| format!("`{text}`: {why}"))?;
-        Ok(Url { host, port, path: String::from(path), socket: None })
+        Ok(Url { host, port, path, socket: None })
+    }
+}
+
+/// A path that is empty, as it may be before a query (RFC 3986 section 3.3), is `/` in a request line
+/// (RFC 9112 section 3.2.1).
+fn from_root(path: &str) -> String {
+    match path.is_empty() || path.starts_with('?') {
+        true => format!("/{path}"),
+        false => String::from(path),
     }
 }
 
@@ -195,6 +204,9 @@ mod tests {
         check("HTTP://localhost", Ok(("localhost", 80, "/")));
         check("http://[::1]:9000/a?b=%20", Ok(("::1", 9000, "/a?b=%20")));
         check("http://[::1]", Ok(("::1", 80, "/")));
+        check("http://h?x=1", Ok(("h", 80, "/?x=1")));
+        check("http://h:81?", Ok(("h", 81, "/?")));
+        check("http://h/?x", Ok(("h", 80, "/?x")));
     }
 
     #[track_caller]
@@ -209,6 +221,8 @@ mod tests {
         check_socket("unix:/run/a.sock:/x?y", "/run/a.sock", "/x?y");
         check_socket("unix:///run/a.sock", "/run/a.sock", "/");
         check_socket("http+unix://%2Frun%2Fa.sock/x", "/run/a.sock", "/x");
+        check_socket("http+unix://%2Frun%2Fa.sock?x", "/run/a.sock", "/?x");
+        check_socket("unix:/run/a.sock:?x=1", "/run/a.sock", "/?x=1");
         check("unix:run/a.sock", Err("full path"));
         check("unix:/run/a.sock:x", Err("is no path"));
         check("http+unix://%2/x", Err("percent-encoded"));
@@ -235,7 +249,8 @@ mod tests {
         check("http://[zz]/", Err("no IPv6"));
         check("http://[::1]x/", Err("is no port"));
         check("http://h/#top", Err("is no path"));
-        check("http://h?x", Err("is no path"));
+        check("http://h#x", Err("is no path"));
+        check("http://h?x#y", Err("is no path"));
         check("http://h/\r\nX: y", Err("is no path"));
     }
 

@@ -27,10 +27,12 @@
 //! | requests that waited for a connection | one | over 1 % |
 //! | requests that failed or never finished | over 1 % | |
 //! | bytes nobody had asked for | one connection | |
+//! | the run was interrupted | yes | |
 //! | answers that were published after they came, or the wall clock set while answers say when | one | |
 //!
 //! Rules that hold add up; the worst decides. A p99 is judged from 1,000 requests on.
 
+use super::recorder::Interruption;
 use crate::results::{Errors, Quantiles, Stalls, Verdict};
 use crate::units::Nanos;
 
@@ -39,6 +41,10 @@ use crate::units::Nanos;
 pub struct Evidence {
     /// Measured time.
     pub duration: Nanos,
+    /// The same as it was planned.
+    pub planned_duration: Nanos,
+    /// How the run was stopped before its end, if it was.
+    pub interrupted: Option<Interruption>,
     /// From the start of the measured time until the last request was sent, if any was.
     pub sending: Option<Nanos>,
     /// Requests planned.
@@ -116,6 +122,7 @@ pub const SAMPLES_MIN: u64 = 1_000;
 /// Judges a run.
 pub fn judge(evidence: &Evidence) -> Judgement {
     let mut judgement = Judgement { verdict: Verdict::Valid, reasons: Vec::new() };
+    judge_interruption(evidence, &mut judgement);
     if evidence.planned == 0 {
         judgement.add(
             Verdict::Invalid,
@@ -145,6 +152,22 @@ impl Judgement {
         self.verdict = self.verdict.max(verdict);
         self.reasons.push(reason.into());
     }
+}
+
+fn judge_interruption(evidence: &Evidence, judgement: &mut Judgement) {
+    let Some(interruption) = evidence.interrupted else { return };
+    judgement.add(
+        Verdict::Suspect,
+        match interruption {
+            Interruption::Schedule => format!(
+                "The run was interrupted after {} of {}.",
+                evidence.duration, evidence.planned_duration
+            ),
+            Interruption::Drain => {
+                String::from("The run was interrupted while the last answers were awaited.")
+            }
+        },
+    );
 }
 
 fn judge_samples(evidence: &Evidence, judgement: &mut Judgement) {

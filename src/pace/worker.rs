@@ -16,7 +16,7 @@ use super::catch_up::{CatchUp, Fate};
 use super::mix::Mix;
 use super::plan::PaceWait;
 use super::pool::{Assignment, Limits, Pool};
-use super::recorder::Recorder;
+use super::recorder::{Interruption, Recorder};
 use super::schedule::{Horizon, Lane, Load};
 use super::spread::SpreadError;
 use super::stalls::{Activity, StallMeter};
@@ -68,8 +68,8 @@ pub struct Task {
 pub enum EstablishError {
     /// An attempt failed.
     Refused(io::Error),
-    /// Only so many stood when the time was up.
-    Unresponsive(usize),
+    /// Only so many stood when for so long none more had come to stand.
+    Unresponsive(usize, Nanos),
     /// The run was stopped first.
     Stopped,
     /// The driver failed.
@@ -101,6 +101,18 @@ const NAP_MAX: Nanos = Nanos::from_millis(10);
 /// How long answers are awaited after a stop. Chosen: who stops a run does not want to wait.
 const STOP_DRAIN_MAX: Nanos = Nanos::from_millis(500);
 
+/// Connections in the making at once before the start, of all workers. Chosen: one fewer than the
+/// smallest backlog that servers listen with (5, Python's socketserver). What overflows a backlog is
+/// tried again by TCP after one second, then after three.
+const ESTABLISHING_MAX: usize = 4;
+
+/// Before the start a server has at least so long for each further connection, however short the
+/// timeout. Chosen: longer than TCP's first two retries of a lost SYN, after 1 s and 3 s.
+const PATIENCE_MIN: Nanos = Nanos::from_secs(5);
+
+/// Arrivals accounted for between two looks at the stop flag. Chosen: they take some milliseconds.
+const OVERRUNS_PER_LOOK: u64 = 1 << 16;
+
 /// What a worker has before it while it paces.
 #[derive(Debug)]
 struct Stint<'m> {
@@ -108,10 +120,25 @@ struct Stint<'m> {
     /// How close to a due time the driver is still turned.
     guard: Nanos,
     measured_from: Mono,
+    is_warming_up: bool,
     /// The end of the schedule.
     until: Mono,
     /// When answers are no longer awaited.
     over_at: Mono,
+}
+
+impl Stint<'_> {
+    /// Somebody stops the run at `now`, for the first time: ends the schedule, or else the drain.
+    fn interrupt(&mut self, now: Mono, drain: Nanos) -> Interruption {
+        if now >= self.until {
+            self.over_at = now;
+            return Interruption::Drain;
+        }
+        self.until = now;
+        self.over_at = now + STOP_DRAIN_MAX.min(drain);
+        self.agenda.stop_at(now);
+        Interruption::Schedule
+    }
 }
 
 /// The time until the next request is to be sent.
@@ -162,23 +189,29 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         Worker { feed, ..self }
     }
 
-    /// Makes the connections that are to stand before the start; takes no longer than the timeout.
+    /// Makes the connections that are to stand before the start, a few at a time. Ends at the latest
+    /// when none more has come to stand for the timeout, or for 5 s if that is shorter.
     ///
     /// # Errors
     /// The first failed attempt ends it: a server that is not there should be said at once.
     pub fn establish(&mut self, stop: &AtomicBool) -> Result<(), EstablishError> {
-        let give_up_at = self.clock.now() + self.task.limits.timeout;
+        let wanted = self.task.connections;
+        let at_once = (ESTABLISHING_MAX / self.task.lane.of as usize).max(1);
+        let (mut stood_most, mut give_up_at) = (0, self.clock.now() + self.patience());
         loop {
-            let now = self.clock.now();
-            if self.pool.established() >= self.task.connections {
+            let (now, established) = (self.clock.now(), self.pool.established());
+            if established >= wanted {
                 return Ok(());
             }
-            if let Some(error) = self.connect_error.take() {
+            // A server that drops what it accepts makes no progress by accepting more.
+            if established > stood_most {
+                (stood_most, give_up_at) = (established, now + self.patience());
+            }
+            if let Some(error) = self.connect_error.take().filter(|error| !self.is_full(error)) {
                 return Err(EstablishError::Refused(error));
             }
-            let nap = self.patience(now, give_up_at, stop)?;
-            while self.connect_error.is_none() && self.pool.poll_connect(now, self.task.connections)
-            {
+            let nap = self.nap(now, give_up_at, stop)?;
+            while self.connect_error.is_none() && self.pool.poll_establish(now, wanted, at_once) {
                 self.connect();
             }
             self.turn(now, nap).map_err(EstablishError::Driver)?;
@@ -186,15 +219,22 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         }
     }
 
+    /// How long the server has before the start to let one more connection stand.
+    fn patience(&self) -> Nanos {
+        self.task.limits.timeout.max(PATIENCE_MIN)
+    }
+
+    /// Whether an attempt failed because the backlog of a Unix socket is full (EAGAIN, connect(2)).
+    /// TCP tries again by itself; here the pool's pauses do.
+    fn is_full(&self, error: &io::Error) -> bool {
+        matches!(self.task.to, Address::Unix(_)) && error.kind() == io::ErrorKind::WouldBlock
+    }
+
     /// How long to sleep for the server before the start; an error if the time is up or the run stopped.
-    fn patience(
-        &self,
-        now: Mono,
-        give_up_at: Mono,
-        stop: &AtomicBool,
-    ) -> Result<Wait, EstablishError> {
+    fn nap(&self, now: Mono, give_up_at: Mono, stop: &AtomicBool) -> Result<Wait, EstablishError> {
         if now >= give_up_at {
-            return Err(EstablishError::Unresponsive(self.pool.established()));
+            let established = self.pool.established();
+            return Err(EstablishError::Unresponsive(established, self.patience()));
         }
         if stop.load(Ordering::Relaxed) {
             return Err(EstablishError::Stopped);
@@ -210,13 +250,13 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             self.use_slack(slack)?;
             self.prepare(&stint.agenda);
         }
-        Ok(self.end(stint))
+        Ok(self.end(stint, stop))
     }
 
     fn begin(&mut self, start: Mono) -> Stint<'m> {
         let Task { lane, horizon, drain, .. } = self.task;
         let measured_from = start + horizon.warmup;
-        self.pool.recorder.begin(start, StallMeter::new(self.clock.now(), measured_from));
+        self.pool.begin(start, StallMeter::new(self.clock.now(), measured_from));
         if let Some(stamps) = self.driver.stamps() {
             stamps.measure_from(measured_from);
         }
@@ -230,6 +270,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             agenda: Agenda::new(self.mix, &self.task.load, lane, horizon, catch_up, start),
             guard: GUARD_MAX.min(Nanos(gap.0 / GUARD_SHARE)),
             measured_from,
+            is_warming_up: true,
             until,
             over_at: until + drain,
         }
@@ -237,38 +278,60 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
 
     /// Sends what is due. The time that is left then; `None` once everything is over.
     fn send_until_slack(&mut self, stint: &mut Stint<'_>, stop: &AtomicBool) -> Option<Slack> {
-        let Stint { agenda, guard, until, over_at, .. } = stint;
-        self.send_due(agenda, *guard);
+        self.send_due(&mut stint.agenda, stint.guard);
         let now = self.mark(Activity::Spinning);
-        let is_through = agenda.peek().is_none();
-        if now >= *over_at || (is_through && self.pool.is_quiet()) {
+        if stint.is_warming_up && now >= stint.measured_from {
+            self.begin_measuring(stint);
+        }
+        let is_through = stint.agenda.peek().is_none();
+        if now >= stint.over_at || (is_through && self.pool.is_quiet()) {
             return None;
         }
-        if stop.load(Ordering::Relaxed) && now < *until {
-            *until = now;
-            *over_at = now + STOP_DRAIN_MAX.min(self.task.drain);
-            agenda.stop_at(now);
+        if self.pool.recorder.interrupted.is_none() && stop.load(Ordering::Relaxed) {
+            self.pool.recorder.interrupted = Some(stint.interrupt(now, self.task.drain));
         }
-        let next_at = send_at(agenda, now).unwrap_or(*over_at).min(*over_at);
+        let over_at = stint.over_at;
+        let next_at = send_at(&mut stint.agenda, now).unwrap_or(over_at).min(over_at);
         Some(Slack { now, next_at })
     }
 
+    /// The warm-up is over: what it counted counts no more.
+    fn begin_measuring(&mut self, stint: &mut Stint<'_>) {
+        stint.is_warming_up = false;
+        self.pool.forget_warmup();
+    }
+
     /// Nothing more is sent or awaited; for how long requests were measured.
-    fn end(&mut self, stint: Stint<'_>) -> Nanos {
-        self.pool.handle_finish();
-        self.account_for_overrun(stint.agenda);
+    fn end(&mut self, mut stint: Stint<'_>, stop: &AtomicBool) -> Nanos {
+        if stint.is_warming_up {
+            self.begin_measuring(&mut stint);
+        }
+        let now = self.clock.now();
+        self.pool.handle_finish(now);
+        self.account_for_overrun(now, &mut stint, stop);
         if let Some(feed) = &mut self.feed {
             feed.finish(self.clock.now(), &mut self.pool.recorder);
         }
         stint.until.saturating_since(stint.measured_from)
     }
 
-    /// A worker that was stopped for longer than the timeout has not got to everything that was
-    /// due. It is planned all the same.
-    fn account_for_overrun(&mut self, mut agenda: Agenda<'_>) {
-        while let Some(due) = agenda.peek() {
-            self.pool.handle_overrun(&due);
-            agenda.advance();
+    /// A worker that was stopped for longer than the timeout, or asked for more than it can send, has
+    /// not got to everything that was due. It is planned all the same; unless `stop` is set meanwhile,
+    /// which ends the schedule at what has been accounted for.
+    fn account_for_overrun(&mut self, now: Mono, stint: &mut Stint<'_>, stop: &AtomicBool) {
+        let mut accounted: u64 = 0;
+        while let Some(due) = stint.agenda.peek() {
+            if accounted.is_multiple_of(OVERRUNS_PER_LOOK)
+                && self.pool.recorder.interrupted.is_none()
+                && stop.load(Ordering::Relaxed)
+            {
+                self.pool.recorder.interrupted = Some(Interruption::Schedule);
+                stint.until = due.intended_at;
+                return;
+            }
+            self.pool.handle_overrun(now, &due);
+            stint.agenda.advance();
+            accounted += 1;
         }
     }
 
@@ -293,7 +356,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
             }
             let until = if self.owes_turn { now } else { now + guard };
             match next {
-                Some((due, Fate::Skip)) => self.pool.handle_skipped(&due),
+                Some((due, Fate::Skip)) => self.pool.handle_skipped(now, &due),
                 Some((due, Fate::SendAt(at))) if at <= until => {
                     self.pool.handle_due(&due);
                     self.send_assigned(at);
@@ -363,7 +426,7 @@ impl<'m, D: Driver, C: Clock> Worker<'m, D, C> {
         self.close_broken(CLOSES_PER_TURN);
         // One at a time: a connect takes tens of microseconds, and a request may fall due
         // meanwhile.
-        if self.pool.poll_connect(now, 0) {
+        if self.pool.poll_connect(now) {
             self.connect();
         }
         Ok(())

@@ -4,8 +4,8 @@
 
 use super::figure::{is_thin, verdict_word};
 use crate::results::{
-    Disturbance, Errors, Published, QuantileErrors, QuantileInterval, QuantileIntervals, Quantiles,
-    RequestKind, Run,
+    Connections, Disturbance, Errors, Published, QuantileErrors, QuantileInterval,
+    QuantileIntervals, Quantiles, RequestKind, Run,
 };
 use crate::units::Nanos;
 use std::fmt::Write;
@@ -210,11 +210,13 @@ fn counts(text: &mut String, run: &Run) {
             run.planned, run.ok, run.unfinished
         ),
     );
+    let Connections { opened, peak_in_flight, starved, retried } = run.connections;
+    let again = if retried > 0 { format!(", {retried} sent again") } else { String::new() };
     line(
         text,
         format_args!(
-            "connections {} opened, {} in flight at most, {} requests waited for one",
-            run.connections.opened, run.connections.peak_in_flight, run.connections.starved
+            "connections {opened} opened, {peak_in_flight} in flight at most, {starved} requests waited \
+             for one{again}"
         ),
     );
     line(
@@ -314,8 +316,10 @@ mod tests {
         let mut run = sample::run(50_000);
         let text = run_table(&run);
         assert!(!text.contains("long poll") && !text.contains("skipped"), "{text}");
-        (run.requests[1].long_poll, run.skipped) = (true, 12);
+        assert!(!text.contains("again"), "{text}");
+        (run.requests[1].long_poll, run.skipped, run.connections.retried) = (true, 12, 3);
         let text = run_table(&run);
+        assert!(text.contains(" waited for one, 3 sent again"), "{text}");
         assert!(text.contains("command (long poll)") && text.contains("+ skipped 12"), "{text}");
     }
 

@@ -26,6 +26,8 @@ pub struct Histogram {
     /// Of all finite samples. 128 bits hold 2^64 of the longest.
     sum: u128,
     infinite: u64,
+    /// For how long those at +infinity were waited for, at most.
+    waited: u64,
     saturated: u64,
 }
 
@@ -38,6 +40,8 @@ pub struct Beside {
     pub sum: u128,
     /// Samples at +infinity.
     pub infinite: u64,
+    /// For how long one of them was waited for, at most; zero if that is not known.
+    pub waited: Nanos,
     /// Samples above [`LONGEST`].
     pub saturated: u64,
 }
@@ -81,7 +85,7 @@ pub struct Summary {
     pub count: u64,
     /// How many of them are at +infinity.
     pub infinite: u64,
-    /// The longest finite sample.
+    /// See [`Histogram::longest_observed`].
     pub longest_observed: Option<u64>,
 }
 
@@ -96,7 +100,7 @@ impl Histogram {
     pub fn new() -> Histogram {
         let counts = hdrhistogram::Histogram::new_with_bounds(1, LONGEST.0, DIGITS)
             .expect("the bounds are constants that HdrHistogram allows");
-        Histogram { counts, least: 0, greatest: 0, sum: 0, infinite: 0, saturated: 0 }
+        Histogram { counts, least: 0, greatest: 0, sum: 0, infinite: 0, waited: 0, saturated: 0 }
     }
 
     /// Counts one latency. One above [`LONGEST`] counts as that in quantiles, and in
@@ -116,6 +120,12 @@ impl Histogram {
         self.infinite += 1;
     }
 
+    /// Counts one that had been waited for so long when it failed, or was given up.
+    pub fn record_infinite_after(&mut self, waited: Nanos) {
+        self.infinite += 1;
+        self.waited = self.waited.max(waited.0);
+    }
+
     /// Counts so many.
     pub fn record_infinite_many(&mut self, count: u64) {
         self.infinite += count;
@@ -125,7 +135,7 @@ impl Histogram {
     pub fn clear(&mut self) {
         self.counts.clear();
         (self.least, self.greatest, self.sum) = (0, 0, 0);
-        (self.infinite, self.saturated) = (0, 0);
+        (self.infinite, self.waited, self.saturated) = (0, 0, 0);
     }
 
     /// Adds all samples of `other`, as if they had been recorded here.
@@ -137,6 +147,7 @@ impl Histogram {
         }
         self.sum += other.sum;
         self.infinite += other.infinite;
+        self.waited = self.waited.max(other.waited);
         self.saturated += other.saturated;
         self.counts.add(&other.counts).expect("all histograms have the same bounds");
     }
@@ -144,7 +155,13 @@ impl Histogram {
     /// Everything that HdrHistogram does not keep.
     pub fn beside(&self) -> Beside {
         let range = (!self.counts.is_empty()).then_some((Nanos(self.least), Nanos(self.greatest)));
-        Beside { range, sum: self.sum, infinite: self.infinite, saturated: self.saturated }
+        Beside {
+            range,
+            sum: self.sum,
+            infinite: self.infinite,
+            waited: Nanos(self.waited),
+            saturated: self.saturated,
+        }
     }
 
     /// What [`Histogram::hdr`] and [`Histogram::beside`] give, put together again. Without `beside`
@@ -172,6 +189,7 @@ impl Histogram {
             range: (!own.counts.is_empty()).then_some((Nanos(least), Nanos(greatest))),
             sum: (own.counts.mean() * own.counts.len() as f64) as u128,
             infinite: 0,
+            waited: Nanos::ZERO,
             saturated: 0,
         });
         let fits = match beside.range {
@@ -188,7 +206,8 @@ impl Histogram {
         }
         let (low, high) = beside.range.unwrap_or_default();
         (own.least, own.greatest, own.sum) = (low.0, high.0, beside.sum);
-        (own.infinite, own.saturated) = (beside.infinite, beside.saturated);
+        (own.infinite, own.waited) = (beside.infinite, beside.waited.0);
+        own.saturated = beside.saturated;
         Ok(own)
     }
 
@@ -257,9 +276,13 @@ impl Histogram {
         }
     }
 
-    /// The longest finite sample, exactly: what an infinite quantile is longer than.
+    /// The longest time observed, exactly: the longest finite sample, or for how long one at +infinity
+    /// was waited for. What an infinite quantile is longer than.
     pub fn longest_observed(&self) -> Option<Nanos> {
-        if self.counts.is_empty() { None } else { Some(Nanos(self.greatest)) }
+        match self.greatest.max(self.waited) {
+            0 if self.counts.is_empty() => None,
+            longest => Some(Nanos(longest)),
+        }
     }
 
     /// All figures that a run reports.

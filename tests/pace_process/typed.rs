@@ -76,6 +76,33 @@ fn unix_sockets_are_paced_however_they_are_named() {
 }
 
 #[test]
+fn a_unix_socket_whose_backlog_is_always_full_is_paced() {
+    let path = std::env::temp_dir().join(format!("ringpace-{}-full", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)
+        .expect("there are sockets");
+    let address = socket2::SockAddr::unix(&path).expect("it is short");
+    socket.bind(&address).expect("the directory for temporary files is there");
+    // One connection waits, and every further one is turned away until it was accepted.
+    socket.listen(0).expect("it is bound");
+    let listener = UnixListener::from(std::os::fd::OwnedFd::from(socket));
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || answer_all(stream));
+        }
+    });
+    let url = format!("unix:{}:/a", path.to_str().expect("it is ASCII"));
+    for backend in ["epoll", "uring"] {
+        let load = ["-R", "100", "-d", "100ms", "-c", "32", "--wait", "hybrid", "--json", "-"];
+        let ended = pace(&[&[url.as_str()], &load[..], &["--backend", backend]].concat());
+        let run: Value = serde_json::from_str(&ended.stdout).expect(&ended.stderr);
+        assert!(count(&run["connections"], "opened") >= 32, "{backend}: {run}");
+        assert_eq!(count(&run, "ok"), 10, "{backend}: {run}");
+    }
+    let _ = std::fs::remove_file(&path);
+}
+
+#[test]
 fn several_urls_are_requested_equally_often_and_counted_apart() {
     let rogue = Rogue::start(Behaviour::Does(|peer| {
         peer.for_each_text(|peer, text| {

@@ -1,12 +1,11 @@
 //! `ringpace pace --duet`: the flags that go with it, and what came of it.
 
-use super::{LiveTyped, PaceArgs, of_pace};
+use super::{LiveTyped, PaceArgs, exit_code, of_pace};
 use crate::bench::duet::estimate;
 use crate::cli::{Failure, print};
 use crate::pace::url::Url;
 use crate::pace::{self, Plan};
 use crate::report;
-use crate::results::Verdict;
 use crate::results::duet::Duet;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -40,7 +39,7 @@ impl PaceArgs {
                 plan.url
             )));
         }
-        let run = pace::duet::run(plan, other, stop).map_err(of_pace)?;
+        let (run, unwritten) = pace::duet::run(plan, other, stop).map_err(of_pace)?;
         if !plan.outputs.use_stdout() {
             let rate = plan.load.rate.as_typed();
             let kinds = run.pairs.requests.len();
@@ -49,9 +48,11 @@ impl PaceArgs {
             let [a, b] = [plan.url.to_string(), other.to_string()];
             print(&report::duet_table(&Duet { a, b, restarts: Vec::new(), findings }));
         }
-        match [run.a.verdict, run.b.verdict].contains(&Verdict::Invalid) {
-            true => Ok(ExitCode::from(3)),
-            false => Ok(ExitCode::SUCCESS),
-        }
+        let over_budget =
+            [(plan.url.to_string(), &run.a), (other.to_string(), &run.b)].map(|(url, run)| {
+                plan.error_budget.check(run).err().map(|why| format!("{why}; {url}"))
+            });
+        let failures = over_budget.into_iter().flatten().collect();
+        exit_code(unwritten.into_iter().collect(), run.a.verdict.max(run.b.verdict), failures)
     }
 }

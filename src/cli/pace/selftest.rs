@@ -1,14 +1,13 @@
 //! `ringpace pace --selftest`: the flags that make sense without a server, and what came of it.
 
-use super::{PaceArgs, of_pace};
+use super::{PaceArgs, exit_code, of_pace};
 use crate::cli::{Failure, print};
 use crate::io::{signal, topology};
+use crate::pace::outputs::Output;
 use crate::pace::schedule::Load;
 use crate::pace::{Plan, selftest};
 use crate::report;
-use crate::results::Verdict;
 use crate::units::{Nanos, Rate};
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -21,24 +20,15 @@ impl PaceArgs {
     /// Measures the instrument, and prints or writes it.
     pub(super) fn run_selftest(&self) -> Result<ExitCode, Failure> {
         let (plan, server_cpu) = self.selftest_plan()?;
+        let json = self.json.as_deref().map(|path| Output::open("--json", path)).transpose();
+        let json = json.map_err(Failure::usage)?;
         let stop = signal::stop_flag().map_err(Failure::run)?;
         let outcome = selftest::run(&plan, server_cpu, &stop).map_err(of_pace)?;
-        if let Some(path) = &self.json {
-            let mut text = serde_json::to_string(&outcome).map_err(Failure::run)?;
-            text.push('\n');
-            match path == Path::new("-") {
-                true => print(&text),
-                false => fs::write(path, text)
-                    .map_err(|error| Failure::run(format!("{}: {error}", path.display())))?,
-            }
-        }
+        let unwritten = json.and_then(|output| output.write_json(&outcome).err());
         if self.json.as_deref() != Some(Path::new("-")) {
             print(&report::selftest(&outcome));
         }
-        match outcome.floor.verdict {
-            Verdict::Invalid => Ok(ExitCode::from(3)),
-            Verdict::Valid | Verdict::Suspect => Ok(ExitCode::SUCCESS),
-        }
+        exit_code(unwritten.into_iter().collect(), outcome.floor.verdict, Vec::new())
     }
 
     /// The plan of the floor, and the CPU that its server spins on.
@@ -49,6 +39,7 @@ impl PaceArgs {
             ("--mix", self.mix.is_some()),
             ("--unix-socket", self.unix_socket.is_some()),
             ("--threshold", !self.threshold.is_empty()),
+            ("--error-budget", self.error_budget.is_some()),
             ("--hgrm", self.hgrm.is_some()),
             ("--hlog", self.hlog.is_some()),
             ("--csv", self.csv.is_some()),
@@ -58,10 +49,6 @@ impl PaceArgs {
             return Err(Failure::usage(format!(
                 "--selftest loads a server of its own with one request; leave out {flag}"
             )));
-        }
-        let directory = self.json.as_deref().and_then(Path::parent);
-        if let Some(dir) = directory.filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
-            return Err(Failure::usage(format!("--json: there is no directory {}", dir.display())));
         }
         let url = "http://127.0.0.1/devices/status".parse().map_err(Failure::usage)?;
         let mix = self.mix_as_typed(std::slice::from_ref(&url))?;

@@ -383,6 +383,25 @@ fn a_head_that_is_known_is_read_as_if_it_were_not() {
 }
 
 #[test]
+fn what_an_interim_response_says_is_not_said_by_a_known_head_behind_it() {
+    const KNOWN: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const EARLY: &[u8] = b"HTTP/1.1 103 Early Hints\r\nServer-Timing: db;dur=5\r\n\r\n";
+    let second = [EARLY, KNOWN].concat();
+    for at in 0..=second.len() {
+        let mut reader = ResponseReader::new(LIMITS);
+        reader.start(false);
+        assert!(reader.read(KNOWN).unwrap().done.is_some());
+        reader.start(false);
+        let (one, other) = second.split_at(at);
+        let done = [one, other].map(|piece| reader.read(piece).ok().and_then(|read| read.done));
+        // The second piece of the last split is empty.
+        let done = done.into_iter().flatten().collect::<Vec<_>>();
+        assert_eq!(done, [ResponseDone { status: 200, content_bytes: 2, keep_alive: true }]);
+        assert!(reader.server_timing().is_empty(), "split at {at}");
+    }
+}
+
+#[test]
 fn a_known_head_says_nothing_of_an_answer_to_head() {
     let mut reader = ResponseReader::new(LIMITS);
     for (head_request, content_bytes) in [(false, 4), (true, 0), (false, 4)] {

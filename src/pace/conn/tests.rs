@@ -7,10 +7,10 @@ const CLOSING: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:
 const UNTIL_END: &[u8] = b"HTTP/1.1 200 OK\r\n\r\nok";
 const HEAD_ONLY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
 
-/// When the connection was established, and requests that were due before and after.
+/// When the connection was established, and when requests are sent: in use, and after it was idle.
 const ESTABLISHED: Mono = Mono(100);
-const BEFORE: Mono = Mono(50);
-const AFTER: Mono = Mono(150);
+const SOON: Mono = Mono(ESTABLISHED.0 + IDLE_RACE.0 - 1);
+const AFTER: Mono = Mono(ESTABLISHED.0 + IDLE_RACE.0);
 
 fn ticket() -> Ticket {
     Outstanding::default().push(Request {
@@ -34,9 +34,9 @@ fn idle() -> Conn {
     conn
 }
 
-fn busy(intended_at: Mono) -> Conn {
+fn busy(sent_at: Mono) -> Conn {
     let mut conn = idle();
-    conn.begin(ticket(), intended_at, false);
+    conn.begin(ticket(), sent_at, false);
     assert_eq!(conn.standing(), Standing::Busy);
     conn
 }
@@ -104,9 +104,25 @@ fn an_answer_to_head_has_no_content() {
 }
 
 #[test]
-fn a_connection_made_for_the_request_was_not_closed_while_idle() {
-    let mut conn = busy(BEFORE);
+fn a_request_lost_on_a_connection_in_use_is_a_reset() {
+    for end in [Conn::handle_end, Conn::handle_failed] {
+        assert_eq!(end(&mut busy(SOON)), lost(Loss::Reset));
+        assert_eq!(end(&mut busy(AFTER)), lost(Loss::IdleClose));
+    }
+}
+
+#[test]
+fn every_answer_begins_the_idle_time_anew() {
+    let mut conn = busy(SOON);
+    assert_eq!(conn.handle_bytes(AFTER, OK), answered());
+    let at = |idle: Nanos| Mono(AFTER.0 + idle.0);
+    let sent_at = at(Nanos(IDLE_RACE.0 - 1));
+    conn.begin(ticket(), sent_at, false);
     assert_eq!(conn.handle_end(), lost(Loss::Reset));
+    let mut conn = busy(SOON);
+    assert_eq!(conn.handle_bytes(AFTER, OK), answered());
+    conn.begin(ticket(), at(IDLE_RACE), false);
+    assert_eq!(conn.handle_end(), lost(Loss::IdleClose));
 }
 
 #[test]

@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex};
 struct Ran {
     json: String,
     log: Vec<u8>,
-    samples: Vec<Option<u64>>,
+    /// Response times; where there is none, for how long it was waited.
+    samples: Vec<Result<u64, u64>>,
     deliveries: Deliveries,
 }
 
@@ -36,21 +37,22 @@ fn ran(seed: u64) -> Ran {
         let bits = 10 + rng.below(20);
         let latency = 10_000 + rng.below(1 << bits);
         let (ending, sample) = match rng.chance(0.05) {
-            true => (Ending::Failed(Failure::Reset), None),
-            false => (Ending::Ok(due_at + Nanos(latency)), Some(latency)),
+            true => (Ending::Failed(Failure::Reset), Err(latency)),
+            false => (Ending::Ok, Ok(latency)),
         };
-        request.first_byte_at = sample.map(|latency| due_at + Nanos(latency - 9_000));
+        let ended_at = due_at + Nanos(latency);
+        request.first_byte_at = sample.ok().map(|latency| due_at + Nanos(latency - 9_000));
         // One answer in three says no time, some say one after they came.
-        let read = sample.map(|latency| wall.to_wall(due_at + Nanos(latency)));
+        let read = sample.ok().map(|_| wall.to_wall(ended_at));
         request.published_at =
             read.filter(|_| k % 3 > 0).map(|at| Wall(at.0 + 900 - rng.below(30_000)));
         if let Some(read) = read {
             deliveries.record(read, request.published_at);
         }
         samples.push(sample);
-        recorder.planned(&due, 1);
-        recorder.sent(&request, due_at + Nanos(k % 7));
-        recorder.ended(&request, ending);
+        recorder.note_planned(&due, 1);
+        recorder.note_sent(&request, due_at + Nanos(k % 7));
+        recorder.note_ended(&request, ending, ended_at);
     }
     let interval = recorder.take_interval().unwrap();
     let url = "http://h/".parse().unwrap();
@@ -87,8 +89,8 @@ fn recorded(runs: &[&Ran]) -> Histogram {
     let mut histogram = Histogram::new();
     for sample in runs.iter().flat_map(|run| &run.samples) {
         match sample {
-            Some(sample) => histogram.record(Nanos(*sample)),
-            None => histogram.record_infinite(),
+            Ok(sample) => histogram.record(Nanos(*sample)),
+            Err(waited) => histogram.record_infinite_after(Nanos(*waited)),
         }
     }
     histogram
@@ -105,6 +107,9 @@ fn the_histogram_merged_of_two_runs_is_the_histogram_of_both_runs_samples() {
         assert_eq!(merged.beside(), expected.beside(), "seed {seed}");
         let results = runs.results();
         assert_eq!(results.response_ns, quantiles(&expected), "seed {seed}");
+        let lateness = &results.requests[0].lateness_ns;
+        assert_eq!((lateness.count, lateness.max), (4_000, Some(6)), "seed {seed}");
+        assert_eq!(results.lateness_ns.as_ref(), Some(lateness), "seed {seed}");
         assert_eq!((results.runs, results.planned), (2, 4_000), "seed {seed}");
         let failed = (results.errors.reset, expected.infinite());
         assert_eq!(failed.0, failed.1, "seed {seed}");
@@ -169,6 +174,9 @@ fn what_does_not_add_up_is_refused_by_file() {
     refused(&changed.to_string(), "`get`: what it says of deliveries lacks answers");
     changed["requests"][0]["histograms"]["delivery"] = serde_json::Value::Null;
     refused(&changed.to_string(), "`get`: there is no histogram of deliveries");
+    let mut changed = value.clone();
+    changed["requests"][0]["histograms"]["lateness"] = serde_json::Value::Null;
+    refused(&changed.to_string(), "no histograms");
     value["requests"][0]["planned"] = 7.into();
     refused(&value.to_string(), "lacks requests");
     value["requests"][0]["histograms"] = serde_json::Value::Null;

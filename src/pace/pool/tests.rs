@@ -55,7 +55,7 @@ fn memory_is_constant_in_the_number_of_requests() {
 #[test]
 fn a_skipped_request_is_planned_and_never_waits() {
     let mut pool = pool(1);
-    pool.handle_skipped(&due(3));
+    pool.handle_skipped(Mono(0), &due(3));
     assert!(pool.is_quiet() && pool.poll_send().is_none());
     let total = pool.recorder.total();
     assert_eq!((total.planned, total.skipped, total.response.infinite()), (1, 1, 1));

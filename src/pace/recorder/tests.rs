@@ -26,22 +26,22 @@ fn due(request: &Request) -> Due {
     Due { k, kind, offset: Nanos(intended_at.0), intended_at, is_measured }
 }
 
-fn record_whole(recorder: &mut Recorder, request: &Request, ending: Ending) {
-    recorder.planned(&due(request), 1);
+fn record_whole(recorder: &mut Recorder, request: &Request, ending: Ending, at: u64) {
+    recorder.note_planned(&due(request), 1);
     if let Some(sent_at) = request.sent_at {
-        recorder.sent(request, sent_at);
+        recorder.note_sent(request, sent_at);
     }
-    recorder.ended(request, ending);
+    recorder.note_ended(request, ending, Mono(at));
 }
 
 #[test]
 fn the_three_times_become_three_distributions() {
     let mut recorder = recorder();
-    record_whole(&mut recorder, &request(1, 1_000, Some(1_200)), Ending::Ok(Mono(1_900)));
+    record_whole(&mut recorder, &request(1, 1_000, Some(1_200)), Ending::Ok, 1_900);
     let total = recorder.total();
     assert_eq!(quantiles(&total.response).max, Some(900));
     assert_eq!(quantiles(&total.service).max, Some(700));
-    assert_eq!(quantiles(recorder.lateness()).max, Some(200));
+    assert_eq!(quantiles(&recorder.lateness()).max, Some(200));
     assert_eq!((recorder.kinds()[0].planned, recorder.kinds()[1].ok), (0, 1));
     recorder.assert_conservation();
 }
@@ -58,9 +58,9 @@ fn what_failed_or_never_finished_is_longer_than_anything() {
         Ending::Unfinished,
     ];
     for ending in endings {
-        record_whole(&mut recorder, &request(0, 1_000, Some(1_100)), ending);
+        record_whole(&mut recorder, &request(0, 1_000, Some(1_100)), ending, 1_500);
     }
-    record_whole(&mut recorder, &request(0, 1_000, Some(1_100)), Ending::Ok(Mono(2_000)));
+    record_whole(&mut recorder, &request(0, 1_000, Some(1_100)), Ending::Ok, 2_000);
     let total = recorder.total();
     let errors = Errors { status: 1, malformed: 1, reset: 1, timeout: 1, connect: 1 };
     assert_eq!((total.errors, total.unfinished, total.ok), (errors, 1, 1));
@@ -74,14 +74,44 @@ fn what_failed_or_never_finished_is_longer_than_anything() {
 }
 
 #[test]
+fn what_never_came_is_longer_than_it_was_waited_for() {
+    let mut recorder = recorder();
+    let ok = |due_at| request(0, due_at, Some(due_at + 100));
+    record_whole(&mut recorder, &ok(0), Ending::Ok, 1_000);
+    record_whole(&mut recorder, &ok(0), Ending::Failed(Failure::Timeout), 9_000);
+    record_whole(&mut recorder, &request(0, 0, None), Ending::Unfinished, 9_500);
+    let total = recorder.total();
+    let longest = |histogram: &Histogram| quantiles(histogram).longest_observed;
+    assert_eq!(longest(&total.response), Some(9_500));
+    // From its send on nobody waited for what was not sent.
+    assert_eq!((longest(&total.service), longest(&total.ttfb)), (Some(8_900), Some(8_900)));
+    assert_eq!(quantiles(&total.response).p50, None);
+    assert_eq!(quantiles(&total.response).min, Some(1_000));
+}
+
+#[test]
+fn lateness_is_of_each_kind_and_of_all_even_of_those_kept_apart() {
+    let mut recorder = recorder().with_apart([false, true].into_iter());
+    record_whole(&mut recorder, &request(0, 0, Some(30)), Ending::Ok, 50);
+    record_whole(&mut recorder, &request(1, 0, Some(700)), Ending::Ok, 900);
+    record_whole(&mut recorder, &request(1, 0, None), Ending::Unfinished, 900);
+    let [one, other] = recorder.kinds() else { panic!("two kinds") };
+    let figures = |histogram: &Histogram| (quantiles(histogram).count, quantiles(histogram).max);
+    assert_eq!(figures(&one.lateness), (1, Some(30)));
+    assert_eq!(figures(&other.lateness), (1, Some(700)));
+    assert_eq!(figures(&recorder.lateness()), (2, Some(700)));
+    assert_eq!(figures(&recorder.total().lateness), (2, Some(700)));
+}
+
+#[test]
 fn requests_that_overlap_a_stall_are_counted_and_left_out_of_one_view() {
     let mut recorder = recorder();
     recorder.stalls.mark(Mono(5_000_000), Activity::Spinning);
     let during = request(0, 4_000_000, Some(5_000_000));
-    record_whole(&mut recorder, &during, Ending::Ok(Mono(5_001_000)));
+    record_whole(&mut recorder, &during, Ending::Ok, 5_001_000);
     recorder.stalls.caught_up(Mono(5_001_000));
     let after = request(0, 6_000_000, Some(6_000_100));
-    record_whole(&mut recorder, &after, Ending::Ok(Mono(6_001_000)));
+    record_whole(&mut recorder, &after, Ending::Ok, 6_001_000);
     assert_eq!(recorder.stall_totals().requests_overlapping, 1);
     let without = recorder.without_stalls();
     assert_eq!((without.response_ns.count, without.response_ns.max), (1, Some(1_000)));
@@ -93,10 +123,10 @@ fn requests_that_overlap_a_stall_are_counted_and_left_out_of_one_view() {
 fn the_warm_up_leaves_no_trace() {
     let mut recorder = recorder();
     let warm = Request { is_measured: false, ..request(0, 1_000, Some(1_100)) };
-    recorder.starved(&warm);
-    record_whole(&mut recorder, &warm, Ending::Failed(Failure::Reset));
+    recorder.note_starved(&warm);
+    record_whole(&mut recorder, &warm, Ending::Failed(Failure::Reset), 2_000);
     assert_eq!((recorder.total().planned, recorder.lateness().count()), (0, 0));
-    assert_eq!((recorder.starved_count(), recorder.last_sent_at()), (0, None));
+    assert_eq!((recorder.starved(), recorder.last_sent_at()), (0, None));
     assert_eq!(recorder.hash(), ScheduleHash::default());
 }
 
@@ -110,16 +140,17 @@ fn two_recorders_merged_are_one_that_saw_everything() {
         let ending = match rng.below(20) {
             0 => Ending::Failed(Failure::Timeout),
             1 => Ending::Unfinished,
-            _ => Ending::Ok(Mono(due_at + 500 + rng.below(1_000_000))),
+            _ => Ending::Ok,
         };
+        let at = due_at + 500 + rng.below(1_000_000);
         let part = if k % 2 == 0 { &mut one } else { &mut other };
-        record_whole(part, &request, ending);
-        record_whole(&mut both, &request, ending);
+        record_whole(part, &request, ending, at);
+        record_whole(&mut both, &request, ending, at);
     }
     one.merge(&other);
     assert_eq!(quantiles(&one.total().response), quantiles(&both.total().response));
     assert_eq!(quantiles(&one.total().service), quantiles(&both.total().service));
-    assert_eq!(quantiles(one.lateness()), quantiles(both.lateness()));
+    assert_eq!(quantiles(&one.lateness()), quantiles(&both.lateness()));
     assert_eq!((one.hash(), one.last_sent_at()), (both.hash(), both.last_sent_at()));
     one.assert_conservation();
 }
@@ -128,15 +159,15 @@ fn two_recorders_merged_are_one_that_saw_everything() {
 #[should_panic(expected = "kind 0 lost or doubled a request")]
 fn a_lost_request_does_not_go_unnoticed() {
     let mut recorder = recorder();
-    recorder.planned(&due(&request(0, 1, None)), 1);
+    recorder.note_planned(&due(&request(0, 1, None)), 1);
     recorder.assert_conservation();
 }
 
 #[test]
 fn kinds_kept_apart_are_counted_and_in_no_overall_distribution() {
     let mut recorder = recorder().with_apart([false, true].into_iter());
-    record_whole(&mut recorder, &request(0, 0, Some(0)), Ending::Ok(Mono(50)));
-    record_whole(&mut recorder, &request(1, 0, Some(0)), Ending::Ok(Mono(900)));
+    record_whole(&mut recorder, &request(0, 0, Some(0)), Ending::Ok, 50);
+    record_whole(&mut recorder, &request(1, 0, Some(0)), Ending::Ok, 900);
     let total = recorder.total();
     assert_eq!((total.planned, total.ok), (2, 2));
     assert_eq!((total.response.count(), quantiles(&total.response).max), (1, Some(50)));
@@ -144,6 +175,6 @@ fn kinds_kept_apart_are_counted_and_in_no_overall_distribution() {
     // Where there is nothing else, they are what is reported.
     let mut alone = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
     alone = alone.with_apart([true].into_iter());
-    record_whole(&mut alone, &request(0, 0, Some(0)), Ending::Ok(Mono(900)));
+    record_whole(&mut alone, &request(0, 0, Some(0)), Ending::Ok, 900);
     assert_eq!(quantiles(&alone.total().response).max, Some(900));
 }

@@ -14,6 +14,8 @@ fn quantiles(p50_us: u64, p99_us: u64) -> Quantiles {
 fn quiet() -> Evidence {
     Evidence {
         duration: Nanos::from_secs(30),
+        planned_duration: Nanos::from_secs(30),
+        interrupted: None,
         sending: Some(Nanos::from_millis(29_999)),
         planned: 30_000,
         ok: 30_000,
@@ -69,6 +71,24 @@ fn an_answer_from_the_future_and_a_clock_that_was_set_are_suspect_where_answers_
         evidence.from_the_future = vec![(0, Nanos(0))];
     };
     check(matters, Verdict::Suspect, "The wall clock was set by 40.0 ms during the run");
+}
+
+#[test]
+fn an_interrupted_run_says_when() {
+    let schedule = |evidence: &mut Evidence| {
+        evidence.interrupted = Some(Interruption::Schedule);
+        evidence.duration = Nanos::from_secs(5);
+        evidence.sending = Some(Nanos::from_secs(5));
+    };
+    check(schedule, Verdict::Suspect, "interrupted after 5.00 s of 30.0 s");
+    let drain = |evidence: &mut Evidence| evidence.interrupted = Some(Interruption::Drain);
+    check(drain, Verdict::Suspect, "interrupted while the last answers were awaited");
+    // One that had not begun to be measured says that, too.
+    let warm = |evidence: &mut Evidence| {
+        *evidence = Evidence { planned: 0, ok: 0, duration: Nanos::ZERO, ..quiet() };
+        evidence.interrupted = Some(Interruption::Schedule);
+    };
+    check(warm, Verdict::Invalid, "interrupted after 0 ns of 30.0 s. No request was due");
 }
 
 /// A machine whose hypervisor takes 8 % of the time in pieces of 5 ms or less.

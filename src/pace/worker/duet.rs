@@ -76,15 +76,15 @@ impl<'m, D: Driver, C: Clock> Duet<'m, D, C> {
             Stint { agenda: stint.agenda.of_side(side), ..stint }
         });
         let (mix, task) = (self.workers[0].mix, &self.workers[0].task);
-        let [kinds, seed] = [mix.kinds().len() as u64, task.load.seed];
-        let duration = task.horizon.duration;
-        let mut book = PairBook::new(kinds as usize, seed, stints[0].measured_from, duration);
-        while let Some(()) = self.turn(&mut stints, stop)? {
+        let (seed, duration) = (task.load.seed, task.horizon.duration);
+        let kinds = mix.kinds().len();
+        let mut book = PairBook::new(kinds, seed, stints[0].measured_from, duration);
+        while self.turn(&mut stints, stop)? {
             self.settle(&mut book);
         }
         let [of_a, of_b] = stints;
         let [a, b] = &mut self.workers;
-        let measured = a.end(of_a).max(b.end(of_b));
+        let measured = a.end(of_a, stop).max(b.end(of_b, stop));
         self.settle(&mut book);
         Ok(DuetEnd {
             measured,
@@ -93,8 +93,8 @@ impl<'m, D: Driver, C: Clock> Duet<'m, D, C> {
         })
     }
 
-    /// One turn of each driver; `None` once everything is over for both.
-    fn turn(&mut self, stints: &mut [Stint<'m>; 2], stop: &AtomicBool) -> io::Result<Option<()>> {
+    /// One turn of each driver; whether there is anything left to do for one of them.
+    fn turn(&mut self, stints: &mut [Stint<'m>; 2], stop: &AtomicBool) -> io::Result<bool> {
         for side in [0, 1] {
             let [a, b] = &mut self.workers;
             // Who is asked last turns its driver at once: as often it is A as B whose due requests wait
@@ -108,11 +108,11 @@ impl<'m, D: Driver, C: Clock> Duet<'m, D, C> {
                     last.use_slack(slack)?;
                     last.prepare(&stints[side].agenda);
                 }
-                None if is_first_over => return Ok(None),
+                None if is_first_over => return Ok(false),
                 None => {}
             }
         }
-        Ok(Some(()))
+        Ok(true)
     }
 
     fn settle(&mut self, book: &mut PairBook) {

@@ -2,7 +2,7 @@
 //! come.
 //!
 //! An interval is complete when every worker is past its second. What cannot be written is told at
-//! the end of the run, which goes on meanwhile. Start at [`Observer::watch`].
+//! the end of the run, which goes on meanwhile, and so does what can. Start at [`Observer::watch`].
 
 use super::feed::{Feed, Filled};
 use crate::pace::interval::Interval;
@@ -11,7 +11,7 @@ use crate::pace::{csv, hlog};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::time::SystemTime;
 
@@ -21,6 +21,8 @@ const INTERVALS_PER_LANE: usize = 4;
 
 /// A file that is open.
 pub struct Sink {
+    /// What asked for it, for messages.
+    pub flag: &'static str,
     /// Its name, for messages.
     pub path: PathBuf,
     /// Where to write.
@@ -77,12 +79,11 @@ impl<'n> Observer<'n> {
         (Observer { names, lanes, full: filled, pending: BTreeMap::new() }, feeds)
     }
 
-    /// Writes and shows every interval, until the last worker is done. `started` is the wall clock's
-    /// time of the first.
-    ///
-    /// # Errors
-    /// The first file that could not be written, and why.
-    pub fn watch(mut self, sinks: Sinks, started: SystemTime) -> Result<(), (PathBuf, io::Error)> {
+    /// Writes and shows every interval, until the last worker is done; nothing if there is no run.
+    /// `started` is the wall clock's time of the first interval. What could not be written, a sentence
+    /// each.
+    pub fn watch(mut self, sinks: Sinks, started: SystemTime) -> Vec<String> {
+        let Ok(first) = self.full.recv() else { return Vec::new() };
         let Sinks { mut hlog, mut csv, mut live } = sinks;
         let mut serializer = V2DeflateSerializer::new();
         let mut log = Writing::of(hlog.as_mut(), |out| {
@@ -96,22 +97,20 @@ impl<'n> Observer<'n> {
                 live.show(interval);
             }
         };
-        while let Ok(filled) = self.full.recv() {
+        let mut next = Some(first);
+        while let Some(filled) = next {
             self.take(filled);
             self.emit_complete(&mut emit);
+            next = self.full.recv().ok();
         }
         self.lanes.iter_mut().for_each(|lane| lane.past = u64::MAX);
         self.emit_complete(&mut emit);
         if let Some(live) = live {
             live.finish();
         }
-        let failure = log.failure.take().or(table.failure.take());
-        drop((log, table));
-        failure.map_or(Ok(()), Err)?;
-        [hlog, csv]
-            .into_iter()
-            .flatten()
-            .try_for_each(|Sink { path, mut out }| out.flush().map_err(|error| (path, error)))
+        let failures = [log.end(), table.end()];
+        let ended = [hlog, csv].into_iter().zip(failures);
+        ended.filter_map(|(sink, failure)| sink?.end(failure)).collect()
     }
 
     fn take(&mut self, filled: Filled) {
@@ -146,11 +145,24 @@ impl<'n> Observer<'n> {
     }
 }
 
+impl Sink {
+    /// Writes what is held back, unless writing has failed before; a sentence if it has, or does.
+    fn end(self, failure: Option<io::Error>) -> Option<String> {
+        let Sink { flag, path, mut out } = self;
+        let error = failure.or_else(|| out.flush().err())?;
+        Some(unwritable(flag, &path, &error))
+    }
+}
+
+/// What is said of a file that cannot be written.
+pub fn unwritable(flag: &str, path: &Path, error: &io::Error) -> String {
+    format!("{flag} {}: cannot write it: {error}", path.display())
+}
+
 /// A writer until it fails.
 struct Writing<W> {
-    path: PathBuf,
     writer: Option<W>,
-    failure: Option<(PathBuf, io::Error)>,
+    failure: Option<io::Error>,
 }
 
 impl<W> Writing<W> {
@@ -158,15 +170,11 @@ impl<W> Writing<W> {
         sink: Option<&'s mut Sink>,
         begin: impl FnOnce(&'s mut Box<dyn Write + Send>) -> io::Result<W>,
     ) -> Writing<W> {
-        let Some(Sink { path, out }) = sink else {
-            return Writing { path: PathBuf::new(), writer: None, failure: None };
-        };
-        let mut writing = Writing { path: path.clone(), writer: None, failure: None };
-        match begin(out) {
-            Ok(writer) => writing.writer = Some(writer),
-            Err(error) => writing.failure = Some((path.clone(), error)),
+        match sink.map(|sink| begin(&mut sink.out)) {
+            None => Writing { writer: None, failure: None },
+            Some(Ok(writer)) => Writing { writer: Some(writer), failure: None },
+            Some(Err(error)) => Writing { writer: None, failure: Some(error) },
         }
-        writing
     }
 
     fn step(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) {
@@ -174,8 +182,12 @@ impl<W> Writing<W> {
             && let Err(error) = write(writer)
         {
             self.writer = None;
-            self.failure = Some((self.path.clone(), error));
+            self.failure = Some(error);
         }
+    }
+
+    fn end(self) -> Option<io::Error> {
+        self.failure
     }
 }
 
@@ -208,7 +220,7 @@ mod tests {
         let offset = Nanos(due_at.0);
         let due = Due { k: 0, kind: 0, offset, intended_at: due_at, is_measured: true };
         let request = Request { sent_at: Some(due_at), ..Request::due(&due) };
-        recorder.ended(&request, Ending::Ok(due_at + Nanos::from_millis(1)));
+        recorder.note_ended(&request, Ending::Ok, due_at + Nanos::from_millis(1));
     }
 
     #[test]
@@ -229,10 +241,58 @@ mod tests {
         let shown = Shown::default();
         let live = Live::new(LiveMode::Plain, Box::new(shown.clone()));
         let sinks = Sinks { live: Some(live), ..Sinks::default() };
-        observer.watch(sinks, SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(observer.watch(sinks, SystemTime::UNIX_EPOCH), [""; 0]);
         let text = String::from_utf8(shown.0.lock().unwrap().clone()).unwrap();
         let rates = text.lines().map(|line| line.split_whitespace().nth(2).unwrap());
         assert_eq!(rates.collect::<Vec<_>>(), ["2/s", "2/s", "2/s", "1/s"], "{text}");
+    }
+
+    /// Takes nothing.
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_and_loses_no_other() {
+        let names = [String::from("get")];
+        let (observer, mut feeds) = Observer::new(1, &names);
+        let mut recorder = Recorder::new(1, StallMeter::new(Mono(0), Mono(0)));
+        feeds[0].begin(Mono(0), &mut recorder);
+        end(&mut recorder, 10);
+        feeds[0].finish(Mono(Nanos::from_secs(1).0), &mut recorder);
+        drop(feeds);
+        let (shown, table) = (Shown::default(), Shown::default());
+        let sink = |flag, out| Some(Sink { flag, path: PathBuf::from("x"), out });
+        let sinks = Sinks {
+            hlog: sink("--hlog", Box::new(Full)),
+            csv: sink("--csv", Box::new(table.clone())),
+            live: Some(Live::new(LiveMode::Plain, Box::new(shown.clone()))),
+        };
+        let unwritten = observer.watch(sinks, SystemTime::UNIX_EPOCH);
+        assert_eq!(unwritten.len(), 1, "{unwritten:?}");
+        assert!(unwritten[0].starts_with("--hlog x: cannot write it: "), "{unwritten:?}");
+        let lines = |shown: &Shown| shown.0.lock().unwrap().split(|byte| *byte == b'\n').count();
+        assert_eq!((lines(&table), lines(&shown)), (3, 2));
+    }
+
+    #[test]
+    fn without_a_run_nothing_is_written() {
+        let names = [String::from("get")];
+        let (observer, feeds) = Observer::new(1, &names);
+        drop(feeds);
+        let table = Shown::default();
+        let csv = Sink { flag: "--csv", path: PathBuf::new(), out: Box::new(table.clone()) };
+        let sinks = Sinks { csv: Some(csv), ..Sinks::default() };
+        assert_eq!(observer.watch(sinks, SystemTime::UNIX_EPOCH), [""; 0]);
+        assert!(table.0.lock().unwrap().is_empty());
     }
 
     #[test]

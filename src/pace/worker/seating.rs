@@ -33,7 +33,7 @@ enum Stage {
 
 impl<D: Driver, C: Clock> Worker<'_, D, C> {
     /// As [`Worker::establish`], with as many connections on every core of the server as on any other,
-    /// or one more. `authority` is what the questions say in Host. Each connection may take the timeout.
+    /// or one more. `authority` is what the questions say in Host. Each connection has its own deadline.
     pub fn establish_evenly(
         &mut self,
         authority: &str,
@@ -58,7 +58,7 @@ impl<D: Driver, C: Clock> Worker<'_, D, C> {
         question: &[u8],
         stop: &AtomicBool,
     ) -> Result<(ConnId, u16, Vec<u8>), EstablishError> {
-        let give_up_at = self.clock.now() + self.task.limits.timeout;
+        let give_up_at = self.clock.now() + self.patience();
         let limits =
             ResponseLimits { capture_bytes_max: ANSWER_BYTES_MAX, ..ResponseLimits::default() };
         let id = self.connect().ok_or_else(|| self.refusal())?;
@@ -90,7 +90,7 @@ impl<D: Driver, C: Clock> Worker<'_, D, C> {
     ) -> Result<(), EstablishError> {
         let before = std::mem::discriminant(&probe.stage);
         while std::mem::discriminant(&probe.stage) == before {
-            let nap = self.patience(self.clock.now(), give_up_at, stop)?;
+            let nap = self.nap(self.clock.now(), give_up_at, stop)?;
             let Worker { driver, clock, pool, connect_error, .. } = self;
             let turned = driver.turn(nap, |event| {
                 if !probe.hear(&event) {

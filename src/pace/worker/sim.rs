@@ -86,6 +86,8 @@ pub(super) enum Told<'a> {
 pub(super) enum Act {
     Connected,
     Refuse,
+    /// The backlog of a Unix socket is full.
+    Full,
     Bytes(Vec<u8>),
     Fin,
     Reset,
@@ -174,6 +176,10 @@ impl SimDriver {
             Act::Connected => on_event(Event::Connected(id)),
             Act::Bytes(bytes) => on_event(Event::Received(id, &bytes)),
             Act::Fin => on_event(Event::ReceivedEnd(id)),
+            Act::Full => {
+                conn.is_broken = true;
+                on_event(Event::Failed(id, io::ErrorKind::WouldBlock.into()));
+            }
             Act::Refuse | Act::Reset => {
                 conn.is_broken = true;
                 on_event(Event::Failed(id, io::ErrorKind::ConnectionReset.into()));

@@ -114,6 +114,23 @@ fn infinite_samples_rank_above_all_others() {
 }
 
 #[test]
+fn the_longest_time_observed_may_be_one_that_was_waited_in_vain() {
+    let mut waiting = Histogram::new();
+    waiting.record_infinite_after(Nanos(70));
+    assert_eq!(waiting.summary().longest_observed, Some(70));
+    let mut histogram = histogram_of(&[5, 98]);
+    histogram.merge(&waiting);
+    assert_eq!((histogram.summary().longest_observed, histogram.count()), (Some(98), 3));
+    histogram.record_infinite_after(Nanos(2_000));
+    histogram.record_infinite_after(Nanos(30));
+    assert_eq!(histogram.summary().longest_observed, Some(2_000));
+    let (counts, beside) = (histogram.hdr().clone(), histogram.beside());
+    assert_eq!(Histogram::from_parts(counts, Some(beside)).unwrap().beside(), beside);
+    histogram.clear();
+    assert_eq!(histogram.longest_observed(), None);
+}
+
+#[test]
 fn an_empty_histogram_says_so() {
     let histogram = Histogram::new();
     for q in [0.0, 0.5, 1.0] {

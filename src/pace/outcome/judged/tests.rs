@@ -18,9 +18,9 @@ fn run_of(response_at: impl Fn(Nanos) -> Nanos) -> Recorder {
         let offset = Nanos::from_millis(k);
         let intended_at = start + offset;
         let due = Due { k, kind: 0, offset, intended_at, is_measured: offset >= SECOND };
-        recorder.planned(&due, 1);
+        recorder.note_planned(&due, 1);
         let request = Request { sent_at: Some(intended_at), ..Request::due(&due) };
-        recorder.ended(&request, Ending::Ok(intended_at + response_at(offset)));
+        recorder.note_ended(&request, Ending::Ok, intended_at + response_at(offset));
     }
     recorder
 }

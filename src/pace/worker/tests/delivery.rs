@@ -106,3 +106,35 @@ fn a_request_that_fails_is_in_no_count_of_deliveries() {
     assert_eq!((run.ok, run.errors.status), (0, 1_000));
     assert_eq!((counts.with, counts.without, counts.from_the_future), (0, 0, 0));
 }
+
+// 10.
+#[test]
+fn a_step_of_the_wall_clock_moves_nothing_but_deliveries_which_it_makes_suspect() {
+    const STEP: u64 = 40_000_000;
+    // Set forward or back in the middle of the run, or not.
+    for step in [STEP as i64, -(STEP as i64), 0] {
+        let at_half = START + Nanos::from_millis(500);
+        let server = move || {
+            answering(move |_, due_at| {
+                let set = if due_at >= at_half { step } else { 0 };
+                format!("{{\"at\":{}}}", published(due_at).0.saturating_add_signed(set))
+            })
+        };
+        let run = |mut sim: Sim| {
+            sim.wall_then.ns = WALL.ns.saturating_add_signed(step);
+            sim.run(server()).run
+        };
+        let still =
+            |sim: Sim| sim.run(answering(|_, at| format!("{{\"at\":{}}}", published(at).0)));
+        for lines in ["", "published = { key = 'at', unit = 'ns' }"] {
+            let (found, expected) = (run(simulated(lines)), still(simulated(lines)).run);
+            assert_eq!(found.response_ns, expected.response_ns, "{step} {lines}");
+            assert_eq!(found.service_ns, expected.service_ns, "{step} {lines}");
+            assert_eq!(found.lateness_ns, expected.lateness_ns, "{step} {lines}");
+            let is_said = found.reasons.join(" ").contains("The wall clock was set by 40.0 ms");
+            assert_eq!(is_said, step != 0 && !lines.is_empty(), "{:?}", found.reasons);
+            let verdict = if is_said { Verdict::Suspect } else { Verdict::Valid };
+            assert_eq!(found.verdict, verdict, "{step} {lines}: {:?}", found.reasons);
+        }
+    }
+}

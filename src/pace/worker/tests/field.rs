@@ -1,6 +1,6 @@
 //! The tests that the field's bugs suggest (FIELD.md), each against its known answer: a simulated
-//! kernel and server, hence exact arithmetic. Numbers 8 and 9 are with the pool and the recorder;
-//! 4 and 10 are once more in `tests/field.rs`, on the real binary.
+//! kernel and server, hence exact arithmetic. Numbers 8 and 9 are with the pool and the recorder, 10
+//! with the deliveries; 4 is once more in `tests/field.rs`, on the real binary.
 
 use super::*;
 
