@@ -1,9 +1,9 @@
-//! What the small hot functions cost in time, with the spread of it, by criterion: what instructions, which
-//! `parser` and `paths` count, do not tell, such as what threads lose that share a cache line.
+//! What the small hot functions cost in time, with the spread of it, by criterion: what instructions,
+//! which `parser` and `paths` count, do not tell, such as what threads lose that share a cache line.
 //!
 //! `cargo bench --bench times`, with a part of a name behind `--` for a part of them. Prints; asserts
-//! nothing. The times of several threads are by event: of `n` that do not disturb each other, on `n` CPUs,
-//! an event takes one `n`th.
+//! nothing. The times of several threads are by event: of `n` that do not disturb each other, on `n`
+//! CPUs, an event takes one `n`th.
 #![allow(missing_docs)] // what `criterion_group!` makes
 
 #[allow(dead_code)] // what the other benches are fed
@@ -28,8 +28,8 @@ const THREADS: [usize; 4] = [1, 2, 4, 8];
 /// A server's log.
 const LOG_EVENTS: usize = 1 << 16;
 
-/// The time of `iterations` calls of `work` by `threads` together, which begin when all are there. Each is
-/// told how many it has made before.
+/// The time of `iterations` calls of `work` by `threads` together, which begin when all are there. Each
+/// is told how many it has made before.
 fn side_by_side(threads: usize, iterations: u64, work: impl Fn(u64) + Sync) -> Duration {
     let barrier = Barrier::new(threads);
     let share = iterations.div_ceil(threads as u64);

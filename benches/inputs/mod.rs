@@ -1,5 +1,5 @@
-//! What the benches of time and those of instructions are fed alike: heads as real clients send them, and
-//! the pieces of server and pacer that have done their work once already.
+//! What the benches of time and those of instructions are fed alike: heads as real clients send them,
+//! and the pieces of server and pacer that have done their work once already.
 
 use ringpace::home::{Change, Device, Event, Seq, Value};
 use ringpace::pace::Plan;
