@@ -6,7 +6,6 @@
 use super::device::{Device, Value};
 use super::log::{Event, Seq};
 use super::snapshot::Snapshot;
-use std::cell::RefCell;
 
 /// Length of [`status`]. Spec: the API's table in the documentation, as all of these.
 pub const STATUS_BYTES: usize = 120;
@@ -32,32 +31,6 @@ pub fn status(snapshot: Snapshot) -> [u8; STATUS_BYTES] {
     show("},{\"id\":\"sensor\",\"v\":", Device::Sensor);
     line.text("}");
     line.close(b']')
-}
-
-/// The last [`status`] of one core, so that it is rendered only when the house has changed.
-///
-/// A snapshot is the state and its version in one word, and equal ones render to equal lines: what is
-/// kept can never be stale, because the present snapshot has to be shown to get it.
-pub struct StatusLine(RefCell<(Snapshot, [u8; STATUS_BYTES])>);
-
-impl StatusLine {
-    /// Renders `snapshot`, to begin with.
-    pub fn new(snapshot: Snapshot) -> StatusLine {
-        StatusLine(RefCell::new((snapshot, status(snapshot))))
-    }
-
-    /// Hands the line of `snapshot` to `take`, rendered if it is another than the last time. It is
-    /// lent where it stands: for most requests it is copied once, into the answer.
-    ///
-    /// Panics if `take` comes back here.
-    #[inline]
-    pub fn show<T>(&self, snapshot: Snapshot, take: impl FnOnce(&[u8; STATUS_BYTES]) -> T) -> T {
-        let mut kept = self.0.borrow_mut();
-        if kept.0 != snapshot {
-            *kept = (snapshot, status(snapshot));
-        }
-        take(&kept.1)
-    }
 }
 
 /// `{"device":"light","status":"applied","value":75,"seq":1 ... }`

@@ -44,7 +44,8 @@ impl<'a> ResponseHead<'a> {
     /// Appends the response to `out`. The length told is that of `content`, which itself is left out
     /// if `include_content` is false: an answer to HEAD.
     pub fn encode(&self, content: &[u8], include_content: bool, out: &mut Vec<u8>) {
-        if self.status == 200 && self.content_type == Some(JSON) {
+        let is_usual = self.status == 200 && self.content_type == Some(JSON);
+        if is_usual {
             out.extend_from_slice(OK_JSON);
             push_length(content.len(), out);
         } else {
@@ -60,7 +61,7 @@ impl<'a> ResponseHead<'a> {
             push_field(name, value, out);
         }
         out.extend_from_slice(b"\r\n");
-        if include_content && may_have_content(self.status) {
+        if include_content && (is_usual || may_have_content(self.status)) {
             out.extend_from_slice(content);
         }
     }

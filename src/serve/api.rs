@@ -24,6 +24,7 @@ pub enum Answer {
 
 /// Carries out `call`, whose content has been read whole, and before whose arrival `seen` was the newest
 /// event. `metrics` renders the metrics on demand.
+#[inline]
 pub fn answer(
     call: Call,
     content: &[u8],
@@ -93,6 +94,7 @@ struct Refusal {
 }
 
 /// 400 for what is not JSON, 422 for JSON that is no command for this device.
+#[inline(never)] // it would keep its caller from being inlined
 fn read_command(device: Device, content: &[u8]) -> Result<Change, Refusal> {
     let refusal = |status, sentence| Refusal { status, sentence };
     let text = std::str::from_utf8(content).map_err(|_| refusal(400, NOT_UTF8.to_string()))?;

@@ -4,7 +4,8 @@
 //! event log has grown), `handle_drain`, `handle_refusal` (there is no room for it) and `handle_failure`
 //! (its socket is broken). After any of them ask, in this order: `take_output` for bytes to send,
 //! `take_records` for the access log, which would be lost with the connection, `close_wish` for what to
-//! do once all is sent, `wants_bytes` for whether to go on receiving, and `timeout` for when to call back.
+//! do once all is sent, `wants_bytes` for whether to go on receiving, and `timeout` for when to call
+//! back.
 //!
 //! Requests are answered in order, one at a time: while an answer is owed (a device at work, a poll
 //! parked) nothing behind it is parsed (RFC 9112 section 9.3.2). What waits is bounded: unparsed input,
@@ -18,12 +19,12 @@
 use super::access::{Journal, Record};
 use super::api::{self, Answer};
 use super::metrics::{Metrics, Path, Tally};
-use super::reply::Reply;
+use super::reply::{Content, Reply};
 use super::router::{self, Call};
 use super::settings::Settings;
+use super::status::StatusAnswer;
 use super::timing::Marks;
 use crate::clock::Clock;
-use crate::home::json::StatusLine;
 use crate::home::{Change, Home, Seq};
 use crate::http::body::{self, Decoded};
 use crate::http::{
@@ -38,8 +39,8 @@ use std::sync::Arc;
 pub struct Surroundings<'a> {
     /// Devices and events.
     pub home: &'a Home,
-    /// The status that this core rendered last.
-    pub status: &'a StatusLine,
+    /// The last answer to a status of this core.
+    pub status: &'a StatusAnswer,
     /// The present Date line.
     pub date: &'a HttpDate,
     /// For what must be timed to the moment. Costs some 25 ns: no plain request reads it.
@@ -564,6 +565,7 @@ impl Conn {
         }
     }
 
+    #[cold]
     fn time_out(&mut self, now: Mono, head_only: bool, around: &Surroundings<'_>) {
         let reply = Reply::error(408, "the request took too long to arrive");
         self.reply_and_close(now, &reply, head_only, around);
@@ -574,6 +576,7 @@ impl Conn {
         self.reply_and_close(now, &reply, head_only, around);
     }
 
+    #[cold]
     fn reply_and_close(
         &mut self,
         now: Mono,
@@ -591,6 +594,7 @@ impl Conn {
         self.deadline = now + linger;
     }
 
+    #[inline]
     fn encode(
         &mut self,
         now: Mono,
@@ -600,19 +604,23 @@ impl Conn {
         timing: Option<&str>,
         around: &Surroundings<'_>,
     ) {
-        let timing = timing.map(|value| ("Server-Timing", value));
-        let head = ResponseHead {
-            status: reply.status,
-            content_type: reply.content.media_type(),
-            date: around.date,
-            connection,
-            extra: [reply.field, timing],
-        };
         let begin = self.outbox.len();
         let outbox = &mut self.outbox;
-        reply
-            .content
-            .render(around.status, |content| head.encode(content, include_content, outbox));
+        let is_plain = include_content && connection.is_none() && timing.is_none();
+        match reply.content {
+            Content::Status(house) if is_plain => around.status.push(house, around.date, outbox),
+            _ => {
+                let timing = timing.map(|value| ("Server-Timing", value));
+                let head = ResponseHead {
+                    status: reply.status,
+                    content_type: reply.content.media_type(),
+                    date: around.date,
+                    connection,
+                    extra: [reply.field, timing],
+                };
+                reply.content.render(|content| head.encode(content, include_content, outbox));
+            }
+        }
         self.answers += 1;
         if let Some(journal) = &mut self.journal {
             journal.end(now, reply.status, self.outbox.len() - begin);

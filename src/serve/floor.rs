@@ -9,8 +9,8 @@
 use super::conn::{CloseWish, Conn, Surroundings};
 use super::metrics::{Metrics, Tally};
 use super::settings::Settings;
+use super::status::StatusAnswer;
 use crate::clock::Clock;
-use crate::home::json::StatusLine;
 use crate::home::{FirstAfter, Home, Seq};
 use crate::http::HttpDate;
 use crate::slab::Key;
@@ -57,7 +57,7 @@ pub struct Floor {
     dirty: Vec<Key>,
     /// Empty buffers with capacity, for connections that have something to say.
     spare: Vec<Vec<u8>>,
-    status: StatusLine,
+    status: StatusAnswer,
     date: HttpDate,
     date_secs: u64,
     /// What the metrics call this core.
@@ -95,9 +95,10 @@ const REFUSALS_MAX: usize = 256;
 impl Floor {
     /// No connections yet, on the core of index `core`.
     pub fn new(clock: Box<dyn Clock>, wall_secs: u64, core: usize, shared: Shared) -> Floor {
+        let date = HttpDate::from_unix_secs(wall_secs);
         Floor {
             label: shared.metrics.label(core).into(),
-            status: StatusLine::new(shared.home.snapshot()),
+            status: StatusAnswer::new(shared.home.snapshot(), date),
             shared,
             core,
             entries: Vec::new(),
@@ -111,7 +112,7 @@ impl Floor {
             offered: Seq(0),
             dirty: Vec::new(),
             spare: Vec::new(),
-            date: HttpDate::from_unix_secs(wall_secs),
+            date,
             date_secs: wall_secs,
             draining: false,
         }

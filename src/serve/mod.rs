@@ -15,6 +15,7 @@ pub mod reply;
 pub mod router;
 pub mod settings;
 pub mod station;
+pub mod status;
 pub mod threads;
 pub mod timing;
 pub mod token;

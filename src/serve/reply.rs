@@ -1,7 +1,6 @@
 //! What is to be answered, before it is bytes.
 
-use crate::home::json::{self, StatusLine};
-use crate::home::{Event, Seq, Snapshot};
+use crate::home::{Event, Seq, Snapshot, json};
 
 /// A status, its content and the fields that only some answers carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,11 +79,11 @@ impl Reply {
 }
 
 impl Content {
-    /// Hands the bytes to `take`. `status` keeps the one that this core rendered last.
-    pub fn render<T>(&self, status: &StatusLine, take: impl FnOnce(&[u8]) -> T) -> T {
+    /// Hands the bytes to `take`.
+    pub fn render<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
         match self {
             Content::None => take(b""),
-            Content::Status(house) => status.show(*house, |line| take(line)),
+            Content::Status(house) => take(&json::status(*house)),
             Content::Command(event) => take(&json::command(*event)),
             Content::Event(event) => take(&json::event(*event)),
             Content::Timeout(newest) => take(&json::timeout(*newest)),

@@ -1,8 +1,8 @@
 //! The last answer to a status of one core, whole: for most requests it is copied, not written.
 //!
-//! What is kept can never be stale: whoever wants an answer shows the house and the date it is to be of, and
-//! it is written anew if either is another than the last time. It is the answer with the fields of the
-//! contract and no others. Not here: which requests get that one; see `conn`.
+//! What is kept can never be stale: whoever wants an answer shows the house and the date it is to be of,
+//! and it is written anew if either is another than the last time. It is the answer with the fields of
+//! the contract and no others. Not here: which requests get that one; see `conn`.
 
 use crate::home::{Snapshot, json};
 use crate::http::{HttpDate, ResponseHead};

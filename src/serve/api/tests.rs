@@ -1,14 +1,14 @@
 use super::*;
-use crate::home::json::{self, StatusLine};
+use crate::home::json;
 use serde_json::Value as Json;
 
 fn metrics() -> String {
     "metrics".to_string()
 }
 
-/// The content of `reply`, on a core that has rendered no status yet.
+/// The content of `reply`.
 fn bytes_of(reply: &Reply) -> Vec<u8> {
-    reply.content.render(&StatusLine::new(Home::new(1).snapshot()), <[u8]>::to_vec)
+    reply.content.render(<[u8]>::to_vec)
 }
 
 fn change(device: Device, action: &str, value: Option<f64>) -> Change {

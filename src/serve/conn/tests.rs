@@ -29,7 +29,7 @@ impl Clock for Ahead {
 /// A connection, its world, and a time that passes when told.
 struct Talk {
     home: Home,
-    status: StatusLine,
+    status: StatusAnswer,
     date: HttpDate,
     settings: Settings,
     metrics: Metrics,
@@ -54,10 +54,11 @@ impl Talk {
         let mut settings = Settings { echo: true, ..Settings::default() };
         change(&mut settings);
         let now = Mono(1_000_000_000);
+        let date = HttpDate::from_unix_secs(784_111_777);
         Talk {
             home: Home::new(64),
-            status: StatusLine::new(Home::new(64).snapshot()),
-            date: HttpDate::from_unix_secs(784_111_777),
+            status: StatusAnswer::new(Home::new(64).snapshot(), date),
+            date,
             conn: Conn::new(now, &settings),
             settings,
             metrics: Metrics::new(["0".to_string()]),

@@ -4,13 +4,13 @@
 use super::{pieces, split_choice};
 use ringpace::clock::FakeClock;
 use ringpace::home::Home;
-use ringpace::home::json::StatusLine;
 use ringpace::http::response::{ResponseLimits, ResponseReader};
 use ringpace::http::{HttpDate, RequestLimits};
 use ringpace::rng::Rng;
 use ringpace::serve::conn::{CloseWish, Conn, Surroundings};
 use ringpace::serve::metrics::Metrics;
 use ringpace::serve::settings::{Quotas, Settings};
+use ringpace::serve::status::StatusAnswer;
 use ringpace::units::{Mono, Nanos};
 
 pub(crate) fn run(input: &[u8]) {
@@ -66,7 +66,7 @@ struct Seen {
 struct Talk<'a> {
     settings: &'a Settings,
     home: Home,
-    status: StatusLine,
+    status: StatusAnswer,
     date: HttpDate,
     metrics: Metrics,
     conn: Conn,
@@ -85,11 +85,12 @@ const STEPS_MAX: usize = 1_000_000;
 impl<'a> Talk<'a> {
     fn new(settings: &'a Settings) -> Talk<'a> {
         let now = Mono(1_000_000_000);
+        let date = HttpDate::from_unix_secs(784_111_777);
         Talk {
             settings,
             home: Home::new(64),
-            status: StatusLine::new(Home::new(64).snapshot()),
-            date: HttpDate::from_unix_secs(784_111_777),
+            status: StatusAnswer::new(Home::new(64).snapshot(), date),
+            date,
             metrics: Metrics::new(["0".to_string()]),
             conn: Conn::new(now, settings),
             now,
