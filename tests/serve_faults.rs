@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -174,6 +174,9 @@ fn a_server_that_was_killed_starts_again_on_its_port() {
             server.wait();
             let ended = idle.read_close();
             assert!(ended != Err("stayed open".into()), "a dead server's connection goes on");
+            // The kernel takes a dead process's ring down, and with it what an accept holds open, in a
+            // thread of its own: where many rings end at once, a little later.
+            await_that("the port is free", || TcpListener::bind(addr).is_ok());
             // The old connections are still there, in whatever state the kernel left them.
             server = Server::start_on(&addr.to_string(), &flags);
             assert_eq!(server.connect().ask(STATUS).status, 200);
