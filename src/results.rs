@@ -3,18 +3,23 @@
 //! The keys are a contract (`ringpace.run/1`): others may be added, none renamed or dropped. A
 //! figure that is +infinity, because a request that failed or never finished takes part in the
 //! percentiles, is `null`. Every `*_ns` is in nanoseconds, every `*_s` in seconds. Not here: how a
-//! figure comes about; see `pace::recorder` and `pace::verdict`. The schema of a bench is [`bench`],
+//! figure comes about; see `pace::recorder` and `pace::verdict`. The quantiles by name are [`FIGURES`].
+//! The schema of a bench is [`bench`],
 //! that of its knee search [`knee`], of a duet [`duet`], of a self-test [`selftest`], of a merge
 //! [`merged`].
 
 pub mod bench;
 pub mod duet;
+mod figures;
 pub mod knee;
 pub mod merged;
 pub mod selftest;
 
+pub use figures::{FIGURES, Figure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::iter::Sum;
+use std::ops::AddAssign;
 
 /// The name and version of the schema of [`Run`].
 pub const RUN_SCHEMA: &str = "ringpace.run/1";
@@ -142,6 +147,25 @@ impl Errors {
     /// All failed requests.
     pub fn total(&self) -> u64 {
         self.status + self.malformed + self.reset + self.timeout + self.connect
+    }
+}
+
+impl AddAssign for Errors {
+    fn add_assign(&mut self, other: Errors) {
+        self.status += other.status;
+        self.malformed += other.malformed;
+        self.reset += other.reset;
+        self.timeout += other.timeout;
+        self.connect += other.connect;
+    }
+}
+
+impl Sum for Errors {
+    fn sum<I: Iterator<Item = Errors>>(each: I) -> Errors {
+        each.fold(Errors::default(), |mut sum, errors| {
+            sum += errors;
+            sum
+        })
     }
 }
 
@@ -301,24 +325,6 @@ pub struct QuantileErrors {
     pub max: Option<u64>,
 }
 
-impl QuantileErrors {
-    /// Of a distribution and that of the least its samples may have been.
-    pub fn between(least: &Quantiles, most: &Quantiles) -> QuantileErrors {
-        let error = |least: Option<u64>, most: Option<u64>| Some(most?.saturating_sub(least?));
-        QuantileErrors {
-            min: error(least.min, most.min),
-            mean: error(least.mean, most.mean),
-            p50: error(least.p50, most.p50),
-            p90: error(least.p90, most.p90),
-            p95: error(least.p95, most.p95),
-            p99: error(least.p99, most.p99),
-            p99_9: error(least.p99_9, most.p99_9),
-            p99_99: error(least.p99_99, most.p99_99),
-            max: error(least.max, most.max),
-        }
-    }
-}
-
 /// How sure the quantiles of a distribution of response times are, by the run that they are of: what
 /// other runs would differ by is not in it. `null` where too few requests lie beyond the quantile,
 /// or the run has too few intervals.
@@ -476,25 +482,9 @@ pub fn usable<T: Copy>(runs: &[T], verdict: impl Fn(&T) -> Verdict) -> Vec<T> {
 
 /// Whether too few of `count` requests lie beyond a quantile to believe it; of 100,000 it leaves
 /// `beyond_per_100k`, none if it is the maximum.
-pub fn is_thin(count: u64, beyond_per_100k: u64) -> bool {
+fn is_thin(count: u64, beyond_per_100k: u64) -> bool {
     let beyond = u128::from(count) * u128::from(beyond_per_100k) / 100_000;
     beyond_per_100k > 0 && beyond < u128::from(BEYOND_LEAST)
-}
-
-impl Quantiles {
-    /// The names of the quantiles that are thin.
-    pub fn too_few(&self) -> Vec<String> {
-        const BEYOND_PER_100K: [(&str, u64); 6] = [
-            ("p50", 50_000),
-            ("p90", 10_000),
-            ("p95", 5_000),
-            ("p99", 1_000),
-            ("p99_9", 100),
-            ("p99_99", 10),
-        ];
-        let thin = BEYOND_PER_100K.iter().filter(|(_, beyond)| is_thin(self.count, *beyond));
-        thin.map(|(name, _)| String::from(*name)).collect()
-    }
 }
 
 fn is_zero(count: &u64) -> bool {

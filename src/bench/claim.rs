@@ -8,7 +8,7 @@
 //! figure  = target "." [request kind "."] metric
 //! ```
 //! Metrics of the response time, in total or of a kind: `p50 p90 p95 p99 p99.9 p99.99 max`. Of the
-//! target: `lateness_p50 lateness_p99` (the pacer's), `rss_mb` `cpu_percent` `cpu_us` `errors`
+//! target: `lateness_p50` to `lateness_max` (the pacer's), `rss_mb` `cpu_percent` `cpu_us` `errors`
 //! `achieved` (numbers).
 //!
 //! What is judged is left less right, of every repeat by itself: repeat k of one target was made within
@@ -21,8 +21,9 @@
 
 use super::difference::each;
 use crate::results::bench::{
-    Bench, ClaimOutcome, ClaimResult, KindSummary, Level, Spread, Spreads, Summary,
+    Bench, ClaimOutcome, ClaimResult, KindSummary, Level, Spreads, Summary,
 };
+use crate::results::{FIGURES, Figure as ResultFigure};
 use crate::stats::compare::{CONFIDENCE, Interval, paired, percent};
 use crate::units::{Nanos, Rate, signed};
 
@@ -286,9 +287,9 @@ struct Figure {
 
 impl Figure {
     fn parse(word: &str) -> Option<Figure> {
-        // By suffix and longest first, as `p99.9` has a dot of its own.
-        let (rest, metric) = METRICS.iter().find_map(|(name, metric)| {
-            Some((word.strip_suffix(name)?.strip_suffix('.')?, *metric))
+        // By suffix, as `p99.9` has a dot of its own.
+        let (rest, metric) = Metric::named().find_map(|(name, metric)| {
+            Some((word.strip_suffix(name.as_str())?.strip_suffix('.')?, metric))
         })?;
         let (target, kind) = match rest.split_once('.') {
             Some((target, kind)) => (target, Some(kind.to_owned())),
@@ -328,7 +329,7 @@ impl Figure {
 
     fn show(&self, value: Option<f64>) -> String {
         let kind = self.kind.as_ref().map(|kind| format!(".{kind}")).unwrap_or_default();
-        let metric = METRICS.iter().find(|(_, metric)| *metric == self.metric).map_or("", |m| m.0);
+        let metric = self.metric.name();
         let value = match (value, self.metric.unit()) {
             (None, _) => String::from("unknown"),
             (Some(value), _) if value.is_infinite() => String::from("infinite"),
@@ -341,8 +342,10 @@ impl Figure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Metric {
-    Response(Quantile),
-    Lateness(Quantile),
+    /// Of the response time, by its place in [`FIGURES`].
+    Response(usize),
+    /// Likewise of the pacer's lateness.
+    Lateness(usize),
     RssMb,
     CpuPercent,
     CpuUs,
@@ -350,30 +353,8 @@ enum Metric {
     Achieved,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Quantile {
-    P50,
-    P90,
-    P95,
-    P99,
-    P99_9,
-    P99_99,
-    Max,
-}
-
-/// Names that end in one another stand longest first.
-const METRICS: [(&str, Metric); 16] = [
-    ("lateness_p50", Metric::Lateness(Quantile::P50)),
-    ("lateness_p99", Metric::Lateness(Quantile::P99)),
-    ("p99.99", Metric::Response(Quantile::P99_99)),
-    ("p99_99", Metric::Response(Quantile::P99_99)),
-    ("p99.9", Metric::Response(Quantile::P99_9)),
-    ("p99_9", Metric::Response(Quantile::P99_9)),
-    ("p50", Metric::Response(Quantile::P50)),
-    ("p90", Metric::Response(Quantile::P90)),
-    ("p95", Metric::Response(Quantile::P95)),
-    ("p99", Metric::Response(Quantile::P99)),
-    ("max", Metric::Response(Quantile::Max)),
+/// What is no quantile, by name.
+const NUMBERS: [(&str, Metric); 5] = [
     ("rss_mb", Metric::RssMb),
     ("cpu_percent", Metric::CpuPercent),
     ("cpu_us", Metric::CpuUs),
@@ -382,6 +363,24 @@ const METRICS: [(&str, Metric); 16] = [
 ];
 
 impl Metric {
+    /// Every metric by each of its names.
+    fn named() -> impl Iterator<Item = (String, Metric)> {
+        let quantiles =
+            FIGURES.iter().enumerate().flat_map(|(nth, ResultFigure { key, label, .. })| {
+                let response = Metric::Response(nth);
+                let lateness = (format!("lateness_{key}"), Metric::Lateness(nth));
+                [(String::from(*label), response), (String::from(*key), response), lateness]
+            });
+        quantiles.chain(NUMBERS.map(|(name, metric)| (String::from(name), metric)))
+    }
+
+    /// The first of its names.
+    fn name(self) -> String {
+        Metric::named()
+            .find(|(_, metric)| *metric == self)
+            .map_or_else(String::new, |named| named.0)
+    }
+
     fn unit(self) -> Unit {
         match self {
             Metric::Response(_) | Metric::Lateness(_) => Unit::Time,
@@ -395,8 +394,8 @@ impl Metric {
 
     fn value(self, summary: &Summary, kind: &KindSummary) -> Option<f64> {
         match self {
-            Metric::Response(quantile) => quantile.of(&kind.response_ns),
-            Metric::Lateness(quantile) => quantile.of(&summary.lateness_ns),
+            Metric::Response(nth) => median(&kind.response_ns, nth),
+            Metric::Lateness(nth) => median(&summary.lateness_ns, nth),
             Metric::RssMb => summary.rss_bytes.median.map(|bytes| bytes / 1e6),
             Metric::CpuPercent => summary.cpu_percent.median,
             Metric::CpuUs => summary.cpu_us_per_request.median,
@@ -407,8 +406,8 @@ impl Metric {
 
     /// The numbers of the repeats, and the figure of each; errors have none.
     fn repeats(self, summary: &Summary, kind: &KindSummary) -> (Vec<u32>, Vec<f64>) {
-        let quantile = |spreads: &Spreads, quantile: Quantile| {
-            (spreads.repeats.clone(), each(&quantile.spread(spreads).each))
+        let quantile = |spreads: &Spreads, nth: usize| {
+            (spreads.repeats.clone(), each(&(FIGURES[nth].spread)(spreads).each))
         };
         let level = |level: &Level, factor: f64| {
             (level.repeats.clone(), level.each.iter().map(|figure| figure * factor).collect())
@@ -425,25 +424,12 @@ impl Metric {
     }
 }
 
-impl Quantile {
-    fn of(self, spreads: &Spreads) -> Option<f64> {
-        if spreads.count_least == 0 {
-            return None;
-        }
-        Some(self.spread(spreads).median.map_or(f64::INFINITY, |ns| ns as f64))
+/// The median of the repeats; `None` if there was no request.
+fn median(spreads: &Spreads, nth: usize) -> Option<f64> {
+    if spreads.count_least == 0 {
+        return None;
     }
-
-    fn spread(self, spreads: &Spreads) -> &Spread {
-        match self {
-            Quantile::P50 => &spreads.p50,
-            Quantile::P90 => &spreads.p90,
-            Quantile::P95 => &spreads.p95,
-            Quantile::P99 => &spreads.p99,
-            Quantile::P99_9 => &spreads.p99_9,
-            Quantile::P99_99 => &spreads.p99_99,
-            Quantile::Max => &spreads.max,
-        }
-    }
+    Some((FIGURES[nth].spread)(spreads).median.map_or(f64::INFINITY, |ns| ns as f64))
 }
 
 /// Words and operators. A word may hold `-`, as names of targets do, but not begin with it.

@@ -8,26 +8,15 @@ use crate::results::bench::{
     Difference, Finding, Interval, KindSummary, Level, PairOutcome, PairVerdict, PlanRecord,
     Spread, Spreads, Summary, TargetRecord,
 };
-use crate::results::{QuantileErrors, QuantileInterval, is_thin};
+use crate::results::{Figure, QuantileInterval};
 use crate::stats::bootstrap::NORMAL;
 use crate::stats::compare::{self, CONFIDENCE, Doubt, apart, compare, family, minus, paired};
 use crate::units::signed;
 
-/// A quantile that is compared. Not the maximum: it is one request, and grows with their number.
-struct Quantile {
-    name: &'static str,
-    /// Of 100,000 requests, how many lie beyond it.
-    beyond_per_100k: u64,
-    of: fn(&Spreads) -> &Spread,
-    error: fn(&QuantileErrors) -> Option<u64>,
+/// The quantiles that are compared. Not the maximum: it is one request, and grows with their number.
+fn compared() -> impl Iterator<Item = &'static Figure> {
+    ["p50", "p95", "p99", "p99_9"].into_iter().filter_map(Figure::of_key)
 }
-
-const QUANTILES: [Quantile; 4] = [
-    Quantile { name: "p50", beyond_per_100k: 50_000, of: |s| &s.p50, error: |e| e.p50 },
-    Quantile { name: "p95", beyond_per_100k: 5_000, of: |s| &s.p95, error: |e| e.p95 },
-    Quantile { name: "p99", beyond_per_100k: 1_000, of: |s| &s.p99, error: |e| e.p99 },
-    Quantile { name: "p99.9", beyond_per_100k: 100, of: |s| &s.p99_9, error: |e| e.p99_9 },
-];
 
 /// The histogram's own rounding: three significant digits.
 const STEP: f64 = 0.001;
@@ -79,12 +68,12 @@ fn pairs<'a>(
 fn verdict(base: &Summary, target: &Summary, flag: Option<&str>) -> PairVerdict {
     let mut judged: Vec<(String, Repeats, f64)> = Vec::new();
     for (of_base, of_target) in kinds(base, target) {
-        for quantile in QUANTILES.iter().filter(|q| matches!(q.name, "p50" | "p99")) {
+        for quantile in compared().filter(|q| matches!(q.key, "p50" | "p99")) {
             let sides = [&of_base.response_ns, &of_target.response_ns];
-            let repeats = Repeats::of(sides, quantile.of, Pairing::ByRepeat);
-            if !sides.iter().any(|spreads| quantile.is_thin(spreads)) && repeats.pairs() >= 2 {
-                let error = quantile.error_between(base, target, of_base, of_target);
-                judged.push((format!("{}.{}", of_target.name, quantile.name), repeats, error));
+            let repeats = Repeats::of(sides, quantile.spread, Pairing::ByRepeat);
+            if !is_thin(quantile, sides) && repeats.pairs() >= 2 {
+                let error = error_between(quantile, [(of_base, base), (of_target, target)]);
+                judged.push((format!("{}.{}", of_target.name, quantile.label), repeats, error));
             }
         }
     }
@@ -194,20 +183,20 @@ fn latencies(
     if sides.iter().any(|spreads| spreads.count_least == 0) {
         return Vec::new();
     }
-    let compared = QUANTILES.iter().map(|quantile| {
-        let medians = sides.map(|spreads| (quantile.of)(spreads).median.map(|ns| ns as f64));
+    let compared = compared().map(|quantile| {
+        let medians = sides.map(|spreads| (quantile.spread)(spreads).median.map(|ns| ns as f64));
         let named = Difference {
             request: of_target.name.clone(),
-            figure: quantile.name.to_owned(),
+            figure: quantile.label.to_owned(),
             ..blank.clone()
         };
-        let error = quantile.error_between(base, target, of_base, of_target);
-        let repeats = Repeats::of(sides, quantile.of, pairing);
+        let error = error_between(quantile, [(of_base, base), (of_target, target)]);
+        let repeats = Repeats::of(sides, quantile.spread, pairing);
         let mut difference = judged(&named, medians, &repeats, error);
         if pairing == Pairing::None && difference.finding == Finding::TooFewRepeats {
-            by_runs(&mut difference, sides.map(quantile.of), error);
+            by_runs(&mut difference, sides.map(quantile.spread), error);
         }
-        if sides.iter().any(|spreads| quantile.is_thin(spreads)) {
+        if is_thin(quantile, sides) {
             difference.finding = Finding::TooFewRequests;
         }
         difference
@@ -215,32 +204,23 @@ fn latencies(
     compared.collect()
 }
 
-impl Quantile {
-    /// The larger error of the two.
-    fn error_between(
-        &self,
-        base: &Summary,
-        target: &Summary,
-        of_base: &KindSummary,
-        of_target: &KindSummary,
-    ) -> f64 {
-        let [one, other] = [(of_base, base), (of_target, target)]
-            .map(|(kind, summary)| self.error_of(kind, &summary.lateness_ns));
-        f64::max(one, other)
-    }
+/// The larger error of the two.
+fn error_between(figure: &Figure, sides: [(&KindSummary, &Summary); 2]) -> f64 {
+    let [one, other] = sides.map(|(kind, summary)| error_of(figure, kind, &summary.lateness_ns));
+    f64::max(one, other)
+}
 
-    /// What of the figure may be the instrument's doing, in ns.
-    fn error_of(&self, kind: &KindSummary, lateness: &Spreads) -> f64 {
-        // A pacer that does not say it had at least its lateness; if that is infinite, it sent nothing.
-        let of_pacer = (self.error)(&kind.error_ns).or((self.of)(lateness).median);
-        let of_pacer = of_pacer.map_or(f64::INFINITY, |ns| ns as f64);
-        let figure = (self.of)(&kind.response_ns).median;
-        f64::max(of_pacer, figure.map_or(0.0, |ns| STEP * ns as f64))
-    }
+/// What of the figure may be the instrument's doing, in ns.
+fn error_of(figure: &Figure, kind: &KindSummary, lateness: &Spreads) -> f64 {
+    // A pacer that does not say it had at least its lateness; if that is infinite, it sent nothing.
+    let of_pacer = (figure.error)(&kind.error_ns).or((figure.spread)(lateness).median);
+    let of_pacer = of_pacer.map_or(f64::INFINITY, |ns| ns as f64);
+    let median = (figure.spread)(&kind.response_ns).median;
+    f64::max(of_pacer, median.map_or(0.0, |ns| STEP * ns as f64))
+}
 
-    fn is_thin(&self, spreads: &Spreads) -> bool {
-        is_thin(spreads.count_least, self.beyond_per_100k)
-    }
+fn is_thin(figure: &Figure, sides: [&Spreads; 2]) -> bool {
+    sides.iter().any(|spreads| figure.is_thin(spreads.count_least))
 }
 
 /// A figure of the repeats of two targets.

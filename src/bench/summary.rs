@@ -10,8 +10,7 @@ use crate::results::bench::{
     Bench, BenchRun, Comparison, KindSummary, Level, Spread, Spreads, Summary, Usage,
 };
 use crate::results::{
-    Errors, QuantileErrors, QuantileInterval, QuantileIntervals, Quantiles, RequestKind, Run,
-    Steadiness, usable,
+    Figure, QuantileErrors, QuantileIntervals, Quantiles, RequestKind, Run, Steadiness, usable,
 };
 use crate::stats::middle;
 
@@ -125,7 +124,7 @@ fn total(used: &[Measured<'_>]) -> KindSummary {
         name: String::from("total"),
         planned: runs().map(|run| run.planned).sum(),
         ok: runs().map(|run| run.ok).sum(),
-        errors: errors(runs().map(|run| run.errors)),
+        errors: runs().map(|run| run.errors).sum(),
         unfinished: runs().map(|run| run.unfinished).sum(),
         skipped: runs().map(|run| run.skipped).sum(),
         response_ns: spreads(used.iter().map(|m| Distribution {
@@ -154,7 +153,7 @@ fn one_kind<'a>(name: &str, used: &[Measured<'a>]) -> KindSummary {
         name: name.to_owned(),
         planned: kinds().map(|kind| kind.planned).sum(),
         ok: kinds().map(|kind| kind.ok).sum(),
-        errors: errors(kinds().map(|kind| kind.errors)),
+        errors: kinds().map(|kind| kind.errors).sum(),
         unfinished: kinds().map(|kind| kind.unfinished).sum(),
         skipped: kinds().map(|kind| kind.skipped).sum(),
         response_ns: spreads(each.iter().map(|(repeat, kind)| Distribution {
@@ -164,16 +163,6 @@ fn one_kind<'a>(name: &str, used: &[Measured<'a>]) -> KindSummary {
         })),
         error_ns: quantile_errors(kinds().map(|kind| &kind.error_ns)),
     }
-}
-
-fn errors(each: impl Iterator<Item = Errors>) -> Errors {
-    each.fold(Errors::default(), |sum, more| Errors {
-        status: sum.status + more.status,
-        malformed: sum.malformed + more.malformed,
-        reset: sum.reset + more.reset,
-        timeout: sum.timeout + more.timeout,
-        connect: sum.connect + more.connect,
-    })
 }
 
 /// What one repeat measured.
@@ -194,44 +183,30 @@ impl<'a> Distribution<'a> {
 fn spreads<'a>(each: impl Iterator<Item = Distribution<'a>>) -> Spreads {
     let each: Vec<Distribution<'_>> = each.filter(|of| of.quantiles.count > 0).collect();
     let known = each.iter().any(|of| of.intervals.confidence > 0.0);
-    let of = |pick: fn(&Quantiles) -> Option<u64>,
-              sure: fn(&QuantileIntervals) -> Option<QuantileInterval>| {
-        let intervals = each.iter().filter(|_| known).map(|of| sure(&of.intervals)).collect();
-        let spread = spread(each.iter().map(|of| pick(of.quantiles)).collect());
-        Spread { intervals, ..spread }
+    let of = |figure: &Figure| {
+        let has_intervals = known && figure.beyond_per_100k > 0;
+        let sure = each.iter().filter(|_| has_intervals).map(|of| (figure.interval)(&of.intervals));
+        let spread = spread(each.iter().map(|of| (figure.value)(of.quantiles)).collect());
+        Spread { intervals: sure.collect(), ..spread }
     };
     let quantiles = || each.iter().map(|of| of.quantiles);
     Spreads {
-        p50: of(|q| q.p50, |i| i.p50),
-        p90: of(|q| q.p90, |i| i.p90),
-        p95: of(|q| q.p95, |i| i.p95),
-        p99: of(|q| q.p99, |i| i.p99),
-        p99_9: of(|q| q.p99_9, |i| i.p99_9),
-        p99_99: of(|q| q.p99_99, |i| i.p99_99),
-        max: Spread { intervals: Vec::new(), ..of(|q| q.max, |_| None) },
         count_least: quantiles().map(|q| q.count).min().unwrap_or(0),
         longest_observed: quantiles().filter_map(|q| q.longest_observed.or(q.max)).max(),
         repeats: each.iter().map(|of| of.repeat).collect(),
+        ..Spreads::default()
     }
+    .with(of)
 }
 
 /// The median of each.
 fn quantile_errors<'a>(each: impl Iterator<Item = &'a QuantileErrors>) -> QuantileErrors {
     let each: Vec<&QuantileErrors> = each.collect();
-    let of = |pick: fn(&QuantileErrors) -> Option<u64>| {
+    let median = |pick: &dyn Fn(&QuantileErrors) -> Option<u64>| {
         spread(each.iter().map(|errors| pick(errors)).collect()).median
     };
-    QuantileErrors {
-        min: of(|e| e.min),
-        mean: of(|e| e.mean),
-        p50: of(|e| e.p50),
-        p90: of(|e| e.p90),
-        p95: of(|e| e.p95),
-        p99: of(|e| e.p99),
-        p99_9: of(|e| e.p99_9),
-        p99_99: of(|e| e.p99_99),
-        max: of(|e| e.max),
-    }
+    let of = |figure: &Figure| median(&figure.error);
+    QuantileErrors::each(median(&|errors| errors.min), median(&|errors| errors.mean), of)
 }
 
 /// Every repeat and their median; `None` is +infinity.

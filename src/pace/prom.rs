@@ -4,7 +4,7 @@
 //! Times are in seconds. A figure at +infinity is `+Inf`; a quantile of too few requests is left
 //! out. Every value is a gauge, since the next run replaces it. Pure. Start at [`text`].
 
-use crate::results::{Errors, Published, Quantiles, RequestKind, Run, Verdict};
+use crate::results::{Errors, FIGURES, Figure, Published, Quantiles, RequestKind, Run, Verdict};
 use std::fmt::Write;
 
 /// The run as text.
@@ -41,9 +41,9 @@ pub fn text(run: &Run) -> String {
         "error_seconds",
         "What of a quantile of all response times may be the pacer's.",
     );
-    for (q, ns) in [("0.5", error.p50), ("0.99", error.p99), ("0.999", error.p99_9)] {
-        if let Some(ns) = ns {
-            line(&mut text, "error_seconds", &format!("quantile=\"{q}\""), seconds(ns));
+    for figure in ["p50", "p99", "p99_9"].into_iter().filter_map(Figure::of_key) {
+        if let Some(ns) = (figure.error)(&error) {
+            line(&mut text, "error_seconds", &format!("quantile=\"{}\"", figure.q), seconds(ns));
         }
     }
     for (name, help, value) in [
@@ -97,20 +97,10 @@ fn head(text: &mut String, name: &str, help: &str) {
 }
 
 fn quantiles(text: &mut String, name: &str, labels: &str, quantiles: &Quantiles) {
-    let Quantiles { p50, p90, p95, p99, p99_9, p99_99, max, .. } = *quantiles;
-    let too_few = quantiles.too_few();
-    for (key, q, figure) in [
-        ("p50", "0.5", p50),
-        ("p90", "0.9", p90),
-        ("p95", "0.95", p95),
-        ("p99", "0.99", p99),
-        ("p99_9", "0.999", p99_9),
-        ("p99_99", "0.9999", p99_99),
-        ("max", "1", max),
-    ] {
-        if quantiles.count > 0 && !too_few.iter().any(|thin| thin == key) {
-            let value = figure.map_or(f64::INFINITY, seconds);
-            line(text, name, &format!("{labels}quantile=\"{q}\""), value);
+    for figure in FIGURES.iter().filter(|figure| !figure.is_thin(quantiles.count)) {
+        if quantiles.count > 0 {
+            let value = (figure.value)(quantiles).map_or(f64::INFINITY, seconds);
+            line(text, name, &format!("{labels}quantile=\"{}\"", figure.q), value);
         }
     }
 }

@@ -16,8 +16,8 @@ use super::stalls::StallMeter;
 use crate::clock::WallOffset;
 use crate::http::server_timing::ServerTiming;
 use crate::results::{self, Errors};
+use crate::stats::Histogram;
 use crate::stats::timeline::Timeline;
-use crate::stats::{Histogram, Summary};
 use crate::units::{Mono, Nanos};
 
 /// Why a request failed. The variants are the keys of [`Errors`].
@@ -453,11 +453,7 @@ impl KindRecord {
         self.unfinished += other.unfinished;
         self.skipped += other.skipped;
         self.overlapping += other.overlapping;
-        self.errors.status += other.errors.status;
-        self.errors.malformed += other.errors.malformed;
-        self.errors.reset += other.errors.reset;
-        self.errors.timeout += other.errors.timeout;
-        self.errors.connect += other.errors.connect;
+        self.errors += other.errors;
         self.lateness.merge(&other.lateness);
     }
 
@@ -509,21 +505,7 @@ fn record(histogram: &mut Histogram, span: Option<Nanos>, waited: Nanos) {
 
 /// The figures of `histogram` as the results have them.
 pub fn quantiles(histogram: &Histogram) -> results::Quantiles {
-    let Summary { min, mean, p50, p90, p95, p99, p99_9, p99_99, max, .. } = histogram.summary();
-    results::Quantiles {
-        min,
-        mean,
-        p50,
-        p90,
-        p95,
-        p99,
-        p99_9,
-        p99_99,
-        max,
-        count: histogram.count(),
-        infinite: histogram.infinite(),
-        longest_observed: histogram.longest_observed().map(|longest| longest.0),
-    }
+    histogram.into()
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ impl Spans {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Nanos;
 
     fn told(value: &str) -> ServerTiming {
         let mut timing = ServerTiming::default();
@@ -84,12 +85,15 @@ mod tests {
         two.record(&told("work;dur=4"));
         two.record(&told("work;dur=x"));
         one.merge(&two);
-        let figures: Vec<(&str, u64, Option<u64>)> = one
+        let figures: Vec<(&str, u64, Option<Nanos>)> = one
             .named()
             .iter()
-            .map(|(name, spans)| (name.as_str(), spans.count(), spans.summary().max))
+            .map(|(name, spans)| (name.as_str(), spans.count(), spans.max().finite()))
             .collect();
-        assert_eq!(figures, [("queue", 1, Some(1_000_000)), ("work", 2, Some(4_000_000))]);
+        assert_eq!(
+            figures,
+            [("queue", 1, Some(Nanos(1_000_000))), ("work", 2, Some(Nanos(4_000_000)))]
+        );
         assert_eq!((one.malformed(), one.dropped()), (1, 0));
     }
 

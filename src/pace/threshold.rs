@@ -4,7 +4,7 @@
 //! [`Threshold::check`].
 
 use super::mix::Mix;
-use crate::results::{Quantiles, Run};
+use crate::results::{FIGURES, Quantiles, Run};
 use crate::units::Nanos;
 use std::fmt;
 use std::str::FromStr;
@@ -34,16 +34,13 @@ struct Key {
     figure: fn(&Quantiles) -> Option<u64>,
 }
 
-const KEYS: [Key; 8] = [
-    Key { name: "p50", figure: |quantiles| quantiles.p50 },
-    Key { name: "p90", figure: |quantiles| quantiles.p90 },
-    Key { name: "p95", figure: |quantiles| quantiles.p95 },
-    Key { name: "p99", figure: |quantiles| quantiles.p99 },
-    Key { name: "p99_9", figure: |quantiles| quantiles.p99_9 },
-    Key { name: "p99_99", figure: |quantiles| quantiles.p99_99 },
-    Key { name: "max", figure: |quantiles| quantiles.max },
-    Key { name: "mean", figure: |quantiles| quantiles.mean },
-];
+impl Key {
+    /// Those of [`FIGURES`], and the mean.
+    fn all() -> impl Iterator<Item = Key> {
+        let quantiles = FIGURES.iter().map(|figure| Key { name: figure.key, figure: figure.value });
+        quantiles.chain([Key { name: "mean", figure: |quantiles| quantiles.mean }])
+    }
+}
 
 impl Threshold {
     /// An error in a sentence if `mix` has no such kind.
@@ -97,12 +94,12 @@ impl FromStr for Threshold {
             Some((kind, name)) => (Some(String::from(kind)), name),
             None => (None, figure.trim()),
         };
-        let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
-            let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        let key = Key::all().find(|key| key.name == name).ok_or_else(|| {
+            let names: Vec<&str> = Key::all().map(|key| key.name).collect();
             format!("`{name}` in `{text}` is no figure; there are {}", names.join(", "))
         })?;
         let limit = limit.trim().parse().map_err(|error| format!("`{text}`: {error}"))?;
-        Ok(Threshold { text: String::from(text), kind, key: *key, bound, limit })
+        Ok(Threshold { text: String::from(text), kind, key, bound, limit })
     }
 }
 

@@ -1,71 +1,49 @@
 //! How a figure is written, the same in the table and on the page.
 
-use crate::results::Verdict;
-use crate::results::bench::{Bench, KindSummary, Level, PlanRecord, Spread, Spreads, Summary};
-pub(super) use crate::results::is_thin;
+use crate::results::bench::{Bench, KindSummary, Level, PlanRecord, Spreads, Summary};
+// A figure of a page is a drawing.
+pub(super) use crate::results::Figure as Quantile;
+use crate::results::{FIGURES, Verdict};
 use crate::units::Nanos;
-
-/// A quantile that is shown.
-pub(super) struct Quantile {
-    pub(super) name: &'static str,
-    /// In `bench.json`.
-    pub(super) key: &'static str,
-    /// Of 100,000 requests, how many lie beyond it; 0 for the maximum.
-    pub(super) beyond_per_100k: u64,
-    pub(super) of: fn(&Spreads) -> &Spread,
-}
-
-/// Every quantile there is.
-pub(super) const QUANTILES: [Quantile; 7] = [
-    Quantile { name: "p50", key: "p50", beyond_per_100k: 50_000, of: |spreads| &spreads.p50 },
-    Quantile { name: "p90", key: "p90", beyond_per_100k: 10_000, of: |spreads| &spreads.p90 },
-    Quantile { name: "p95", key: "p95", beyond_per_100k: 5_000, of: |spreads| &spreads.p95 },
-    Quantile { name: "p99", key: "p99", beyond_per_100k: 1_000, of: |spreads| &spreads.p99 },
-    Quantile { name: "p99.9", key: "p99_9", beyond_per_100k: 100, of: |spreads| &spreads.p99_9 },
-    Quantile { name: "p99.99", key: "p99_99", beyond_per_100k: 10, of: |spreads| &spreads.p99_99 },
-    Quantile { name: "max", key: "max", beyond_per_100k: 0, of: |spreads| &spreads.max },
-];
 
 /// Those of the headline.
 pub(super) fn headline() -> impl Iterator<Item = &'static Quantile> {
-    QUANTILES.iter().filter(|quantile| !matches!(quantile.name, "p90" | "p99.99"))
+    FIGURES.iter().filter(|figure| !matches!(figure.key, "p90" | "p99_99"))
 }
 
-/// What the mark of [`Quantile::median`] means.
+/// What the mark of [`median`] means.
 pub(super) const FEW_NOTE: &str = "* fewer than 10 requests lie beyond this quantile";
 
-impl Quantile {
-    /// Whether too few requests lie beyond it to believe it. The maximum is one request by its nature.
-    pub(super) fn is_thin(&self, spreads: &Spreads) -> bool {
-        spreads.count_least > 0 && is_thin(spreads.count_least, self.beyond_per_100k)
-    }
+/// Whether too few requests lie beyond it to believe it. The maximum is one request by its nature.
+pub(super) fn is_thin(figure: &Quantile, spreads: &Spreads) -> bool {
+    spreads.count_least > 0 && figure.is_thin(spreads.count_least)
+}
 
-    /// The median of the repeats, with a `*` if it is thin.
-    pub(super) fn median(&self, spreads: &Spreads) -> String {
-        if spreads.count_least == 0 {
-            return String::from("-");
-        }
-        let mark = if self.is_thin(spreads) { "*" } else { "" };
-        format!("{}{mark}", self.value(spreads))
+/// The median of the repeats, with a `*` if it is thin.
+pub(super) fn median(figure: &Quantile, spreads: &Spreads) -> String {
+    if spreads.count_least == 0 {
+        return String::from("-");
     }
+    let mark = if is_thin(figure, spreads) { "*" } else { "" };
+    format!("{}{mark}", value(figure, spreads))
+}
 
-    /// The median of the repeats without any mark.
-    pub(super) fn value(&self, spreads: &Spreads) -> String {
-        latency((self.of)(spreads).median, spreads.longest_observed)
-    }
+/// The median of the repeats without any mark.
+pub(super) fn value(figure: &Quantile, spreads: &Spreads) -> String {
+    latency((figure.spread)(spreads).median, spreads.longest_observed)
+}
 
-    /// Least and most of the repeats, `49.1-53.0 us`; empty if they read the same.
-    pub(super) fn range(&self, spreads: &Spreads) -> String {
-        let each = &(self.of)(spreads).each;
-        let finite_first = |value: &&Option<u64>| value.unwrap_or(u64::MAX);
-        let (Some(least), Some(most)) =
-            (each.iter().min_by_key(finite_first), each.iter().max_by_key(finite_first))
-        else {
-            return String::new();
-        };
-        let shown = |value| latency(value, spreads.longest_observed);
-        range(&shown(*least), &shown(*most))
-    }
+/// Least and most of the repeats, `49.1-53.0 us`; empty if they read the same.
+pub(super) fn range(figure: &Quantile, spreads: &Spreads) -> String {
+    let each = &(figure.spread)(spreads).each;
+    let finite_first = |value: &&Option<u64>| value.unwrap_or(u64::MAX);
+    let (Some(least), Some(most)) =
+        (each.iter().min_by_key(finite_first), each.iter().max_by_key(finite_first))
+    else {
+        return String::new();
+    };
+    let shown = |value| latency(value, spreads.longest_observed);
+    between(&shown(*least), &shown(*most))
 }
 
 /// A verdict as it is shown.
@@ -95,7 +73,7 @@ pub(super) fn latency(ns: Option<u64>, longest: Option<u64>) -> String {
 }
 
 /// Two figures with their unit written once where it is the same.
-fn range(least: &str, most: &str) -> String {
+fn between(least: &str, most: &str) -> String {
     if least == most {
         return String::new();
     }

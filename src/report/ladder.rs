@@ -4,11 +4,12 @@
 //! Start at [`against_rate`].
 
 use super::chart::{BOTTOM, Figure, Frame, LEFT, Label, Points, RIGHT, TOP, WIDTH, end_labels};
-use super::figure::{QUANTILES, Quantile, latency as written, level};
+use super::figure::{Quantile, latency as written, level};
 use super::html::markup::{coloured, escaped, shown, style_of, swatch, table};
 use super::html::page::{Page, Placed};
 use super::knee::in_a_word;
 use super::scale::{Scale, latency, rate as rate_label};
+use crate::results::FIGURES;
 use crate::units::Rate;
 
 const HEIGHT: f64 = 380.0;
@@ -74,11 +75,11 @@ fn per_second(rate: &str) -> Option<f64> {
 /// The median, in ns; `None` at +infinity and where nothing was measured.
 fn median(rung: &Rung<'_>, quantile: &Quantile) -> Option<f64> {
     let spreads = &rung.placed.summary.total.response_ns;
-    (quantile.of)(spreads).median.map(|ns| ns as f64)
+    (quantile.spread)(spreads).median.map(|ns| ns as f64)
 }
 
 fn drawn(page: &Page<'_>, rungs: &[Rung<'_>], targets: &[(usize, &str)]) -> String {
-    let (p50, p99) = (&QUANTILES[0], &QUANTILES[3]);
+    let (p50, p99) = (&FIGURES[0], &FIGURES[3]);
     let all = rungs.iter().flat_map(|rung| [median(rung, p50), median(rung, p99)]).flatten();
     let Some(y) = Scale::log(all, HEIGHT - BOTTOM..TOP, latency) else { return String::new() };
     let rates = rungs.iter().map(|rung| rung.per_second);
@@ -96,7 +97,7 @@ fn drawn(page: &Page<'_>, rungs: &[Rung<'_>], targets: &[(usize, &str)]) -> Stri
                 &frame.line(&format!("{class} {}", style_of(*position)), points.iter().copied());
             if let Some((_, ns)) = points.last() {
                 let class = coloured('t', *position);
-                let text = format!("{target} {}", quantile.name);
+                let text = format!("{target} {}", quantile.label);
                 labels.push(Label { y: frame.y.at(*ns), class, text });
             }
             drawing += &focusable(&frame, rungs, *position, target, quantile);
@@ -133,11 +134,11 @@ fn focusable(
     for rung in of_target(rungs, target) {
         let Some(ns) = median(rung, quantile) else { break };
         let shown = written(Some(ns as u64), None);
-        let says = format!("{target} at {}/s, {}: {shown}", rung.rate, quantile.name);
+        let says = format!("{target} at {}/s, {}: {shown}", rung.rate, quantile.label);
         let class = format!("point {}", coloured('s', position));
         points.add(&class, frame.x.at(rung.per_second), frame.y.at(ns), &says);
     }
-    points.group(&format!("{target}, {}", quantile.name))
+    points.group(&format!("{target}, {}", quantile.label))
 }
 
 fn values(rungs: &[Rung<'_>]) -> String {
@@ -145,7 +146,7 @@ fn values(rungs: &[Rung<'_>]) -> String {
         let (placed, summary) = (&rung.placed, rung.placed.summary);
         let spreads = &summary.total.response_ns;
         let quantile = |of: &Quantile| {
-            let text = written((of.of)(spreads).median, spreads.longest_observed);
+            let text = written((of.spread)(spreads).median, spreads.longest_observed);
             let key = format!("total/response_ns/{}/median", of.key);
             shown(&placed.pointer(&key), "latency", &text)
         };
@@ -153,8 +154,8 @@ fn values(rungs: &[Rung<'_>]) -> String {
         let cells = vec![
             shown(&placed.pointer("rate"), "word", &escaped(rung.rate)),
             shown(&placed.pointer("achieved_rps/median"), "decimals-1", &achieved),
-            quantile(&QUANTILES[0]),
-            quantile(&QUANTILES[3]),
+            quantile(&FIGURES[0]),
+            quantile(&FIGURES[3]),
         ];
         (swatch(placed.position, &summary.target), cells)
     });

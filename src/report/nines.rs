@@ -6,12 +6,13 @@
 //! `bench.json` only. Start at [`response`].
 
 use super::chart::{BOTTOM, Figure, Frame, LEFT, Label, Points, RIGHT, TOP, WIDTH, end_labels};
-use super::figure::{QUANTILES, Quantile};
+use super::figure::Quantile;
 use super::html::markup::{coloured, escaped, note, shown, style_of, swatch, table};
 use super::html::page::{Page, Placed, slug};
 use super::logs::{Curve, curve, nines_of};
 use super::scale::{Scale, latency};
 use crate::pace::encoded::decode;
+use crate::results::FIGURES;
 use crate::results::bench::{Spread, Spreads};
 use crate::stats::middle;
 use crate::units::Nanos;
@@ -87,7 +88,7 @@ pub(super) fn lateness(page: &Page<'_>, rate: &str, placed: &[Placed<'_>]) -> St
 }
 
 fn line<'a>(placed: &Placed<'a>, spreads: &'a Spreads, key: &str, curves: &[&Curve]) -> Line<'a> {
-    let count = QUANTILES[0].of;
+    let count = FIGURES[0].spread;
     let repeats = match curves {
         [] => (0..count(spreads).each.len())
             .map(|nth| {
@@ -142,7 +143,7 @@ fn median(values: &mut [u64]) -> u64 {
 /// The named percentiles that this many requests can have, up to the first at +infinity.
 fn named(spreads: &Spreads, value: impl Fn(&Spread) -> Option<u64>) -> Vec<Named> {
     let nines_most = (spreads.count_least.max(1) as f64).log10();
-    let placed = QUANTILES.iter().filter_map(|quantile| {
+    let placed = FIGURES.iter().filter_map(|quantile| {
         let nines = match quantile.beyond_per_100k {
             0 => nines_most,
             beyond => (1e5 / beyond as f64).log10(),
@@ -151,7 +152,7 @@ fn named(spreads: &Spreads, value: impl Fn(&Spread) -> Option<u64>) -> Vec<Named
     });
     placed
         .map_while(|(quantile, nines)| {
-            Some(Named { nines, ns: value((quantile.of)(spreads))?, quantile })
+            Some(Named { nines, ns: value((quantile.spread)(spreads))?, quantile })
         })
         .collect()
 }
@@ -217,7 +218,7 @@ fn frame(lines: &[Line<'_>]) -> Option<Frame> {
 fn points(frame: &Frame, line: &Line<'_>) -> String {
     let mut points = Points::default();
     for Named { nines, ns, quantile } in line.named() {
-        let says = format!("{} {}: {}", line.name, quantile.name, Nanos(ns));
+        let says = format!("{} {}: {}", line.name, quantile.label, Nanos(ns));
         let class = format!("point {}", coloured('s', line.position));
         points.add(&class, frame.x.at(nines), frame.y.at(ns as f64), &says);
     }
@@ -227,19 +228,19 @@ fn points(frame: &Frame, line: &Line<'_>) -> String {
 /// The named percentiles of every repeat.
 fn values(caption: &str, lines: &[Line<'_>]) -> String {
     let mut heads = vec!["target", "of"];
-    heads.extend(QUANTILES.iter().map(|quantile| quantile.name));
+    heads.extend(FIGURES.iter().map(|quantile| quantile.label));
     let rows = lines.iter().flat_map(|line| {
         let cell = |quantile: &Quantile, key: &str, ns| {
             let text = super::figure::latency(ns, line.spreads.longest_observed);
             shown(&format!("{}/{}/{key}", line.pointer, quantile.key), "latency", &text)
         };
-        let median = QUANTILES.iter().map(|q| cell(q, "median", (q.of)(line.spreads).median));
+        let median = FIGURES.iter().map(|q| cell(q, "median", (q.spread)(line.spreads).median));
         let head = swatch(line.position, line.name);
         let first = (head, [vec![String::from("the median")], median.collect()].concat());
-        let count = (QUANTILES[0].of)(line.spreads).each.len();
+        let count = (FIGURES[0].spread)(line.spreads).each.len();
         let repeats = (0..count).map(move |nth| {
-            let each = QUANTILES.iter().filter_map(|quantile| {
-                let value = (quantile.of)(line.spreads).each.get(nth)?;
+            let each = FIGURES.iter().filter_map(|quantile| {
+                let value = (quantile.spread)(line.spreads).each.get(nth)?;
                 Some(cell(quantile, &format!("each/{nth}"), *value))
             });
             let repeat = line.spreads.repeats.get(nth).map_or(nth + 1, |repeat| *repeat as usize);

@@ -2,9 +2,9 @@
 //!
 //! Plain text, at most 110 columns. Pure: a [`SelfTest`] in, a `String` out.
 
-use super::figure::{is_thin, latency, verdict_word};
+use super::figure::{latency, verdict_word};
 use crate::results::selftest::SelfTest;
-use crate::results::{QuantileErrors, Quantiles};
+use crate::results::{Figure, Quantiles};
 use crate::units::Nanos;
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use std::fmt::Write;
 pub fn selftest(test: &SelfTest) -> String {
     let mut text = String::new();
     floor(&mut text, test);
-    if is_thin(test.floor.response_ns.count, 100) {
+    if quantiles_shown().any(|figure| figure.is_thin(test.floor.response_ns.count)) {
         text.push_str("* of too few requests to be shown; p99 takes 1,000, p99.9 10,000\n");
     }
     steps(&mut text, test);
@@ -39,34 +39,37 @@ fn floor(text: &mut String, test: &SelfTest) {
     );
     let title = format!("floor at {:.0}/s for {:.1} s", run.offered_rps, run.duration_s);
     let _ = write!(text, "\n{title:<26}");
-    for heading in ["min", "p50", "p99", "p99.9", "max"] {
+    for heading in std::iter::once("min").chain(quantiles_shown().map(|figure| figure.label)) {
         let _ = write!(text, "{heading:>11}");
     }
     text.push('\n');
     row(text, "response (done-intended)", &run.response_ns);
-    let QuantileErrors { min, p50, p99, p99_9, max, .. } = run.error_ns;
     let _ = write!(text, "{:<26}", "  of it the pacer's, up to");
-    cells(text, [min, p50, p99, p99_9, max], run.response_ns.count, None);
+    let error = |figure: &Figure| latency((figure.error)(&run.error_ns), None);
+    cells(text, latency(run.error_ns.min, None), run.response_ns.count, error);
     row(text, "service (done-sent)", &run.service_ns);
     row(text, "lateness (sent-intended)", &run.lateness_ns);
 }
 
 fn row(text: &mut String, name: &str, quantiles: &Quantiles) {
     let _ = write!(text, "{name:<26}");
-    let Quantiles { min, p50, p99, p99_9, max, .. } = *quantiles;
-    cells(text, [min, p50, p99, p99_9, max], quantiles.count, quantiles.longest_observed);
+    let shown = |ns| latency(ns, quantiles.longest_observed);
+    let value = |figure: &Figure| shown((figure.value)(quantiles));
+    cells(text, shown(quantiles.min), quantiles.count, value);
 }
 
-/// A figure under each heading, `*` where it is of too few requests.
-fn cells(text: &mut String, figures: [Option<u64>; 5], count: u64, longest: Option<u64>) {
-    for (figure, beyond_per_100k) in figures.into_iter().zip([0, 50_000, 1_000, 100, 0]) {
-        let shown = match is_thin(count, beyond_per_100k) {
-            true => String::from("*"),
-            false => latency(figure, longest),
-        };
+/// The least, and a figure under each other heading; `*` where it is of too few requests.
+fn cells(text: &mut String, least: String, count: u64, of: impl Fn(&Figure) -> String) {
+    let _ = write!(text, "{least:>11}");
+    for figure in quantiles_shown() {
+        let shown = if figure.is_thin(count) { String::from("*") } else { of(figure) };
         let _ = write!(text, "{shown:>11}");
     }
     text.push('\n');
+}
+
+fn quantiles_shown() -> impl Iterator<Item = &'static Figure> {
+    ["p50", "p99", "p99_9", "max"].into_iter().filter_map(Figure::of_key)
 }
 
 fn steps(text: &mut String, test: &SelfTest) {

@@ -2,9 +2,9 @@
 //!
 //! Plain text, at most 110 columns. Pure: a [`Run`] in, a `String` out.
 
-use super::figure::{is_thin, verdict_word};
+use super::figure::verdict_word;
 use crate::results::{
-    Connections, Disturbance, Errors, Published, QuantileErrors, QuantileInterval,
+    Connections, Disturbance, Errors, FIGURES, Published, QuantileErrors, QuantileInterval,
     QuantileIntervals, Quantiles, RequestKind, Run,
 };
 use crate::units::Nanos;
@@ -37,12 +37,10 @@ fn headline(text: &mut String, run: &Run) {
     );
 }
 
-const HEADINGS: [&str; 8] = ["count", "p50", "p90", "p95", "p99", "p99.9", "p99.99", "max"];
-
 pub(super) fn headings(text: &mut String, first: &str) {
-    let _ = write!(text, "\n{first:<26}");
-    for heading in HEADINGS {
-        let _ = write!(text, "{heading:>10}");
+    let _ = write!(text, "\n{first:<26}{:>10}", "count");
+    for figure in &FIGURES {
+        let _ = write!(text, "{:>10}", figure.label);
     }
     text.push('\n');
 }
@@ -73,18 +71,9 @@ fn distributions(text: &mut String, run: &Run) {
 /// Below response times: what of each may be the pacer's doing.
 pub(super) fn error_row(text: &mut String, error: &QuantileErrors, count: u64) {
     let _ = write!(text, "{:<26}{:>10}", "  of it the pacer's, up to", "");
-    let QuantileErrors { p50, p90, p95, p99, p99_9, p99_99, max, .. } = *error;
-    for (figure, beyond_per_100k) in [
-        (p50, 50_000),
-        (p90, 10_000),
-        (p95, 5_000),
-        (p99, 1_000),
-        (p99_9, 100),
-        (p99_99, 10),
-        (max, 0),
-    ] {
-        let shown = match figure {
-            Some(_) if is_thin(count, beyond_per_100k) => String::from("*"),
+    for figure in &FIGURES {
+        let shown = match (figure.error)(error) {
+            Some(_) if figure.is_thin(count) => String::from("*"),
             Some(ns) => Nanos(ns).to_string(),
             None => String::from("-"),
         };
@@ -98,11 +87,11 @@ fn interval_rows(text: &mut String, intervals: &QuantileIntervals) {
     if intervals.confidence == 0.0 {
         return;
     }
-    let QuantileIntervals { p50, p90, p95, p99, p99_9, p99_99, .. } = *intervals;
     let mut row = |name: &str, shown: &dyn Fn(&QuantileInterval) -> String| {
         let _ = write!(text, "  {name:<24}{:>10}", "");
-        for quantile in [p50, p90, p95, p99, p99_9, p99_99] {
-            let shown = quantile.as_ref().map_or_else(|| String::from("-"), shown);
+        for figure in FIGURES.iter().filter(|figure| figure.beyond_per_100k > 0) {
+            let interval = (figure.interval)(intervals);
+            let shown = interval.as_ref().map_or_else(|| String::from("-"), shown);
             let _ = write!(text, "{shown:>10}");
         }
         text.push('\n');
@@ -146,20 +135,13 @@ fn delivery_note(text: &mut String, name: &str, published: &Published) {
 
 pub(super) fn row(text: &mut String, name: &str, quantiles: &Quantiles) {
     let _ = write!(text, "{name:<26}{:>10}", quantiles.count);
-    let figures = [
-        (quantiles.p50, 50_000),
-        (quantiles.p90, 10_000),
-        (quantiles.p95, 5_000),
-        (quantiles.p99, 1_000),
-        (quantiles.p99_9, 100),
-        (quantiles.p99_99, 10),
-    ];
-    for (figure, beyond_per_100k) in figures {
-        let is_thin = quantiles.count > 0 && is_thin(quantiles.count, beyond_per_100k);
-        let shown = if is_thin { String::from("*") } else { show(figure, quantiles) };
+    for figure in &FIGURES {
+        let is_thin = quantiles.count > 0 && figure.is_thin(quantiles.count);
+        let value = || show((figure.value)(quantiles), quantiles);
+        let shown = if is_thin { String::from("*") } else { value() };
         let _ = write!(text, "{shown:>10}");
     }
-    let _ = writeln!(text, "{:>10}", show(quantiles.max, quantiles));
+    text.push('\n');
 }
 
 /// A figure; `>` the longest time observed where it is +infinity; `-` where there is none.
@@ -187,7 +169,7 @@ fn footnotes(text: &mut String, run: &Run) {
 
 /// Why a quantile is not shown, if one is not.
 pub(super) fn thin_note(text: &mut String, response: &Quantiles) {
-    if response.count > 0 && is_thin(response.count, 10) {
+    if response.count > 0 && !response.too_few().is_empty() {
         line(
             text,
             format_args!(

@@ -2,9 +2,10 @@
 
 use super::differences::{FINDINGS_NOTE, against_itself, differences, of_repeats, setting};
 use super::figure::{
-    FEW_NOTE, QUANTILES, Quantile, failures, headline, level, losses, megabytes, offered, scope,
+    FEW_NOTE, failures, headline, is_thin, level, losses, median, megabytes, offered, range, scope,
     verdicts,
 };
+use crate::results::Figure;
 use crate::results::bench::{Bench, ClaimOutcome, ClaimResult, KindSummary, Spreads, Summary};
 
 /// The whole bench as text; ends with a newline.
@@ -54,7 +55,7 @@ fn varied(bench: &Bench) -> String {
 /// Per target and request kind: medians, and below them the range of the repeats.
 fn latencies(summaries: &[&Summary]) -> String {
     let mut rows = vec![["target", "request", "count"].map(String::from).to_vec()];
-    rows[0].extend(headline().map(|quantile| quantile.name.to_owned()));
+    rows[0].extend(headline().map(|quantile| quantile.label.to_owned()));
     for summary in summaries.iter().filter(|summary| summary.used > 0) {
         let kinds = std::iter::once(&summary.total).chain(&summary.requests);
         for (position, kind) in kinds.enumerate() {
@@ -68,12 +69,12 @@ fn latencies(summaries: &[&Summary]) -> String {
 
 fn medians(target: &str, kind: &KindSummary) -> Vec<String> {
     let head = [target.to_owned(), kind.name.clone(), kind.planned.to_string()];
-    head.into_iter().chain(headline().map(|q| q.median(&kind.response_ns))).collect()
+    head.into_iter().chain(headline().map(|q| median(q, &kind.response_ns))).collect()
 }
 
 /// `None` if the repeats read the same.
 fn ranges(kind: &KindSummary) -> Option<Vec<String>> {
-    let ranges: Vec<String> = headline().map(|q| q.range(&kind.response_ns)).collect();
+    let ranges: Vec<String> = headline().map(|q| range(q, &kind.response_ns)).collect();
     let any = ranges.iter().any(|range| !range.is_empty());
     any.then(|| std::iter::repeat_n(String::new(), 3).chain(ranges).collect())
 }
@@ -99,9 +100,8 @@ fn machines(summaries: &[&Summary]) -> String {
 
 /// All but the verdicts.
 fn machine(summary: &Summary) -> Vec<String> {
-    let at = |name: &str, spreads: &Spreads| {
-        let quantile = QUANTILES.iter().find(|quantile| quantile.name == name);
-        quantile.map_or_else(String::new, |quantile| quantile.median(spreads))
+    let at = |key: &str, spreads: &Spreads| {
+        Figure::of_key(key).map_or_else(String::new, |figure| median(figure, spreads))
     };
     vec![
         summary.target.clone(),
@@ -122,13 +122,13 @@ fn footnotes(bench: &Bench) -> String {
     if bench.summaries.is_empty() {
         return String::new();
     }
-    let thin = |kind: &KindSummary| {
-        headline().any(|quantile: &Quantile| quantile.is_thin(&kind.response_ns))
-    };
+    let thin = |kind: &KindSummary| headline().any(|quantile| is_thin(quantile, &kind.response_ns));
     let any_thin = bench.summaries.iter().any(|summary| {
         std::iter::once(&summary.total).chain(&summary.requests).any(thin)
-            || QUANTILES[3].is_thin(&summary.lateness_ns)
-            || QUANTILES[3].is_thin(&summary.lateness_without_stalls_ns)
+            || Figure::of_key("p99").is_some_and(|p99| {
+                is_thin(p99, &summary.lateness_ns)
+                    || is_thin(p99, &summary.lateness_without_stalls_ns)
+            })
     });
     let mut text = String::from(
         "\nMedian of the repeats; below it their least and most. Response time runs from when a request\n\

@@ -67,28 +67,6 @@ impl Quantile {
     }
 }
 
-/// The figures of a distribution that a run reports, in nanoseconds; `None` where the value is
-/// +infinity or there are no samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // the names say it: quantiles in ns
-pub struct Summary {
-    pub min: Option<u64>,
-    pub mean: Option<u64>,
-    pub p50: Option<u64>,
-    pub p90: Option<u64>,
-    pub p95: Option<u64>,
-    pub p99: Option<u64>,
-    pub p99_9: Option<u64>,
-    pub p99_99: Option<u64>,
-    pub max: Option<u64>,
-    /// Samples, those at +infinity included.
-    pub count: u64,
-    /// How many of them are at +infinity.
-    pub infinite: u64,
-    /// See [`Histogram::longest_observed`].
-    pub longest_observed: Option<u64>,
-}
-
 impl Default for Histogram {
     fn default() -> Self {
         Histogram::new()
@@ -282,26 +260,6 @@ impl Histogram {
         match self.greatest.max(self.waited) {
             0 if self.counts.is_empty() => None,
             longest => Some(Nanos(longest)),
-        }
-    }
-
-    /// All figures that a run reports.
-    pub fn summary(&self) -> Summary {
-        let ns = |quantile: Quantile| quantile.finite().map(|value| value.0);
-        let at = |q: f64| ns(self.quantile(q));
-        Summary {
-            min: ns(self.min()),
-            mean: ns(self.mean()),
-            p50: at(0.5),
-            p90: at(0.9),
-            p95: at(0.95),
-            p99: at(0.99),
-            p99_9: at(0.999),
-            p99_99: at(0.9999),
-            max: ns(self.max()),
-            count: self.count(),
-            infinite: self.infinite,
-            longest_observed: self.longest_observed().map(|value| value.0),
         }
     }
 

@@ -13,7 +13,7 @@ pub mod log_linear;
 pub mod steady;
 pub mod timeline;
 
-pub use histogram::{Beside, Histogram, Quantile, Summary};
+pub use histogram::{Beside, Histogram, Quantile};
 
 /// The two in the middle of what is sorted, which are one and the same if the number is odd; `None` of
 /// nothing.

@@ -3,7 +3,7 @@
 //! Pure. Not here: the statistics; see `stats::bootstrap` and `stats::steady`.
 
 use crate::pace::recorder::Recorder;
-use crate::results::{self, QuantileInterval, QuantileIntervals, is_thin};
+use crate::results::{self, Figure, QuantileInterval, QuantileIntervals};
 use crate::stats::bootstrap::{CONFIDENCE, block_length, ranks};
 use crate::stats::steady::{self, Finding};
 use crate::stats::timeline::{Rows, Timeline};
@@ -24,22 +24,13 @@ pub(super) fn intervals(
     };
     let rows = rows.from(timeline.grid().warmups);
     let block_least = block_length(&rows.excess(0.5));
-    let of = |q: f64, beyond_per_100k: u64| {
-        if is_thin(response.count(), beyond_per_100k) {
-            return None;
-        }
-        interval(&rows, timeline, response, (q, block_least))
+    let of = |figure: &Figure| match figure.is_thin(response.count()) {
+        true => None,
+        false => interval(&rows, timeline, response, (figure.q, block_least)),
     };
-    let p50 = of(0.5, 50_000);
-    QuantileIntervals {
-        confidence: if p50.is_some() { CONFIDENCE } else { 0.0 },
-        p50,
-        p90: of(0.9, 10_000),
-        p95: of(0.95, 5_000),
-        p99: of(0.99, 1_000),
-        p99_9: of(0.999, 100),
-        p99_99: of(0.9999, 10),
-    }
+    let found = QuantileIntervals::each(CONFIDENCE, of);
+    // Where not even the median has one, none is claimed.
+    QuantileIntervals { confidence: found.p50.map_or(0.0, |_| CONFIDENCE), ..found }
 }
 
 fn interval(

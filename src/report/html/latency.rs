@@ -7,7 +7,8 @@ use super::markup::{escaped, note, shown, swatch, table, words};
 use super::overview::{chip, class_of};
 use super::page::{Page, Placed, Section};
 use crate::report::figure::{
-    FEW_NOTE, Quantile, headline as headline_quantiles, latency, losses, verdicts,
+    FEW_NOTE, Quantile, headline as headline_quantiles, is_thin, latency, losses, range, value,
+    verdicts,
 };
 use crate::report::nines;
 use crate::results::Verdict;
@@ -145,7 +146,7 @@ impl<'a> Row<'a> {
 
 fn latency_table(caption: &str, rows: &[Row<'_>]) -> String {
     let mut heads = vec!["target", "requests", "lost"];
-    heads.extend(headline_quantiles().map(|quantile| quantile.name));
+    heads.extend(headline_quantiles().map(|quantile| quantile.label));
     if rows.iter().any(|row| row.verdicts) {
         heads.push("verdicts");
     }
@@ -153,7 +154,7 @@ fn latency_table(caption: &str, rows: &[Row<'_>]) -> String {
         .iter()
         .map(|row| (swatch(row.placed.position, &row.placed.summary.target), row.cells()));
     let text = table(caption, &heads, body);
-    let thin = |row: &Row<'_>| headline_quantiles().any(|q| q.is_thin(&row.kind.response_ns));
+    let thin = |row: &Row<'_>| headline_quantiles().any(|q| is_thin(q, &row.kind.response_ns));
     if rows.iter().any(thin) { text + &note(FEW_NOTE) } else { text }
 }
 
@@ -163,12 +164,12 @@ pub(super) fn quantile_cell(quantile: &Quantile, spreads: &Spreads, pointer: &st
         return String::from("-");
     }
     let at = format!("{pointer}/{}", quantile.key);
-    let median = shown(&format!("{at}/median"), "latency", &quantile.value(spreads));
-    let mark = match quantile.is_thin(spreads) {
+    let median = shown(&format!("{at}/median"), "latency", &value(quantile, spreads));
+    let mark = match is_thin(quantile, spreads) {
         true => "<abbr title=\"fewer than ten requests lie beyond\">*</abbr>",
         false => "",
     };
-    let range = quantile.range(spreads);
+    let range = range(quantile, spreads);
     if range.is_empty() {
         return format!("{median}{mark}");
     }

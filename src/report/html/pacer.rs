@@ -6,8 +6,9 @@ use super::each_rate;
 use super::latency::quantile_cell;
 use super::markup::{note, shown, swatch, table};
 use super::page::{Page, Placed, Section};
-use crate::report::figure::{QUANTILES, level, megabytes};
+use crate::report::figure::{level, megabytes};
 use crate::report::{nines, usage as drawn_usage};
+use crate::results::FIGURES;
 use crate::results::bench::{Bench, Level, Spreads, Summary};
 use crate::units::Nanos;
 use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ fn lateness_table(offered: &str, all: &[Placed<'_>]) -> String {
     let rows = all.iter().map(|placed| {
         let summary = placed.summary;
         let of = |quantile: usize, key: &str, spreads: &Spreads| {
-            quantile_cell(&QUANTILES[quantile], spreads, &placed.pointer(key))
+            quantile_cell(&FIGURES[quantile], spreads, &placed.pointer(key))
         };
         let error = |key: &str, ns: Option<u64>| match ns {
             None => String::from("-"),

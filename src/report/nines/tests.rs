@@ -5,7 +5,7 @@ use crate::results::bench::sample;
 fn curves_end_where_infinity_begins_and_hold_no_quantile_beyond_the_count() {
     let names = |spreads: &Spreads| {
         let points = named(spreads, |spread| spread.median);
-        points.iter().map(|point| point.quantile.name).collect::<Vec<&str>>()
+        points.iter().map(|point| point.quantile.label).collect::<Vec<&str>>()
     };
     let each = [10, 20, 30];
     assert_eq!(names(&sample::spreads(each, 10_000, true)), ["p50", "p90", "p95", "p99"]);

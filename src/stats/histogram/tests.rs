@@ -90,8 +90,7 @@ fn a_merge_says_what_one_histogram_of_all_samples_says() {
         from_empty.merge(&merged);
         let together = histogram_of(&[ours, theirs].concat());
         for histogram in [merged, from_empty] {
-            assert_eq!(histogram.summary(), together.summary(), "seed {seed}");
-            assert_eq!(histogram.saturated(), together.saturated(), "seed {seed}");
+            assert_eq!(histogram.beside(), together.beside(), "seed {seed}");
             assert!(histogram.hdr() == together.hdr(), "seed {seed}");
         }
     }
@@ -107,23 +106,24 @@ fn infinite_samples_rank_above_all_others() {
     histogram.record_infinite();
     assert_eq!(histogram.quantile(0.98), Quantile::Finite(Nanos(98)));
     assert_eq!(histogram.quantile(0.981), Quantile::Infinite);
-    let summary = histogram.summary();
-    assert_eq!((summary.p95, summary.p99, summary.max, summary.mean), (Some(95), None, None, None));
-    assert_eq!((summary.min, summary.count, summary.infinite), (Some(1), 100, 2));
-    assert_eq!(summary.longest_observed, Some(98));
+    assert_eq!(histogram.quantile(0.95), Quantile::Finite(Nanos(95)));
+    assert_eq!((histogram.max(), histogram.mean()), (Quantile::Infinite, Quantile::Infinite));
+    assert_eq!(histogram.min(), Quantile::Finite(Nanos(1)));
+    assert_eq!((histogram.count(), histogram.infinite()), (100, 2));
+    assert_eq!(histogram.longest_observed(), Some(Nanos(98)));
 }
 
 #[test]
 fn the_longest_time_observed_may_be_one_that_was_waited_in_vain() {
     let mut waiting = Histogram::new();
     waiting.record_infinite_after(Nanos(70));
-    assert_eq!(waiting.summary().longest_observed, Some(70));
+    assert_eq!(waiting.longest_observed(), Some(Nanos(70)));
     let mut histogram = histogram_of(&[5, 98]);
     histogram.merge(&waiting);
-    assert_eq!((histogram.summary().longest_observed, histogram.count()), (Some(98), 3));
+    assert_eq!((histogram.longest_observed(), histogram.count()), (Some(Nanos(98)), 3));
     histogram.record_infinite_after(Nanos(2_000));
     histogram.record_infinite_after(Nanos(30));
-    assert_eq!(histogram.summary().longest_observed, Some(2_000));
+    assert_eq!(histogram.longest_observed(), Some(Nanos(2_000)));
     let (counts, beside) = (histogram.hdr().clone(), histogram.beside());
     assert_eq!(Histogram::from_parts(counts, Some(beside)).unwrap().beside(), beside);
     histogram.clear();
@@ -136,21 +136,26 @@ fn an_empty_histogram_says_so() {
     for q in [0.0, 0.5, 1.0] {
         assert_eq!(histogram.quantile(q), Quantile::Empty);
     }
-    assert_eq!(histogram.mean(), Quantile::Empty);
-    assert_eq!(histogram.summary(), Summary::default());
+    assert_eq!((histogram.mean(), histogram.min()), (Quantile::Empty, Quantile::Empty));
+    assert_eq!((histogram.count(), histogram.longest_observed()), (0, None));
 }
 
 #[test]
 fn a_histogram_of_failures_only_is_infinite_throughout() {
-    let summary = histogram_of(&[u64::MAX; 3]).summary();
-    assert_eq!(summary, Summary { count: 3, infinite: 3, ..Summary::default() });
+    let histogram = histogram_of(&[u64::MAX; 3]);
+    for q in [0.0, 0.5, 1.0] {
+        assert_eq!(histogram.quantile(q), Quantile::Infinite);
+    }
+    assert_eq!(histogram.mean(), Quantile::Infinite);
+    assert_eq!((histogram.count(), histogram.infinite()), (3, 3));
+    assert_eq!(histogram.longest_observed(), None);
 }
 
 #[test]
 fn a_latency_of_zero_is_a_latency() {
     let histogram = histogram_of(&[0, 0, 5]);
     assert_eq!(histogram.quantile(0.5), Quantile::Finite(Nanos(0)));
-    assert_eq!(histogram.summary().min, Some(0));
+    assert_eq!(histogram.min(), Quantile::Finite(Nanos(0)));
 }
 
 #[test]
@@ -189,7 +194,8 @@ fn a_cleared_histogram_is_as_new() {
     histogram.record(Nanos(LONGEST.0 + 1));
     histogram.record_infinite();
     histogram.clear();
-    assert_eq!(histogram.summary(), Histogram::new().summary());
+    assert_eq!(histogram.beside(), Histogram::new().beside());
+    assert_eq!(histogram.quantile(0.5), Quantile::Empty);
     histogram.record(Nanos(7));
     assert_eq!((histogram.min(), histogram.saturated()), (Quantile::Finite(Nanos(7)), 0));
 }
