@@ -5,58 +5,18 @@
 //! machine; they are of one call, with the parser as the server holds it between two requests.
 #![allow(missing_docs, clippy::exit)] // the exit is in `main!`
 
+#[allow(dead_code)] // what the other benches are fed
+mod inputs;
+
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use ringpace::http::{HeadLimits, HeadParser};
+use inputs::{BROWSER, CHROME, COMMAND, CURL, PACER, twenty};
+use ringpace::http::{HeadParser, RequestLimits};
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
-/// The pacer, which sends what HTTP/1.1 asks for and no more.
-const PACER: &str = "GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
-
-/// curl 8.5.
-const CURL: &str = "GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
-    User-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n";
-
-/// A command with six fields.
-const COMMAND: &str = "POST /devices/light/command HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
-    Content-Type: application/json\r\nContent-Length: 40\r\n\
-    User-Agent: curl/8.5.0 (x86_64)\r\nAccept: */*\r\nConnection: keep-alive\r\n\r\n";
-
-/// Firefox 128.
-const BROWSER: &str = "GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
-    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
-    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,\
-    image/png,image/svg+xml,*/*;q=0.8\r\n\
-    Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\
-    Connection: keep-alive\r\nUpgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\n\
-    Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: none\r\nSec-Fetch-User: ?1\r\n\
-    Priority: u=0, i\r\n\r\n";
-
-/// Chrome 126 on Linux, following a link of the same site.
-const CHROME: &str = "GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
-    Connection: keep-alive\r\n\
-    sec-ch-ua: \"Not/A)Brand\";v=\"8\", \"Chromium\";v=\"126\", \"Google Chrome\";v=\"126\"\r\n\
-    sec-ch-ua-mobile: ?0\r\nsec-ch-ua-platform: \"Linux\"\r\nUpgrade-Insecure-Requests: 1\r\n\
-    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
-    Chrome/126.0.0.0 Safari/537.36\r\n\
-    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,\
-    image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7\r\n\
-    Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\n\
-    Sec-Fetch-Dest: document\r\nReferer: http://127.0.0.1:8080/\r\n\
-    Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n\r\n";
-
-/// Twenty fields, nineteen of which mean nothing here, with values of usual lengths.
-fn twenty() -> String {
-    let mut head = String::from("GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n");
-    for k in 1..20 {
-        head += &format!("X-Request-Tag-{k}: {}\r\n", "a value, ".repeat(k % 5 + 1));
-    }
-    head + "\r\n"
-}
-
 struct Ours {
     parser: HeadParser,
-    limits: HeadLimits,
+    limits: RequestLimits,
     head: String,
 }
 
@@ -70,7 +30,7 @@ impl Ours {
 
 /// Has parsed once, as has httparse: it looks first what the CPU can do.
 fn ours(head: impl Into<String>) -> Box<Ours> {
-    let (parser, limits) = (HeadParser::default(), HeadLimits::default());
+    let (parser, limits) = (HeadParser::default(), RequestLimits::default());
     let mut ours = Box::new(Ours { parser, limits, head: head.into() });
     ours.parse();
     ours

@@ -5,36 +5,33 @@
 //! so that buffers are there, as they are in a server that has run for a while.
 #![allow(missing_docs, clippy::exit)] // the exit is in `main!`
 
+#[allow(dead_code)] // what the other benches are fed
+mod inputs;
+
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use ringpace::home::{Change, Device, Event, Home, Seq, Value, json};
+use inputs::{NOW, burst, change, event, finished_run, ramp, recorder, schedule};
+use ringpace::clock::FakeClock;
+use ringpace::home::{Change, Event, Home, Seq, json};
 use ringpace::http::response::{ResponseLimits, ResponseReader};
 use ringpace::http::{HttpDate, ResponseHead};
-use ringpace::pace::Plan;
 use ringpace::pace::arrivals::Arrivals;
-use ringpace::pace::outcome::Outcome;
-use ringpace::pace::outstanding::{Due, Place, Request};
+use ringpace::pace::outstanding::Request;
 use ringpace::pace::recorder::{Ending, Recorder};
-use ringpace::pace::schedule::{Horizon, Lane, Load, Schedule};
-use ringpace::pace::stalls::StallMeter;
+use ringpace::pace::schedule::Schedule;
 use ringpace::results;
 use ringpace::serve::floor::{Floor, Shared};
 use ringpace::serve::metrics::Metrics;
 use ringpace::serve::settings::Settings;
 use ringpace::slab::Key;
-use ringpace::stats::timeline::Timeline;
 use ringpace::timer::wheel::{TimerKey, Wheel};
-use ringpace::units::{Mono, Nanos, Rate};
+use ringpace::units::{Mono, Nanos};
 use std::hint::black_box;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 const STATUS: &[u8] = b"GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
 const COMMAND: &[u8] = b"POST /devices/light/command HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
     Content-Type: application/json\r\nContent-Length: 40\r\n\r\n\
     {\"action\":\"set\",\"value\":75,\"ref\":\"run1\"}";
-
-/// Some point, long after the clock's zero, as on a real host.
-const NOW: Mono = Mono(86_400_000_000_000);
 
 // serve: one request through a core, from the driver's event to the driver's send.
 
@@ -55,7 +52,7 @@ fn core(request: &'static [u8]) -> Box<Core> {
         metrics: Metrics::new(["0".to_string()]),
         admitted: Arc::default(),
     };
-    let mut floor = Floor::new(NOW, 1_700_000_000, 0, shared);
+    let mut floor = Floor::new(Box::new(FakeClock::at(NOW)), 1_700_000_000, 0, shared);
     let id = Key { slot: 0, generation: 1 };
     floor.accept(NOW, id);
     let mut core = Box::new(Core { floor, id, now: NOW, request, buffer: Vec::new() });
@@ -84,7 +81,7 @@ impl Core {
             }
             black_box(self.floor.close_wish(id));
             black_box(self.floor.pause_change(id));
-            self.floor.arm(id);
+            self.floor.finish(id);
         }
     }
 }
@@ -111,14 +108,6 @@ fn answer_and_send(mut core: Box<Core>) -> Box<Core> {
 library_benchmark_group!(name = serve; benchmarks = answer, answer_and_send);
 
 // http and home: what answers are made of.
-
-fn change() -> Change {
-    Change::parse(Device::Light, "set", Some(75.0)).expect("75 is a brightness")
-}
-
-fn event() -> Event {
-    Event { seq: Seq(1_234), device: Device::Light, value: Value(75) }
-}
 
 fn response() -> (HttpDate, Vec<u8>) {
     (HttpDate::from_unix_secs(1_700_000_000), Vec::with_capacity(1_024))
@@ -231,54 +220,12 @@ fn read_response(
     (reader, answer)
 }
 
-fn recorder() -> (Box<Recorder>, Request) {
-    let horizon = Horizon { warmup: Nanos::ZERO, duration: Nanos::from_secs(60) };
-    let recorder =
-        Recorder::new(1, StallMeter::new(NOW, NOW)).with_timeline(Timeline::new(horizon.grid(), 1));
-    let mut recorder = Box::new(recorder);
-    recorder.begin(NOW, StallMeter::new(NOW, NOW));
-    let request = Request {
-        k: 0,
-        kind: 0,
-        is_measured: true,
-        intended_at: NOW + Nanos::from_millis(1),
-        first_byte_at: None,
-        published_at: None,
-        sent_at: Some(NOW + Nanos::from_millis(1)),
-        is_retry: false,
-        place: Place::Waiting,
-    };
-    let Request { k, kind, intended_at, is_measured, .. } = request;
-    let offset = Nanos::from_millis(1);
-    recorder.note_planned(&Due { k, kind, offset, intended_at, is_measured }, 7);
-    recorder.note_ended(&request, Ending::Ok, NOW + Nanos::from_millis(2));
-    (recorder, request)
-}
-
 #[library_benchmark]
 #[bench::ok(recorder())]
 fn record((mut recorder, request): (Box<Recorder>, Request)) -> Box<Recorder> {
     recorder.note_sent(&request, request.intended_at + Nanos(900));
     recorder.note_ended(&request, Ending::Ok, request.intended_at + Nanos::from_micros(15));
     recorder
-}
-
-fn schedule(arrivals: Arrivals) -> Schedule {
-    let rate = Rate::per_second(1_000).expect("not zero");
-    let load = Load { rate, arrivals, seed: 1 };
-    let horizon = Horizon { warmup: Nanos::ZERO, duration: Nanos::from_secs(60) };
-    let mut schedule = Schedule::new(&load, Lane::WHOLE, horizon);
-    schedule.next();
-    schedule
-}
-
-fn burst() -> Arrivals {
-    Arrivals::Burst { size: NonZeroU32::MIN.saturating_add(49), period: None }
-}
-
-fn ramp() -> Arrivals {
-    let rate = |per_second| Rate::per_second(per_second).expect("not zero");
-    Arrivals::Ramp { from: rate(1_000), to: rate(5_000) }
 }
 
 #[library_benchmark(setup = schedule)]
@@ -289,14 +236,6 @@ fn ramp() -> Arrivals {
 fn schedule_next(mut schedule: Schedule) -> Schedule {
     black_box(schedule.next());
     schedule
-}
-
-/// What a run of one kind of request comes to.
-fn finished_run() -> results::Run {
-    let url = "http://127.0.0.1:8080/devices/status".parse().expect("a URL");
-    let plan = Plan::new(url, Rate::per_second(1_000).expect("not zero"), Nanos(1));
-    let (recorder, _) = recorder();
-    Outcome::new(&plan, *recorder, NOW, Nanos::from_secs(1)).run
 }
 
 #[library_benchmark]

@@ -8,9 +8,7 @@ mod token_file;
 mod tuning;
 
 use super::{Failure, print};
-use crate::clock::Clock;
-use crate::http::HeadLimits;
-use crate::io::clock::MonotonicClock;
+use crate::http::RequestLimits;
 use crate::io::limits::Policy;
 use crate::io::net::SocketSettings;
 use crate::io::topology::CpuList;
@@ -19,7 +17,7 @@ use crate::io::wait::WaitMode;
 use crate::io::{limits, signal};
 use crate::serve::settings::{Quotas, Settings, StatusWork};
 use crate::serve::{Backend, Plan, Server};
-use crate::units::{Mono, Nanos};
+use crate::units::Nanos;
 use argh::FromArgs;
 use std::fmt;
 use std::net::SocketAddr;
@@ -190,19 +188,19 @@ pub(super) struct ServeArgs {
     server_timing: bool,
 
     /// largest request line in bytes, default 16384 (414 beyond)
-    #[argh(option, default = "HeadLimits::default().line_bytes_max")]
+    #[argh(option, default = "RequestLimits::default().line_bytes_max")]
     line_bytes_max: usize,
 
     /// largest request head in bytes, default 32768 (431 beyond)
-    #[argh(option, default = "HeadLimits::default().head_bytes_max")]
+    #[argh(option, default = "RequestLimits::default().head_bytes_max")]
     head_bytes_max: usize,
 
     /// most fields in a request head, default 100 (431 beyond)
-    #[argh(option, default = "HeadLimits::default().fields_max")]
+    #[argh(option, default = "RequestLimits::default().fields_max")]
     fields_max: usize,
 
     /// largest request content in bytes, default 65536 (413 beyond)
-    #[argh(option, default = "HeadLimits::default().body_bytes_max")]
+    #[argh(option, default = "RequestLimits::default().body_bytes_max")]
     body_bytes_max: u64,
 
     /// time for a whole request head, default 10s (408 beyond)
@@ -262,14 +260,10 @@ pub(super) struct ServeArgs {
 }
 
 impl ServeArgs {
-    fn server_timing(&self) -> Option<fn() -> Mono> {
-        self.server_timing.then_some(now)
-    }
-
     /// The plan, or the flag that is wrong.
     fn plan(&self) -> Result<Plan, Failure> {
         self.check_positive()?;
-        let head = HeadLimits {
+        let limits = RequestLimits {
             line_bytes_max: self.line_bytes_max,
             head_bytes_max: self.head_bytes_max,
             fields_max: self.fields_max,
@@ -278,10 +272,10 @@ impl ServeArgs {
         let settings = Settings {
             device_latency: self.device_latency,
             poll_timeout: self.poll_timeout,
-            status_work: StatusWork::new(self.status_work, now).map_err(Failure::usage)?,
+            status_work: StatusWork::new(self.status_work).map_err(Failure::usage)?,
             echo: self.echo,
-            server_timing: self.server_timing(),
-            head,
+            server_timing: self.server_timing,
+            limits,
             quotas: self.quotas(),
             token: self.token_file.as_deref().map(token_file::read).transpose()?,
             head_timeout: self.head_timeout,
@@ -377,11 +371,6 @@ impl ServeArgs {
         }
         outcome.map(|()| ExitCode::SUCCESS)
     }
-}
-
-/// The clock of what the server is asked to time.
-fn now() -> Mono {
-    MonotonicClock.now()
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {

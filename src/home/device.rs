@@ -108,11 +108,11 @@ fn read_value(device: Device, number: f64) -> Result<Value, Refused> {
         Device::Thermostat => number * 10.0,
         _ => number,
     };
-    let nearest = steps.round();
-    // Written so that NaN is refused.
-    if !(nearest >= f64::from(least.0) && nearest <= f64::from(greatest.0)) {
+    // The number itself and not its rounding. Written so that NaN is refused.
+    if !(steps >= f64::from(least.0) && steps <= f64::from(greatest.0)) {
         return Err(Refused::OutOfRange(device));
     }
+    let nearest = steps.round();
     if (steps - nearest).abs() > STEP_TOLERANCE {
         return Err(Refused::BetweenSteps(device));
     }

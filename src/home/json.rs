@@ -6,7 +6,6 @@
 use super::device::{Device, Value};
 use super::log::{Event, Seq};
 use super::snapshot::Snapshot;
-use std::cell::Cell;
 
 /// Length of [`status`]. Spec: the API's table in the documentation, as all of these.
 pub const STATUS_BYTES: usize = 120;
@@ -32,33 +31,6 @@ pub fn status(snapshot: Snapshot) -> [u8; STATUS_BYTES] {
     show("},{\"id\":\"sensor\",\"v\":", Device::Sensor);
     line.text("}");
     line.close(b']')
-}
-
-/// The last [`status`] of one core, so that it is rendered only when the house has changed.
-///
-/// A snapshot is the state and its version in one word, and equal ones render to equal lines: what is
-/// kept can never be stale, because the present snapshot has to be shown to get it.
-pub struct StatusLine(Cell<(Snapshot, [u8; STATUS_BYTES])>);
-
-impl StatusLine {
-    /// Renders `snapshot`, to begin with.
-    pub fn new(snapshot: Snapshot) -> StatusLine {
-        StatusLine(Cell::new((snapshot, status(snapshot))))
-    }
-
-    /// The line of `snapshot`, rendered if it is another than the last time.
-    #[inline]
-    pub fn of(&self, snapshot: Snapshot) -> [u8; STATUS_BYTES] {
-        let (rendered, line) = self.0.get();
-        if rendered == snapshot { line } else { self.render(snapshot) }
-    }
-
-    #[cold]
-    fn render(&self, snapshot: Snapshot) -> [u8; STATUS_BYTES] {
-        let line = status(snapshot);
-        self.0.set((snapshot, line));
-        line
-    }
 }
 
 /// `{"device":"light","status":"applied","value":75,"seq":1 ... }`

@@ -44,16 +44,14 @@ impl<'a> ResponseHead<'a> {
     /// Appends the response to `out`. The length told is that of `content`, which itself is left out
     /// if `include_content` is false: an answer to HEAD.
     pub fn encode(&self, content: &[u8], include_content: bool, out: &mut Vec<u8>) {
-        if self.status == 200 && self.content_type == Some(JSON) {
+        let is_usual = self.status == 200 && self.content_type == Some(JSON);
+        if is_usual {
             out.extend_from_slice(OK_JSON);
-            push_decimal(content.len() as u64, out);
-            out.extend_from_slice(b"\r\n");
+            push_length(content.len(), out);
         } else {
             self.push_beginning(content.len(), out);
         }
-        out.extend_from_slice(b"Date: ");
-        out.extend_from_slice(self.date.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(self.date.field_line());
         match self.connection {
             Some(Connection::Close) => out.extend_from_slice(b"Connection: close\r\n"),
             Some(Connection::KeepAlive) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
@@ -63,7 +61,7 @@ impl<'a> ResponseHead<'a> {
             push_field(name, value, out);
         }
         out.extend_from_slice(b"\r\n");
-        if include_content && may_have_content(self.status) {
+        if include_content && (is_usual || may_have_content(self.status)) {
             out.extend_from_slice(content);
         }
     }
@@ -77,8 +75,7 @@ impl<'a> ResponseHead<'a> {
                 push_field("Content-Type", content_type, out);
             }
             out.extend_from_slice(b"Content-Length: ");
-            push_decimal(content_len as u64, out);
-            out.extend_from_slice(b"\r\n");
+            push_length(content_len, out);
         }
     }
 }
@@ -146,19 +143,24 @@ fn push_field(name: &str, value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends `n` in decimal digits.
+/// Appends a length and the line end behind it, in one piece if it has the usual number of digits.
 #[inline]
-fn push_decimal(n: u64, out: &mut Vec<u8>) {
-    let digit = |n: u64| b'0' + (n % 10) as u8;
-    match n {
-        10..100 => out.extend_from_slice(&[digit(n / 10), digit(n)]),
-        100..1000 => out.extend_from_slice(&[digit(n / 100), digit(n / 10), digit(n)]),
-        _ => push_any_decimal(n, out),
+fn push_length(len: usize, out: &mut Vec<u8>) {
+    let digit = |n: usize| b'0' + (n % 10) as u8;
+    match len {
+        10..100 => out.extend_from_slice(&[digit(len / 10), digit(len), b'\r', b'\n']),
+        100..1000 => {
+            out.extend_from_slice(&[digit(len / 100), digit(len / 10), digit(len), b'\r', b'\n'])
+        }
+        _ => {
+            push_decimal(len as u64, out);
+            out.extend_from_slice(b"\r\n");
+        }
     }
 }
 
-/// As [`push_decimal`], for what has any number of digits.
-fn push_any_decimal(n: u64, out: &mut Vec<u8>) {
+/// Appends `n` in decimal digits.
+fn push_decimal(n: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20]; // u64::MAX has twenty
     let mut begin = digits.len();
     let mut rest = n;

@@ -26,5 +26,5 @@ pub use body::{BodyDecoder, Framing};
 pub use date::HttpDate;
 pub use encode::{Connection, ResponseHead};
 pub use reject::Reject;
-pub use request::{HeadLimits, HeadParser, Method, Parsed, RequestHead, Version};
+pub use request::{HeadParser, Method, Parsed, RequestHead, RequestLimits, Version};
 pub use target::Target;

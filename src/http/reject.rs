@@ -20,7 +20,7 @@ pub enum Reject {
     /// The target holds an octet that no URI may hold, or is in a form that the method may not
     /// have (RFC 9112 §3.2, RFC 3986).
     BadTarget,
-    /// `%` without two hexadecimal digits, or standing for NUL or, in a path, a control.
+    /// `%` without two hexadecimal digits, or standing for a control.
     BadPercent,
     /// The request line is over its limit (RFC 9112 §3).
     TargetTooLong,

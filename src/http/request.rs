@@ -17,7 +17,7 @@ use super::bytes::{self, ABSOLUTE, PATH, QUERY, TOKEN, VALUE};
 use super::fields::{FieldName, Fields, Span};
 use super::plain;
 use super::reject::Reject;
-use super::target::{self, Encoded, Target, TargetSpan};
+use super::target::{self, Target, TargetSpan};
 
 pub use super::fields::FieldLines;
 
@@ -28,9 +28,12 @@ const LEADING_BYTES_MAX: usize = 4;
 /// Longest token that is still taken for a method. Chosen: twice the longest registered one.
 const METHOD_BYTES_MAX: usize = 32;
 
+/// Octets of a version and the line end behind it. Spec: RFC 9112 §2.3, one digit each side of the dot.
+const VERSION_BYTES: usize = b"HTTP/1.1\r\n".len();
+
 /// How much of a request is taken before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadLimits {
+pub struct RequestLimits {
     /// Octets of the request line, or of one field line, its CRLF included. Beyond: 414, 431.
     pub line_bytes_max: usize,
     /// Octets of the whole head, its blank line included. Beyond: 431 (414 in the request line).
@@ -41,7 +44,7 @@ pub struct HeadLimits {
     pub body_bytes_max: u64,
 }
 
-impl HeadLimits {
+impl RequestLimits {
     /// How far a line may reach that begins at `line_begin`.
     #[inline]
     fn line_bound(&self, line_begin: usize) -> usize {
@@ -49,11 +52,11 @@ impl HeadLimits {
     }
 }
 
-impl Default for HeadLimits {
+impl Default for RequestLimits {
     /// Chosen: what nginx, hyper and HAProxy allow, within a factor of two. Spec floor of the line:
     /// 8000 octets (RFC 9112 §3).
-    fn default() -> HeadLimits {
-        HeadLimits {
+    fn default() -> RequestLimits {
+        RequestLimits {
             line_bytes_max: 16 * 1024,
             head_bytes_max: 32 * 1024,
             fields_max: 100,
@@ -148,7 +151,7 @@ impl plain::RequestLine {
     fn with_host_only(self, head: &[u8]) -> RequestHead<'_> {
         RequestHead {
             method: self.method,
-            target: self.target.of(head),
+            target: self.target.of(head, self.method),
             version: Version::Http11,
             framing: Framing::None,
             keep_alive: true,
@@ -162,7 +165,8 @@ impl plain::RequestLine {
 }
 
 impl<'b> RequestHead<'b> {
-    /// All field lines in order, split again on the way.
+    /// All field lines in order, split again on the way. The server has no use for them: the tests and
+    /// the fuzzers hold them against what other parsers read.
     pub fn fields(&self) -> FieldLines<'b> {
         FieldLines::new(self.field_lines)
     }
@@ -243,10 +247,10 @@ impl HeadParser {
     pub fn parse<'b>(
         &mut self,
         bytes: &'b [u8],
-        limits: &HeadLimits,
+        limits: &RequestLimits,
     ) -> Result<Parsed<'b>, Reject> {
-        if let Some(head) = self.plain_head(bytes, limits) {
-            return Ok(Parsed::Complete(head));
+        if let Some((line, end)) = self.plain_head(bytes, limits) {
+            return Ok(Parsed::Complete(line.with_host_only(&bytes[..end])));
         }
         match self.lines(bytes, limits)? {
             Some(end) => self.complete(&bytes[..end], limits),
@@ -255,9 +259,13 @@ impl HeadParser {
     }
 
     /// Takes a plain request line and a plain Host from the beginning of a head. If that is all of
-    /// it, here it is; else [`HeadParser::lines`] goes on from there.
+    /// it, here is the line, and where the head ends; else [`HeadParser::lines`] goes on from there.
     #[inline]
-    fn plain_head<'b>(&mut self, bytes: &'b [u8], limits: &HeadLimits) -> Option<RequestHead<'b>> {
+    fn plain_head(
+        &mut self,
+        bytes: &[u8],
+        limits: &RequestLimits,
+    ) -> Option<(plain::RequestLine, usize)> {
         if self.phase != Phase::Leading || self.at > 0 {
             return None;
         }
@@ -268,7 +276,7 @@ impl HeadParser {
             && let Some(after_host) = plain::host(window, next)
         {
             if let Some(end) = plain::head_end(window, after_host) {
-                return Some(line.with_host_only(&window[..end]));
+                return Some((line, end));
             }
             self.fields.begin_with_host();
             next = after_host;
@@ -282,7 +290,7 @@ impl HeadParser {
 
     /// Runs through the lines of the head, as far as they are there; where it ends, if it does.
     #[inline(never)]
-    fn lines(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Reject> {
+    fn lines(&mut self, bytes: &[u8], limits: &RequestLimits) -> Result<Option<usize>, Reject> {
         loop {
             if self.phase == Phase::Line
                 && let Some(end) = self.plain_fields(bytes, limits)?
@@ -308,7 +316,11 @@ impl HeadParser {
 
     /// Takes field lines as long as they are whole and plain; where the head ends, if it does there.
     #[inline]
-    fn plain_fields(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Reject> {
+    fn plain_fields(
+        &mut self,
+        bytes: &[u8],
+        limits: &RequestLimits,
+    ) -> Result<Option<usize>, Reject> {
         let bytes = up_to(bytes, limits.head_bytes_max);
         let mut at = self.at;
         while self.fields.check_room(limits).is_ok()
@@ -394,7 +406,7 @@ impl HeadParser {
     }
 
     fn path(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = self.skip_encoded::<PATH>(Encoded::Path, window)?;
+        self.at = self.skip_encoded::<PATH>(window)?;
         match window.get(self.at) {
             Some(b'?') => {
                 self.target.mark = self.at;
@@ -409,7 +421,7 @@ impl HeadParser {
     }
 
     fn query(&mut self, window: &[u8]) -> Result<Step, Reject> {
-        self.at = self.skip_encoded::<QUERY>(Encoded::Query, window)?;
+        self.at = self.skip_encoded::<QUERY>(window)?;
         match window.get(self.at) {
             Some(b' ') => self.target_end(),
             other => target_cut(other),
@@ -418,14 +430,10 @@ impl HeadParser {
 
     /// Runs over `CLASS` and sound percent-encodings; stops at any other octet, or at a `%` whose
     /// digits have not both come.
-    fn skip_encoded<const CLASS: u8>(
-        &self,
-        place: Encoded,
-        window: &[u8],
-    ) -> Result<usize, Reject> {
+    fn skip_encoded<const CLASS: u8>(&self, window: &[u8]) -> Result<usize, Reject> {
         let mut at = bytes::skip::<CLASS>(window, self.at);
         while let [b'%', high, low, ..] = window[at..] {
-            target::check_percent(high, low, place)?;
+            target::check_percent(high, low)?;
             at = bytes::skip::<CLASS>(window, at + 3);
         }
         // The first digit alone may prove it wrong: the second is not waited for.
@@ -472,7 +480,7 @@ impl HeadParser {
     fn version(&mut self, window: &[u8]) -> Result<Step, Reject> {
         let rest = &window[self.at..];
         if rest.starts_with(b"HTTP/1.1\r\n") {
-            return self.request_line_end(window, 10);
+            return self.request_line_end(window);
         }
         // Any prefix is judged afresh: there are at most ten octets, and it is the rare case.
         for (octet, expected) in rest.iter().zip(b"HTTP/d.d") {
@@ -488,7 +496,7 @@ impl HeadParser {
             [_, _, _, _, _, major, _, _, ..] if major != b'1' => Err(Reject::UnsupportedVersion),
             [_, _, _, _, _, _, _, minor, b'\r', b'\n', ..] => {
                 self.version = if minor == b'0' { Version::Http10 } else { Version::Http11 };
-                self.request_line_end(window, 10)
+                self.request_line_end(window)
             }
             [_, _, _, _, _, _, _, _, b'\r', _, ..] => Err(Reject::BareLineEnd),
             [_, _, _, _, _, _, _, _, b'\r'] => Ok(Step::Short),
@@ -499,19 +507,19 @@ impl HeadParser {
 
     /// Judges what a whole request line says. Only now, so that what is no request line at all is
     /// told so first, and an HTTP/2 preface is told its version.
-    fn request_line_end(&mut self, window: &[u8], version_len: usize) -> Result<Step, Reject> {
+    fn request_line_end(&mut self, window: &[u8]) -> Result<Step, Reject> {
         let method = self.method.ok_or(Reject::UnknownMethod)?;
         if window[self.target.begin] == b'*' && method != Method::Options {
             return Err(Reject::BadTarget);
         }
-        self.fields_begin = self.at + version_len;
+        self.fields_begin = self.at + VERSION_BYTES;
         self.begin_line(self.fields_begin);
         Ok(Step::LineEnd)
     }
 
     /// Runs through one field line, as far as it is there.
     #[cold]
-    fn field_line(&mut self, window: &[u8], limits: &HeadLimits) -> Result<Step, Reject> {
+    fn field_line(&mut self, window: &[u8], limits: &RequestLimits) -> Result<Step, Reject> {
         loop {
             let step = match self.phase {
                 Phase::FieldName => self.field_name(window),
@@ -524,7 +532,7 @@ impl HeadParser {
         }
     }
 
-    fn line_begin(&mut self, window: &[u8], limits: &HeadLimits) -> Result<Step, Reject> {
+    fn line_begin(&mut self, window: &[u8], limits: &RequestLimits) -> Result<Step, Reject> {
         match window[self.at..] {
             [] | [b'\r'] => Ok(Step::Short),
             [b'\r', b'\n', ..] => Ok(Step::HeadEnd),
@@ -573,7 +581,7 @@ impl HeadParser {
     }
 
     /// Which limit a line has met that is not over where the window is.
-    fn too_long(&self, limits: &HeadLimits) -> Reject {
+    fn too_long(&self, limits: &RequestLimits) -> Reject {
         match self.phase {
             Phase::Line | Phase::FieldName | Phase::FieldValue => {
                 if self.line_begin + limits.line_bytes_max <= limits.head_bytes_max {
@@ -588,11 +596,16 @@ impl HeadParser {
 
     /// Makes the head of what was found, and starts anew.
     #[inline]
-    fn complete<'b>(&mut self, head: &'b [u8], limits: &HeadLimits) -> Result<Parsed<'b>, Reject> {
+    fn complete<'b>(
+        &mut self,
+        head: &'b [u8],
+        limits: &RequestLimits,
+    ) -> Result<Parsed<'b>, Reject> {
         let meaning = self.fields.finish(self.version, limits)?;
+        let method = self.method.ok_or(Reject::UnknownMethod)?;
         let complete = RequestHead {
-            method: self.method.ok_or(Reject::UnknownMethod)?,
-            target: self.target.of(head),
+            method,
+            target: self.target.of(head, method),
             version: self.version,
             framing: meaning.framing,
             keep_alive: meaning.keep_alive,

@@ -227,7 +227,7 @@ impl ResponseReader {
         self.timing.clear();
     }
 
-    /// Whether a response is outstanding.
+    /// Whether a response is outstanding. The pacer knows without: it is what tests and fuzzers ask.
     pub fn is_reading(&self) -> bool {
         matches!(self.phase, Phase::Head(_) | Phase::Content { .. } | Phase::ContentUntilEof { .. })
     }

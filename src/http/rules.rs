@@ -124,7 +124,12 @@ pub const RULES: &[Rule] = &[
         "CONNECT, which is for proxies",
         (Refuse(&[501]), &[Reject::ConnectRefused]),
     ),
-    rule("method.options", "RFC 9110 §9.3.7", "OPTIONS: 204 with Allow", (Answer(&[204]), &[])),
+    rule(
+        "method.options",
+        "RFC 9110 §9.3.7",
+        "OPTIONS: 204 with Allow, where there is anything",
+        (Answer(&[204, 404]), &[]),
+    ),
     // Target.
     rule(
         "target.octets",
@@ -156,11 +161,16 @@ pub const RULES: &[Rule] = &[
         "an absolute form with userinfo, a bad authority or another scheme",
         (Refuse(&[400]), &[Reject::BadTarget, Reject::BadHost]),
     ),
-    rule("target.asterisk", "RFC 9112 §3.2.4", "OPTIONS *: the server as a whole", SERVED),
+    rule(
+        "target.asterisk",
+        "RFC 9112 §3.2.4, RFC 9110 §4.2.3",
+        "OPTIONS * or http://host: the server as a whole",
+        SERVED,
+    ),
     rule(
         "target.percent",
         "RFC 3986 §2.1",
-        "% without two hexadecimal digits; NUL; in a path, any control",
+        "% without two hexadecimal digits, or standing for a control",
         (Refuse(&[400]), &[Reject::BadPercent, Reject::BadTarget]),
     ),
     rule("target.decoded-once", "RFC 3986 §2.4", "%6c in a segment is l; %256c is not", SERVED),
@@ -355,7 +365,12 @@ pub const RULES: &[Rule] = &[
         (Refuse(&[431]), &[Reject::TrailersTooLarge]),
     ),
     // Expect.
-    rule("expect.continue", "RFC 9110 §10.1.1", "100 before content that has not come yet", SERVED),
+    rule(
+        "expect.continue",
+        "RFC 9110 §10.1.1, §5.6.1.2",
+        "100 before content that has not come yet; empty expectations are none",
+        SERVED,
+    ),
     rule(
         "expect.final",
         "RFC 9110 §10.1.1",
@@ -430,7 +445,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "connection.idle",
         "RFC 9112 §9.8",
-        "an idle connection is closed without a word",
+        "an idle connection is closed without a word, by a FIN",
         (End, &[]),
     ),
     rule(

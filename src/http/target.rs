@@ -7,6 +7,7 @@
 
 use super::bytes::{self, HOST, PATH, QUERY};
 use super::reject::Reject;
+use super::request::Method;
 use std::net::Ipv6Addr;
 
 /// What a request asks for (RFC 9112 §3.2). The absolute form has been reduced to its path.
@@ -20,7 +21,7 @@ pub enum Target<'b> {
         /// Without its `?`; may be empty.
         query: Option<&'b [u8]>,
     },
-    /// `*`: the server as a whole; only OPTIONS has it.
+    /// `*`, or an absolute form without path and query: the server as a whole; only OPTIONS has it.
     Asterisk,
 }
 
@@ -34,16 +35,17 @@ pub(crate) struct TargetSpan {
 }
 
 impl TargetSpan {
-    /// The target that it is in `head`.
+    /// The target that it is in `head`, which has `method`.
     #[inline]
-    pub(crate) fn of(self, head: &[u8]) -> Target<'_> {
+    pub(crate) fn of(self, head: &[u8], method: Method) -> Target<'_> {
         let path = &head[self.begin..self.mark];
-        match path {
-            b"*" => Target::Asterisk, // any path begins with `/`
-            _ => Target::Origin {
-                path: if path.is_empty() { b"/" } else { path }, // only an absolute form may omit it
-                query: (self.mark < self.end).then(|| &head[self.mark + 1..self.end]),
-            },
+        let query = (self.mark < self.end).then(|| &head[self.mark + 1..self.end]);
+        match (path, query) {
+            (b"*", _) => Target::Asterisk, // any path begins with `/`
+            // Only an absolute form may omit the path (RFC 9110 §4.2.3, RFC 9112 §3.2.4).
+            ([], None) if method == Method::Options => Target::Asterisk,
+            ([], query) => Target::Origin { path: b"/", query },
+            (path, query) => Target::Origin { path, query },
         }
     }
 }
@@ -74,23 +76,13 @@ fn percent_octet(digits: &[u8]) -> Option<(u8, &[u8])> {
     Some((bytes::hex_value(*high)? << 4 | bytes::hex_value(*low)?, rest))
 }
 
-/// Which octets a percent-encoding may stand for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Encoded {
-    /// In a path: no control at all, since none has a place in a name.
-    Path,
-    /// In a query: anything but NUL; form data may well hold line ends.
-    Query,
-}
-
-/// Checks the two digits after a `%`.
-pub(crate) fn check_percent(high: u8, low: u8, place: Encoded) -> Result<(), Reject> {
-    let (octet, _) = percent_octet(&[high, low]).ok_or(Reject::BadPercent)?;
-    let refused = match place {
-        Encoded::Path => octet.is_ascii_control(),
-        Encoded::Query => octet == 0,
-    };
-    if refused { Err(Reject::BadPercent) } else { Ok(()) }
+/// Checks the two digits after a `%`. They may stand for no control: none has a place in a name or in a
+/// parameter, and whoever decodes one into a line of a log or a head has been split.
+pub(crate) fn check_percent(high: u8, low: u8) -> Result<(), Reject> {
+    match percent_octet(&[high, low]) {
+        Some((octet, _)) if !octet.is_ascii_control() => Ok(()),
+        _ => Err(Reject::BadPercent),
+    }
 }
 
 /// Takes an absolute target apart (RFC 9112 §3.2.2): `http://host[:port][/path][?query]`. The
@@ -109,19 +101,19 @@ pub(crate) fn absolute(target: &[u8]) -> Result<Target<'_>, Reject> {
         Some(mark) => (&rest[..mark], Some(&rest[mark + 1..])),
         None => (rest, None),
     };
-    check_part::<PATH>(path, Encoded::Path)?;
-    check_part::<QUERY>(query.unwrap_or(b""), Encoded::Query)?;
+    check_part::<PATH>(path)?;
+    check_part::<QUERY>(query.unwrap_or(b""))?;
     Ok(Target::Origin { path: if path.is_empty() { b"/" } else { path }, query })
 }
 
 /// Checks that `part` holds only octets of `CLASS` and sound percent-encodings.
-fn check_part<const CLASS: u8>(part: &[u8], place: Encoded) -> Result<(), Reject> {
+fn check_part<const CLASS: u8>(part: &[u8]) -> Result<(), Reject> {
     let mut at = 0;
     loop {
         at = bytes::skip::<CLASS>(part, at);
         match part[at..] {
             [] => return Ok(()),
-            [b'%', high, low, ..] => check_percent(high, low, place)?,
+            [b'%', high, low, ..] => check_percent(high, low)?,
             [b'%', ..] => return Err(Reject::BadPercent),
             _ => return Err(Reject::BadTarget),
         }
@@ -159,7 +151,7 @@ fn ip_literal_end(host: &[u8]) -> Option<usize> {
 fn reg_name_end(host: &[u8]) -> Option<usize> {
     let mut at = bytes::skip::<HOST>(host, 0);
     while let [b'%', high, low, ..] = host[at..] {
-        check_percent(high, low, Encoded::Path).ok()?;
+        check_percent(high, low).ok()?;
         at = bytes::skip::<HOST>(host, at + 3);
     }
     (at > 0).then_some(at)

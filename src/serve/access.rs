@@ -149,10 +149,10 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{HeadLimits, HeadParser, Parsed};
+    use crate::http::{HeadParser, Parsed, RequestLimits};
 
     fn head_of(text: &str) -> RequestHead<'_> {
-        match HeadParser::default().parse(text.as_bytes(), &HeadLimits::default()) {
+        match HeadParser::default().parse(text.as_bytes(), &RequestLimits::default()) {
             Ok(Parsed::Complete(head)) => head,
             other => panic!("{text:?}: {other:?}"),
         }

@@ -6,7 +6,6 @@
 
 use super::reply::{Content, Reply};
 use super::router::Call;
-use crate::home::json::{self, StatusLine};
 use crate::home::{Change, Device, FirstAfter, Home, Seq};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -23,24 +22,25 @@ pub enum Answer {
     Poll(Seq),
 }
 
-/// Carries out `call`, whose content has been read whole. `line` keeps this core's last status;
-/// `metrics` renders the metrics on demand.
+/// Carries out `call`, whose content has been read whole, and before whose arrival `seen` was the newest
+/// event. `metrics` renders the metrics on demand.
+#[inline]
 pub fn answer(
     call: Call,
     content: &[u8],
     home: &Home,
-    line: &StatusLine,
+    seen: Seq,
     metrics: impl FnOnce() -> String,
 ) -> Answer {
     match call {
-        Call::Status => Answer::Now(Reply::ok(Content::Status(line.of(home.snapshot())))),
+        Call::Status => Answer::Now(Reply::ok(Content::Status(home.snapshot()))),
         Call::Command(device) => match read_command(device, content) {
             Ok(change) => Answer::Command(change),
             Err(Refusal { status, sentence }) => Answer::Now(Reply::error(status, &sentence)),
         },
         Call::Events { since } => {
-            // Without `since`: what comes after this request arrived.
-            let since = since.map_or_else(|| home.newest(), Seq);
+            // Without `since`: what has come after this request arrived.
+            let since = since.map_or(seen, Seq);
             try_event(since, home).map_or(Answer::Poll(since), Answer::Now)
         }
         Call::Health => Answer::Now(Reply::ok(Content::Json(r#"{"status":"ok"}"#))),
@@ -53,14 +53,14 @@ pub fn answer(
 
 /// Applies a command whose device had its time, and confirms it.
 pub fn finish_command(change: Change, home: &Home) -> Reply {
-    Reply::ok(Content::Command(json::command(home.apply(change))))
+    Reply::ok(Content::Command(home.apply(change)))
 }
 
 /// The answer to a poll, if the log has one already.
 pub fn try_event(since: Seq, home: &Home) -> Option<Reply> {
     match home.first_after(since) {
         FirstAfter::NotYet => None,
-        FirstAfter::Event(event) => Some(Reply::ok(Content::Event(json::event(event)))),
+        FirstAfter::Event(event) => Some(Reply::ok(Content::Event(event))),
         FirstAfter::Gone { oldest } => {
             let sentence = format!(
                 "events after {} have left the log; the oldest kept is {}",
@@ -76,7 +76,7 @@ pub fn try_event(since: Seq, home: &Home) -> Option<Reply> {
 /// from there must not skip an event that another core has numbered and not published yet.
 pub fn end_poll(since: Seq, home: &Home) -> Reply {
     let newest = home.newest().min(since);
-    try_event(since, home).unwrap_or_else(|| Reply::ok(Content::Event(json::timeout(newest))))
+    try_event(since, home).unwrap_or_else(|| Reply::ok(Content::Timeout(newest)))
 }
 
 /// A command as JSON; other members are ignored.
@@ -94,6 +94,7 @@ struct Refusal {
 }
 
 /// 400 for what is not JSON, 422 for JSON that is no command for this device.
+#[inline(never)] // it would keep its caller from being inlined
 fn read_command(device: Device, content: &[u8]) -> Result<Change, Refusal> {
     let refusal = |status, sentence| Refusal { status, sentence };
     let text = std::str::from_utf8(content).map_err(|_| refusal(400, NOT_UTF8.to_string()))?;

@@ -9,7 +9,8 @@
 use super::conn::{CloseWish, Conn, Surroundings};
 use super::metrics::{Metrics, Tally};
 use super::settings::Settings;
-use crate::home::json::StatusLine;
+use super::status::StatusAnswer;
+use crate::clock::Clock;
 use crate::home::{FirstAfter, Home, Seq};
 use crate::http::HttpDate;
 use crate::slab::Key;
@@ -34,6 +35,8 @@ pub struct Shared {
 
 /// The connections of one core.
 pub struct Floor {
+    /// See [`Surroundings::clock`].
+    clock: Box<dyn Clock>,
     shared: Shared,
     /// Index of this core among the workers.
     core: usize,
@@ -54,7 +57,7 @@ pub struct Floor {
     dirty: Vec<Key>,
     /// Empty buffers with capacity, for connections that have something to say.
     spare: Vec<Vec<u8>>,
-    status: StatusLine,
+    status: StatusAnswer,
     date: HttpDate,
     date_secs: u64,
     /// What the metrics call this core.
@@ -75,6 +78,7 @@ struct Entry {
     timer: Option<(TimerKey, Mono)>,
     /// Its place in `parked`.
     parked_at: Option<usize>,
+    /// It stands in `dirty`, or the second pass is at it.
     dirty: bool,
 }
 
@@ -89,24 +93,26 @@ const SPARE_BUF_BYTES_MAX: usize = 16 * 1024;
 const REFUSALS_MAX: usize = 256;
 
 impl Floor {
-    /// No connections yet, at `now`, on the core of index `core`.
-    pub fn new(now: Mono, wall_secs: u64, core: usize, shared: Shared) -> Floor {
+    /// No connections yet, on the core of index `core`.
+    pub fn new(clock: Box<dyn Clock>, wall_secs: u64, core: usize, shared: Shared) -> Floor {
+        let date = HttpDate::from_unix_secs(wall_secs);
         Floor {
             label: shared.metrics.label(core).into(),
-            status: StatusLine::new(shared.home.snapshot()),
+            status: StatusAnswer::new(shared.home.snapshot(), date),
             shared,
             core,
             entries: Vec::new(),
             open: 0,
             admitted: 0,
-            wheel: Wheel::new(now),
+            wheel: Wheel::new(clock.now()),
+            clock,
             fired: Vec::new(),
             parked: Vec::new(),
             offering: Vec::new(),
             offered: Seq(0),
             dirty: Vec::new(),
             spare: Vec::new(),
-            date: HttpDate::from_unix_secs(wall_secs),
+            date,
             date_secs: wall_secs,
             draining: false,
         }
@@ -256,11 +262,11 @@ impl Floor {
         }
     }
 
-    /// The next connection that changed in the first pass, and what the second pass has to do for it.
+    /// The next connection that changed in the first pass. The second pass does what it has to say, and
+    /// ends with [`Floor::finish`] or [`Floor::remove`].
     pub fn next_dirty(&mut self) -> Option<Key> {
         while let Some(id) = self.dirty.pop() {
-            if let Some(entry) = self.entry_mut(id) {
-                entry.dirty = false;
+            if self.entry_mut(id).is_some() {
                 return Some(id);
             }
         }
@@ -287,9 +293,11 @@ impl Floor {
         Some(if paused { Pause::Begin } else { Pause::End })
     }
 
-    /// Sees to it that the connection's deadline is armed.
-    pub fn arm(&mut self, id: Key) {
+    /// The second pass is through with the connection: its deadline is armed, and what it handles from
+    /// here on makes it dirty again. What it handled within the pass did not, for that has been seen to.
+    pub fn finish(&mut self, id: Key) {
         let Some(entry) = self.entry_mut(id) else { return };
+        entry.dirty = false;
         let deadline = entry.conn.timeout();
         let old = match entry.timer {
             // Lazy: one that fires too early is armed again then.
@@ -372,6 +380,7 @@ impl Floor {
             home: &self.shared.home,
             status: &self.status,
             date: &self.date,
+            clock: &*self.clock,
             settings: &self.shared.settings,
             tally: self.shared.metrics.tally(self.core),
             metrics: &self.shared.metrics,
@@ -379,24 +388,20 @@ impl Floor {
             may_park: parked < self.shared.settings.quotas.parked_max,
         };
         // Idle connections hold no outbox: one is lent for the while, and taken back if unused.
-        let outbox = entry.conn.outbox();
-        if outbox.capacity() == 0 {
-            *outbox = self.spare.pop().unwrap_or_default();
-        }
+        entry.conn.lend_outbox(|| self.spare.pop().unwrap_or_default());
         act(&mut entry.conn, &around);
-        let outbox = entry.conn.outbox();
-        if outbox.is_empty() && outbox.capacity() > 0 {
-            let unused = std::mem::take(outbox);
-            if self.spare.len() < SPARE_BUFFERS_MAX {
-                self.spare.push(unused);
-            }
+        if let Some(unused) = entry.conn.unused_outbox()
+            && self.spare.len() < SPARE_BUFFERS_MAX
+        {
+            self.spare.push(unused);
         }
         if !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(id);
         }
         match entry.conn.parked_since() {
             Some(since) => self.park(id, since),
-            None => self.unpark(id),
+            None if entry.parked_at.is_some() => self.unpark(id),
+            None => {}
         }
     }
 

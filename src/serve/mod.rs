@@ -22,6 +22,7 @@ pub mod router;
 mod server;
 pub mod settings;
 pub mod station;
+pub mod status;
 pub mod threads;
 pub mod timing;
 pub mod token;

@@ -1,6 +1,6 @@
 //! What is to be answered, before it is bytes.
 
-use crate::home::json;
+use crate::home::{Event, Seq, Snapshot, json};
 
 /// A status, its content and the fields that only some answers carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,17 +13,20 @@ pub struct Reply {
     pub field: Option<(&'static str, &'static str)>,
 }
 
-/// Content of an answer. The fixed ones live in place, so that the usual paths allocate nothing.
+/// Content of an answer. What the API renders is here as the values it is rendered from, so that the
+/// usual paths allocate nothing and move no content about: its bytes are made where they are sent from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// None, and no Content-Type: 204.
     None,
-    /// A rendered device status.
-    Status([u8; json::STATUS_BYTES]),
-    /// A confirmed command.
-    Command([u8; json::COMMAND_BYTES]),
-    /// An event, or the word that there was none.
-    Event([u8; json::EVENT_BYTES]),
+    /// The devices as they stood.
+    Status(Snapshot),
+    /// The confirmation of a command, which came to be this event.
+    Command(Event),
+    /// An event.
+    Event(Event),
+    /// The word that there was none; the newest there is.
+    Timeout(Seq),
     /// JSON that never changes.
     Json(&'static str),
     /// JSON made for the occasion: errors.
@@ -53,10 +56,15 @@ impl Reply {
         Reply { status: 204, content: Content::None, field: None }.allow(allow)
     }
 
-    /// The answer to a request without the token (RFC 9110 section 15.5.2, RFC 6750 section 3).
-    pub fn unauthorized() -> Reply {
+    /// The answer to a request without the token (RFC 9110 section 15.5.2). Whoever presented another
+    /// one is told that it is the token which is wrong, and nobody else is (RFC 6750 section 3.1).
+    pub fn unauthorized(has_presented: bool) -> Reply {
         let reply = Reply::error(401, "send Authorization: Bearer with the token of this server");
-        Reply { field: Some(("WWW-Authenticate", "Bearer")), ..reply }
+        let challenge = match has_presented {
+            true => r#"Bearer realm="ringpace", error="invalid_token""#,
+            false => r#"Bearer realm="ringpace""#,
+        };
+        Reply { field: Some(("WWW-Authenticate", challenge)), ..reply }
     }
 
     /// The answer where there is no room: 503, and when to try again (RFC 9110 section 15.6.4).
@@ -71,16 +79,17 @@ impl Reply {
 }
 
 impl Content {
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
+    /// Hands the bytes to `take`.
+    pub fn render<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
         match self {
-            Content::None => b"",
-            Content::Status(bytes) => bytes,
-            Content::Command(bytes) => bytes,
-            Content::Event(bytes) => bytes,
-            Content::Json(text) => text.as_bytes(),
-            Content::OwnedJson(text) | Content::Metrics(text) => text.as_bytes(),
-            Content::Echo(bytes) => bytes,
+            Content::None => take(b""),
+            Content::Status(house) => take(&json::status(*house)),
+            Content::Command(event) => take(&json::command(*event)),
+            Content::Event(event) => take(&json::event(*event)),
+            Content::Timeout(newest) => take(&json::timeout(*newest)),
+            Content::Json(text) => take(text.as_bytes()),
+            Content::OwnedJson(text) | Content::Metrics(text) => take(text.as_bytes()),
+            Content::Echo(bytes) => take(bytes),
         }
     }
 
@@ -93,6 +102,7 @@ impl Content {
             Content::Status(_)
             | Content::Command(_)
             | Content::Event(_)
+            | Content::Timeout(_)
             | Content::Json(_)
             | Content::OwnedJson(_) => Some("application/json"),
         }

@@ -5,6 +5,7 @@
 
 use super::reply::Reply;
 use super::settings::Settings;
+use super::token;
 use crate::home::Device;
 use crate::http::{Method, RequestHead, Target, target};
 
@@ -50,7 +51,8 @@ pub fn route(head: &RequestHead<'_>, settings: &Settings) -> Call {
         && !token.admits(head.authorization)
         && !matches!(head.target, Target::Origin { path: b"/healthz", .. })
     {
-        return refuse(Reply::unauthorized());
+        let has_presented = token::presented(head.authorization).is_some();
+        return refuse(Reply::unauthorized(has_presented));
     }
     let echo = settings.echo;
     match head.target {
@@ -64,8 +66,11 @@ pub fn route(head: &RequestHead<'_>, settings: &Settings) -> Call {
 }
 
 fn find(path: &[u8], echo: bool) -> Option<Resource<'_>> {
+    // What nearly everybody asks for. By words: a `match` compares octet by octet.
+    if path == b"/devices/status" {
+        return Some(Resource::Status);
+    }
     match path {
-        b"/devices/status" => Some(Resource::Status),
         b"/events/live" => Some(Resource::Events),
         b"/healthz" => Some(Resource::Health),
         b"/metrics" => Some(Resource::Metrics),
@@ -80,6 +85,12 @@ fn find(path: &[u8], echo: bool) -> Option<Resource<'_>> {
 impl Resource<'_> {
     fn call(self, head: &RequestHead<'_>, query: Option<&[u8]>) -> Call {
         match (self, head.method) {
+            // A device that does not exist has no methods to name.
+            (Resource::Command { segment }, method)
+                if method != Method::Post && device_of(segment).is_none() =>
+            {
+                unknown_device()
+            }
             (_, Method::Options) => Call::Answered(Box::new(Reply::options(self.allow()))),
             (Resource::Status, Method::Get | Method::Head) => Call::Status,
             (Resource::Events, Method::Get | Method::Head) => events(query),
@@ -88,8 +99,6 @@ impl Resource<'_> {
             (Resource::Echo, Method::Get | Method::Head) => Call::EchoOk,
             (Resource::Echo, Method::Post) => Call::Echo,
             (Resource::Command { segment }, Method::Post) => command(segment, head.content_type),
-            // A device that does not exist has no methods to name.
-            (Resource::Command { segment }, _) if device_of(segment).is_none() => unknown_device(),
             _ => {
                 refuse(Reply::error(405, "this path does not take that method").allow(self.allow()))
             }
@@ -131,6 +140,7 @@ fn device_of(segment: &[u8]) -> Option<Device> {
 /// Chosen: longer than any device's id; what decodes to more is unknown anyway.
 const SEGMENT_BYTES_MAX: usize = 32;
 
+#[cold]
 fn unknown_device() -> Call {
     refuse(Reply::error(
         404,
@@ -138,6 +148,7 @@ fn unknown_device() -> Call {
     ))
 }
 
+#[cold]
 fn refuse(reply: Reply) -> Call {
     Call::Answered(Box::new(reply))
 }

@@ -287,8 +287,8 @@ impl Seat {
         let Some((engine, duty)) = self.await_the_others(made, report) else { return Ok(()) };
         let Stopper { stop, wakers } = duty.0.clone();
         let waker = wakers[self.core].clone();
-        let now = MonotonicClock.now();
-        let station = Station::new(now, wall_secs(), self.core, self.shared, wakers, stop);
+        let clock = Box::new(MonotonicClock);
+        let station = Station::new(clock, wall_secs(), self.core, self.shared, wakers, stop);
         engine.run(listener, station, waker, self.plan.wait == WaitMode::Spin)
     }
 

@@ -2,8 +2,9 @@
 
 use super::access::AccessLog;
 use super::token::Token;
-use crate::http::HeadLimits;
-use crate::units::{Mono, Nanos};
+use crate::clock::Clock;
+use crate::http::RequestLimits;
+use crate::units::Nanos;
 
 /// Limits and latencies; the same for every connection.
 #[derive(Clone, Debug)]
@@ -16,10 +17,10 @@ pub struct Settings {
     pub status_work: Option<StatusWork>,
     /// Offer `GET /` and `POST /` besides the API, for independent HTTP suites.
     pub echo: bool,
-    /// Says in Server-Timing where a request's time went, by this clock; `None` for not at all.
-    pub server_timing: Option<fn() -> Mono>,
-    /// Sizes of heads and contents.
-    pub head: HeadLimits,
+    /// Say in Server-Timing where a request's time went.
+    pub server_timing: bool,
+    /// How much of a request is taken.
+    pub limits: RequestLimits,
     /// How much of everything that peers can pile up.
     pub quotas: Quotas,
     /// What every request but `/healthz` has to carry, if anything.
@@ -36,53 +37,44 @@ pub struct Settings {
     pub write_timeout: Nanos,
     /// After the last answer, for the peer to finish and close.
     pub linger_timeout: Nanos,
-    /// At shutdown, for requests that are on their way on idle connections.
+    /// For requests that are on their way on connections closed as idle, at shutdown before and after
+    /// the FIN, else after it.
     pub drain_grace: Nanos,
     /// At shutdown, for everything.
     pub drain_timeout: Nanos,
 }
 
-impl Settings {
-    /// The present time where Server-Timing is on; else `now`, the batch's, which costs nothing.
-    pub fn mark(&self, now: Mono) -> Mono {
-        self.server_timing.map_or(now, |clock| clock())
-    }
-}
-
 /// Work that a server is made to do in every status, so that it is slower by a known time: whoever
 /// compares servers can see whether his comparison tells.
 #[derive(Clone, Copy, Debug)]
-pub struct StatusWork {
-    span: Nanos,
-    clock: fn() -> Mono,
-}
+pub struct StatusWork(Nanos);
 
 impl StatusWork {
     /// Chosen: more than any comparison needs to see, and a core still answers ten a second.
     pub const SPAN_MAX: Nanos = Nanos::from_millis(100);
 
-    /// `span` of work by `clock`; `None` for none.
+    /// `span` of work; `None` for none.
     ///
     /// # Errors
     /// The sentence that refuses more than [`StatusWork::SPAN_MAX`].
-    pub fn new(span: Nanos, clock: fn() -> Mono) -> Result<Option<StatusWork>, String> {
+    pub fn new(span: Nanos) -> Result<Option<StatusWork>, String> {
         if span > StatusWork::SPAN_MAX {
             let most = StatusWork::SPAN_MAX.as_typed();
             return Err(format!("--status-work {} is more than {most}", span.as_typed()));
         }
-        Ok((span > Nanos::ZERO).then_some(StatusWork { span, clock }))
+        Ok((span > Nanos::ZERO).then_some(StatusWork(span)))
     }
 
     /// How long it takes.
     pub fn span(self) -> Nanos {
-        self.span
+        self.0
     }
 
-    /// Spins until the time is over. What the scheduler takes meanwhile counts, as in any work that
-    /// is bounded by the monotonic clock.
-    pub fn burn(self) {
-        let begin = (self.clock)();
-        while (self.clock)().saturating_since(begin) < self.span {
+    /// Spins until the time is over by `clock`. What the scheduler takes meanwhile counts, as in any
+    /// work that is bounded by the monotonic clock.
+    pub fn burn(self, clock: &dyn Clock) {
+        let begin = clock.now();
+        while clock.now().saturating_since(begin) < self.0 {
             std::hint::spin_loop();
         }
     }
@@ -134,8 +126,8 @@ impl Default for Settings {
             poll_timeout: Nanos::from_millis(500),
             status_work: None,
             echo: false,
-            server_timing: None,
-            head: HeadLimits::default(),
+            server_timing: false,
+            limits: RequestLimits::default(),
             quotas: Quotas::default(),
             token: None,
             access_log: None,

@@ -9,6 +9,7 @@
 
 use super::conn::CloseWish;
 use super::floor::{Floor, Pause, Shared};
+use crate::clock::Clock;
 use crate::home::Seq;
 use crate::io::net::Waker;
 use crate::io::{ConnId, Counters, Outlet, Sending};
@@ -34,7 +35,7 @@ pub struct Station {
 impl Station {
     /// The station of the worker of index `core`, without connections.
     pub fn new(
-        now: Mono,
+        clock: Box<dyn Clock>,
         wall_secs: u64,
         core: usize,
         shared: Shared,
@@ -42,7 +43,7 @@ impl Station {
         stop: Arc<AtomicBool>,
     ) -> Station {
         Station {
-            floor: Floor::new(now, wall_secs, core, shared.clone()),
+            floor: Floor::new(clock, wall_secs, core, shared.clone()),
             announced: shared.home.newest(),
             shared,
             core,
@@ -96,7 +97,7 @@ impl Station {
             Some(Pause::End) => outlet.resume_receiving(id),
             None => {}
         }
-        self.floor.arm(id);
+        self.floor.finish(id);
     }
 
     /// Wakes the cores that sleep with parked polls, if anything was published since.

@@ -51,13 +51,7 @@ impl Token {
     /// Whether the value of an Authorization field is `Bearer`, in any case (RFC 9110 section 11.1),
     /// and this token.
     pub fn admits(&self, authorization: Option<&[u8]>) -> bool {
-        let Some((scheme, rest)) = authorization.and_then(|value| value.split_at_checked(6)) else {
-            return false;
-        };
-        let blanks = rest.iter().take_while(|b| **b == b' ').count();
-        let presented = &rest[blanks..];
-        let is_bearer = scheme.eq_ignore_ascii_case(b"Bearer") && blanks > 0;
-        is_bearer && self.equals(presented)
+        presented(authorization).is_some_and(|presented| self.equals(presented))
     }
 
     /// Looks at every octet presented, whatever it finds on the way.
@@ -67,6 +61,15 @@ impl Token {
         std::hint::black_box(differing) == 0 && presented.len() == self.0.len()
     }
 }
+
+/// What the value of an Authorization field presents as a bearer token, if it is of that scheme.
+pub fn presented(authorization: Option<&[u8]>) -> Option<&[u8]> {
+    let (scheme, rest) = authorization?.split_at_checked(SCHEME.len())?;
+    let blanks = rest.iter().take_while(|b| **b == b' ').count();
+    (scheme.eq_ignore_ascii_case(SCHEME) && blanks > 0).then(|| &rest[blanks..])
+}
+
+const SCHEME: &[u8] = b"Bearer";
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,7 +28,7 @@ pub struct Worker<D, C> {
     turned_at: Mono,
 }
 
-impl<D: Driver, C: Clock> Worker<D, C> {
+impl<D: Driver, C: Clock + Clone + 'static> Worker<D, C> {
     /// A worker of index `core` that serves what `driver` accepts.
     pub fn new(
         driver: D,
@@ -40,7 +40,8 @@ impl<D: Driver, C: Clock> Worker<D, C> {
         stop: Arc<AtomicBool>,
     ) -> Worker<D, C> {
         let turned_at = clock.now();
-        let station = Station::new(turned_at, wall_secs(), core, shared, wakers, stop);
+        let station_clock = Box::new(clock.clone());
+        let station = Station::new(station_clock, wall_secs(), core, shared, wakers, stop);
         Worker { driver, clock, station, waiting, turned_at }
     }
 

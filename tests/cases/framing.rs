@@ -341,6 +341,9 @@ fn expectations() -> Vec<Case> {
     vec![
         asked("100 comes before the content", "100-continue"),
         asked("the expectation has no case", "100-Continue"),
+        asked("an empty expectation behind", "100-continue,"),
+        asked("empty expectations before", ", ,100-continue"),
+        serves("an expectation of nothing", "expect.continue", get_with("Expect:\r\n")),
         conversation(
             "100 comes before chunked content",
             "expect.continue",

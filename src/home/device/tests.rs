@@ -77,9 +77,14 @@ fn every_tenth_of_a_degree_is_accepted_as_written_and_nothing_finer() {
 }
 
 #[test]
-fn a_number_that_only_rounds_into_the_range_is_refused() {
-    check_refused(Device::Light, "set", Some(100.4), Refused::BetweenSteps(Device::Light));
-    check_refused(Device::Light, "set", Some(-0.4), Refused::BetweenSteps(Device::Light));
+fn a_number_that_only_rounds_into_the_range_is_out_of_it() {
+    for number in [100.4, 100.000_000_1, -0.4, -0.000_000_1] {
+        check_refused(Device::Light, "set", Some(number), Refused::OutOfRange(Device::Light));
+    }
+    for number in [9.999_999_99, 35.000_000_01] {
+        let expected = Refused::OutOfRange(Device::Thermostat);
+        check_refused(Device::Thermostat, "set", Some(number), expected);
+    }
 }
 
 #[test]

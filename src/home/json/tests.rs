@@ -104,18 +104,3 @@ fn every_state_of_the_house_fits_the_status_line() {
         }
     }
 }
-
-#[test]
-fn the_status_is_rendered_again_only_when_the_house_has_changed_and_then_at_once() {
-    let house = Snapshot::initial();
-    let line = StatusLine(Cell::new((house, [b'x'; STATUS_BYTES])));
-    assert_eq!(line.of(house), [b'x'; STATUS_BYTES], "what is kept is shown as it is");
-    // A seq alone makes another house, even where every device shows the same.
-    let change = Change::parse(Device::Light, "set", Some(100.0)).unwrap();
-    let (after, _) = house.after(change);
-    assert_eq!(line.of(after), status(after));
-    let change = Change::parse(Device::Light, "set", Some(7.0)).unwrap();
-    let (later, _) = after.after(change);
-    assert_eq!(line.of(later), status(later));
-    assert_eq!(line.of(house), status(house), "an older snapshot is rendered for itself");
-}

@@ -3,7 +3,8 @@ use super::*;
 #[track_caller]
 fn check(seconds: u64, expected: &str) {
     let date = HttpDate::from_unix_secs(seconds);
-    assert_eq!(std::str::from_utf8(date.as_bytes()), Ok(expected), "{seconds}");
+    let line = std::str::from_utf8(date.field_line()).unwrap();
+    assert_eq!(line, format!("Date: {expected}\r\n"), "{seconds}");
 }
 
 #[test]

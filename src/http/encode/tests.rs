@@ -67,6 +67,11 @@ fn numbers_are_written_in_decimal() {
         push_decimal(n, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), n.to_string());
     }
+    for len in [0, 1, 9, 10, 11, 99, 100, 101, 120, 999, 1000, 65_536, usize::MAX] {
+        let mut out = Vec::new();
+        push_length(len, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{len}\r\n"));
+    }
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn an_absolute_target_is_reduced_to_path_and_query() {
     check_absolute("hTTp://[::1]:8080/b/c?d?e", Ok(("/b/c", Some("d?e"))));
     check_absolute("http://a?b", Ok(("/", Some("b"))));
     check_absolute("http://a?b/c", Ok(("/", Some("b/c"))));
-    check_absolute("http://a/%20?%0a", Ok(("/%20", Some("%0a"))));
+    check_absolute("http://a/%20?%2a", Ok(("/%20", Some("%2a"))));
 }
 
 #[test]
@@ -138,6 +138,8 @@ fn an_absolute_target_that_is_malformed_is_refused() {
         ("http://a/%0", Reject::BadPercent),
         ("http://a/%0a", Reject::BadPercent),
         ("http://a/?%00", Reject::BadPercent),
+        ("http://a/?%0a", Reject::BadPercent),
+        ("http://a/?%7f", Reject::BadPercent),
     ] {
         check_absolute(target, Err(reject));
     }

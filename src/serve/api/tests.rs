@@ -1,13 +1,14 @@
 use super::*;
+use crate::home::json;
 use serde_json::Value as Json;
 
 fn metrics() -> String {
     "metrics".to_string()
 }
 
-/// As the API's, on a core that has rendered no status yet.
-fn answer(call: Call, content: &[u8], home: &Home, metrics: impl FnOnce() -> String) -> Answer {
-    super::answer(call, content, home, &StatusLine::new(home.snapshot()), metrics)
+/// The content of `reply`.
+fn bytes_of(reply: &Reply) -> Vec<u8> {
+    reply.content.render(<[u8]>::to_vec)
 }
 
 fn change(device: Device, action: &str, value: Option<f64>) -> Change {
@@ -18,18 +19,18 @@ fn change(device: Device, action: &str, value: Option<f64>) -> Change {
 #[track_caller]
 fn check(device: Device, content: &str, expected: Result<&str, u16>) {
     let home = Home::new(16);
-    match (answer(Call::Command(device), content.as_bytes(), &home, metrics), expected) {
+    match (answer(Call::Command(device), content.as_bytes(), &home, Seq(0), metrics), expected) {
         (Answer::Command(change), Ok(value)) => {
             let reply = finish_command(change, &home);
-            let text = std::str::from_utf8(reply.content.bytes()).unwrap();
-            let json: Json = serde_json::from_str(text).unwrap();
+            let bytes = bytes_of(&reply);
+            let json: Json = serde_json::from_slice(&bytes).unwrap();
             assert_eq!(json["value"].to_string(), value, "{content}");
             assert_eq!(json["seq"], 1);
-            assert_eq!(text.len(), json::COMMAND_BYTES);
+            assert_eq!(bytes.len(), json::COMMAND_BYTES);
         }
         (Answer::Now(reply), Err(status)) => {
             assert_eq!(reply.status, status, "{content}");
-            let json: Json = serde_json::from_slice(reply.content.bytes()).unwrap();
+            let json: Json = serde_json::from_slice(&bytes_of(&reply)).unwrap();
             assert!(json["error"].is_string(), "{content}");
             assert_eq!(home.newest(), Seq(0), "a refused command changes nothing");
         }
@@ -75,7 +76,7 @@ fn what_is_not_json_is_400() {
     }
     let home = Home::new(16);
     let not_utf8 = b"{\"action\":\"set\",\"value\":1,\"ref\":\"\xff\"}";
-    let reply = answer(Call::Command(Device::Light), not_utf8, &home, metrics);
+    let reply = answer(Call::Command(Device::Light), not_utf8, &home, Seq(0), metrics);
     assert!(matches!(reply, Answer::Now(reply) if reply.status == 400));
 }
 
@@ -99,6 +100,8 @@ fn json_that_is_no_command_for_the_device_is_422() {
         r#"{"action":"set","value":[75]}"#,
         r#"{"action":"set","value":-1}"#,
         r#"{"action":"set","value":101}"#,
+        r#"{"action":"set","value":100.0000001}"#,
+        r#"{"action":"set","value":-0.0000001}"#,
         r#"{"action":"set","value":1e400}"#,
         r#"{"action":"set","value":18446744073709551616}"#,
         r#"{"action":"set","value":0.5}"#,
@@ -125,13 +128,13 @@ fn an_error_repeats_what_the_client_sent_as_sound_json() {
 
 /// The seq and the kind of an answer to a poll.
 fn told(reply: &Reply) -> (u16, u64, bool) {
-    let json: Json = serde_json::from_slice(reply.content.bytes()).unwrap();
+    let json: Json = serde_json::from_slice(&bytes_of(reply)).unwrap();
     (reply.status, json["seq"].as_u64().unwrap_or(0), json["event"] == "timeout")
 }
 
 #[track_caller]
 fn check_poll(home: &Home, since: Option<u64>, expected: Result<u64, u64>) {
-    let got = match answer(Call::Events { since }, b"", home, metrics) {
+    let got = match answer(Call::Events { since }, b"", home, home.newest(), metrics) {
         Answer::Now(reply) => Ok(told(&reply).1),
         Answer::Poll(since) => Err(since.0),
         Answer::Command(_) => panic!("a poll is no command"),
@@ -162,7 +165,7 @@ fn a_poll_for_what_has_left_the_log_is_told_the_oldest() {
     }
     let reply = try_event(Seq(3), &home).unwrap();
     assert_eq!(reply.status, 410);
-    let json: Json = serde_json::from_slice(reply.content.bytes()).unwrap();
+    let json: Json = serde_json::from_slice(&bytes_of(&reply)).unwrap();
     assert_eq!(json["error"], "events after 3 have left the log; the oldest kept is 5");
     check_poll(&home, Some(4), Ok(5));
 }
@@ -181,14 +184,14 @@ fn a_time_out_never_names_a_seq_beyond_what_there_is() {
     let home = Home::new(16);
     home.apply(change(Device::Lock, "toggle", None));
     assert_eq!(told(&end_poll(Seq(1_000), &home)), (200, 1, true));
-    assert_eq!(end_poll(Seq(1_000), &home).content.bytes().len(), json::EVENT_BYTES);
+    assert_eq!(bytes_of(&end_poll(Seq(1_000), &home)).len(), json::TIMEOUT_BYTES);
 }
 
 #[test]
 fn every_other_call_is_answered_at_once() {
     let home = Home::new(16);
-    let content = |call| match answer(call, b"content", &home, metrics) {
-        Answer::Now(reply) => (reply.status, reply.content.bytes().to_vec()),
+    let content = |call| match answer(call, b"content", &home, Seq(0), metrics) {
+        Answer::Now(reply) => (reply.status, bytes_of(&reply)),
         other => panic!("{other:?}"),
     };
     let (status, bytes) = content(Call::Status);

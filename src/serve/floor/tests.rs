@@ -1,6 +1,7 @@
 //! Connections beyond the limits, what is kept for reuse, and what is handed to the access log.
 
 use super::*;
+use crate::clock::FakeClock;
 use crate::serve::access::AccessLog;
 
 const NOW: Mono = Mono(1_000_000_000);
@@ -19,7 +20,7 @@ fn shared(change: impl FnOnce(&mut Settings)) -> Shared {
 }
 
 fn floor(core: usize, shared: &Shared) -> Floor {
-    Floor::new(NOW, 784_111_777, core, shared.clone())
+    Floor::new(Box::new(FakeClock::at(NOW)), 784_111_777, core, shared.clone())
 }
 
 fn id(slot: u32) -> Key {
@@ -87,7 +88,7 @@ fn a_poll_too_many_is_told_so_and_its_connection_goes_on() {
     assert_eq!(status(&mut floor, id(1)).as_deref(), Some("200"));
     // A poll that ends makes room for the next one of the same connection.
     floor.receive(NOW, id(0), POLL);
-    floor.arm(id(0));
+    floor.finish(id(0));
     floor.advance(NOW + shared.settings.poll_timeout);
     assert_eq!((floor.parked(), status(&mut floor, id(0)).as_deref()), (1, Some("200")));
     assert_eq!(status(&mut floor, id(0)), None, "the second poll is parked");

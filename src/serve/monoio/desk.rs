@@ -485,7 +485,7 @@ mod tests {
             admitted: Arc::default(),
         };
         let (wakers, stop) = (Arc::new([]), Arc::default());
-        let station = Station::new(MonotonicClock.now(), 0, 0, shared, wakers, stop);
+        let station = Station::new(Box::new(MonotonicClock), 0, 0, shared, wakers, stop);
         Desk::new(station, Alarm::new().unwrap(), false)
     }
 

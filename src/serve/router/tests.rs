@@ -1,10 +1,10 @@
 use super::*;
-use crate::http::{HeadLimits, HeadParser, Parsed};
+use crate::http::{HeadParser, Parsed, RequestLimits};
 use crate::serve::reply::Content;
 
 fn route_of(request_line: &str, fields: &str, echo: bool) -> Call {
     let text = format!("{request_line} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
-    match HeadParser::default().parse(text.as_bytes(), &HeadLimits::default()) {
+    match HeadParser::default().parse(text.as_bytes(), &RequestLimits::default()) {
         Ok(Parsed::Complete(head)) => route(&head, &Settings { echo, ..Settings::default() }),
         other => panic!("{text:?} is a whole head: {other:?}"),
     }
@@ -86,7 +86,7 @@ fn an_unknown_path_or_device_is_404_whatever_the_method() {
         "/events",
         "/events/live/1",
     ] {
-        for method in ["GET", "POST", "DELETE"] {
+        for method in ["GET", "POST", "DELETE", "OPTIONS"] {
             check_refused(&format!("{method} {path}"), "", 404, None);
         }
     }

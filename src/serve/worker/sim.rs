@@ -55,8 +55,8 @@ pub(super) struct Link {
     pub(super) down_bytes_max: usize,
     /// All that the client has read.
     pub(super) read: Vec<u8>,
-    /// FIN stands behind `down`, or the socket was closed.
-    pub(super) down_end: bool,
+    /// When FIN came to stand behind `down`, or the socket was closed.
+    pub(super) down_ended_at: Option<Mono>,
     /// When the worker closed the socket.
     pub(super) closed_at: Option<Mono>,
     /// It did so in the middle of what it had given to send.
@@ -280,7 +280,7 @@ impl Outlet for SimDriver {
         let mut net = self.net.borrow_mut();
         let Net { links, rng, .. } = &mut *net;
         let link = &mut links[socket.link];
-        assert!(!link.down_end, "it has sent FIN");
+        assert!(link.down_ended_at.is_none(), "it has sent FIN");
         if link.reset && rng.chance(0.5) {
             socket.failed = true;
             return Sending::Failed(io::Error::from(io::ErrorKind::BrokenPipe));
@@ -310,15 +310,15 @@ impl Outlet for SimDriver {
     fn shutdown_write(&mut self, id: ConnId) {
         if let Some(socket) = self.sockets.get(id) {
             assert!(socket.sending.is_none(), "FIN while a send is pending");
-            self.net.borrow_mut().links[socket.link].down_end = true;
+            self.net.borrow_mut().links[socket.link].down_ended_at = Some(self.clock.now());
         }
     }
 
     fn close(&mut self, id: ConnId) {
         let Some(socket) = self.sockets.remove(id) else { return };
         let link = &mut self.net.borrow_mut().links[socket.link];
-        link.down_end = true;
         link.closed_at = Some(self.clock.now());
+        link.down_ended_at = link.down_ended_at.or(link.closed_at);
         link.cut = socket.sending.is_some_and(|pending| !pending.rest.is_empty());
     }
 }

@@ -48,13 +48,17 @@ fn without_the_token_nothing_is_done_and_the_connection_stays_in_step() {
     talk.receive(b"GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n");
     talk.receive(b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
     talk.receive(with("Bearer s3cre").as_bytes());
+    talk.receive(with("Basic czNjcmV0").as_bytes());
     talk.receive(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
     talk.receive(with("bearer s3cret").as_bytes());
     talk.pass(Nanos::from_millis(10));
-    talk.check(&[401, 401, 401, 401, 401, 200, 200]);
+    talk.check(&[401, 401, 401, 401, 401, 401, 200, 200]);
     assert_eq!(talk.home.newest(), Seq(0));
     let text = String::from_utf8(talk.out.clone()).unwrap();
-    assert_eq!(text.matches("WWW-Authenticate: Bearer\r\n").count(), 5);
+    let challenges =
+        |challenge: &str| text.matches(&format!("WWW-Authenticate: {challenge}\r\n")).count();
+    assert_eq!(challenges(r#"Bearer realm="ringpace""#), 5);
+    assert_eq!(challenges(r#"Bearer realm="ringpace", error="invalid_token""#), 1);
     // Instead of leave to send, the answer; then the content may come or not: close.
     talk.receive(
         b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
