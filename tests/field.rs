@@ -1,4 +1,5 @@
-//! The field's tests (FIELD.md) that need the real binary: signals, other processes, a kernel.
+//! The tests that the bugs of other load generators suggest, as far as they need the real binary:
+//! signals, other processes, a kernel.
 //!
 //! Each has a known answer that a busy machine cannot change: a count, a hash, a verdict that is
 //! not VALID, a bound that noise makes easier to meet. The others are simulations with exact
@@ -110,7 +111,6 @@ fn signal(child: &Child, name: &str) {
     assert!(status.expect("kill runs").success(), "the child was gone before {name}");
 }
 
-// 4.
 #[test]
 fn a_pacer_that_is_stopped_for_100_ms_says_so_and_is_not_valid() {
     let server = Server::start(&[]);
@@ -204,7 +204,6 @@ fn connections_capped_below_need_are_invalid() {
     assert_conservation(&run);
 }
 
-// 6.
 #[test]
 fn a_run_without_a_request_is_said_in_words() {
     let server = Server::start(&[]);
@@ -214,7 +213,6 @@ fn a_run_without_a_request_is_said_in_words() {
     assert!(run["reasons"].to_string().contains("No request was due"), "{}", run["reasons"]);
 }
 
-// 7.
 #[test]
 fn awkward_rates_are_planned_to_the_request() {
     let server = Server::start(&[]);

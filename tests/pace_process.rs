@@ -1,5 +1,4 @@
-//! The real `ringpace pace` as a process, against servers that misbehave (HTTP.md, section 3) and
-//! against bad input.
+//! The real `ringpace pace` as a process, against servers that misbehave and against bad input.
 //!
 //! Whatever a server does, the pacer ends in time, accounts for every planned request in the right
 //! class, claims no success that the server has not sent, and does not panic. Whatever is typed

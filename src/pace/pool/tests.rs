@@ -25,7 +25,6 @@ fn room(pool: &Pool) -> usize {
     pool.outstanding.room() + pool.waiting.capacity() + pool.idle.capacity()
 }
 
-// FIELD.md's number 8.
 #[test]
 fn memory_is_constant_in_the_number_of_requests() {
     let mut pool = pool(8);

@@ -1,6 +1,6 @@
-//! The tests that the field's bugs suggest (FIELD.md), each against its known answer: a simulated
-//! kernel and server, hence exact arithmetic. Numbers 8 and 9 are with the pool and the recorder, 10
-//! with the deliveries; 4 is once more in `tests/field.rs`, on the real binary.
+//! The tests that the bugs of other load generators suggest, each against its known answer: a
+//! simulated kernel and server, hence exact arithmetic. Others are with the pool, the recorder and the
+//! deliveries, and on the real binary in `tests/field.rs`.
 
 use super::*;
 
@@ -77,7 +77,6 @@ fn a_stopped_pacer_says_so_and_then_sends_all_it_owes() {
     assert!(owed >= 64, "{owed} sent in the millisecond after the stall");
 }
 
-// 5.
 #[test]
 fn a_server_that_never_answers_the_end_is_in_the_percentiles() {
     let silent_from = START + Nanos::from_secs(8);
@@ -96,7 +95,6 @@ fn a_server_that_never_answers_the_end_is_in_the_percentiles() {
     assert_ne!(run.verdict, Verdict::Valid);
 }
 
-// 6.
 #[test]
 fn a_run_without_a_request_says_so_without_a_nan() {
     let mut sim = Sim::new("0.1", SECOND);
@@ -115,7 +113,6 @@ fn a_run_too_short_for_a_quantile_says_so() {
     assert!(run.reasons[0].contains("Only 100 requests"), "{:?}", run.reasons);
 }
 
-// 7.
 #[test]
 fn awkward_rates_are_sent_to_the_request() {
     for (rate, connections, millis, expected) in [
@@ -132,7 +129,6 @@ fn awkward_rates_are_sent_to_the_request() {
     }
 }
 
-// 12.
 #[test]
 fn poisson_gaps_at_the_server_pass_a_kolmogorov_smirnov_test() {
     let mut sim = Sim::new("1000", Nanos::from_secs(20));
