@@ -16,6 +16,8 @@
 //! | 6 | [`bench`] [`report`] [`doctor`] | child processes and files |
 //! | 7 | [`cli`] | typed flags to a plan that can run |
 //!
+//! `scratch`, in layer 4 too, is for tests.
+//!
 //! Start at [`serve::conn`] for the server, at [`pace::worker`] for the pacer.
 
 pub mod calendar;
@@ -34,6 +36,8 @@ pub mod results;
 
 pub mod io;
 pub mod pace;
+#[cfg(test)]
+mod scratch;
 pub mod serve;
 
 pub mod bench;

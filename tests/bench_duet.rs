@@ -11,28 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use support::Server;
+use support::scratch::Scratch;
 
-/// A directory of its own, gone with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Scratch {
-        let dir = std::env::temp_dir().join(format!("ringpace-{}-{test}", std::process::id()));
-        fs::create_dir_all(&dir).expect("there is room");
-        Scratch(dir)
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).expect("there is room");
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn file(dir: &Path, name: &str, text: &str) -> PathBuf {
+    let path = dir.join(name);
+    fs::write(&path, text).expect("there is room");
+    path
 }
 
 const MIX: &str = r#"
@@ -100,11 +84,11 @@ fn pairs(run: &Value) -> Vec<u64> {
 #[test]
 fn a_bench_holds_what_its_pairs_come_to_and_is_made_once() {
     let scratch = Scratch::new("duet");
-    scratch.file("mix.toml", MIX);
-    let file = scratch.file("bench.toml", BENCH);
-    let out = scratch.0.join("out");
-    let [file, dir] = [&file, &out].map(|path| path.to_str().expect("a plain name"));
-    let args = ["bench", file, "--duet", "a,b", "--out", dir];
+    file(&scratch, "mix.toml", MIX);
+    let plan = file(&scratch, "bench.toml", BENCH);
+    let out = scratch.join("out");
+    let [plan, dir] = [&plan, &out].map(|path| path.to_str().expect("a plain name"));
+    let args = ["bench", plan, "--duet", "a,b", "--out", dir];
     let first = ringpace(&args);
     let said = String::from_utf8_lossy(&first.stdout);
     assert!(said.contains("Duet of a (A) and b (B)"), "{first:?}");
@@ -157,14 +141,14 @@ fn a_bench_holds_what_its_pairs_come_to_and_is_made_once() {
 #[test]
 fn what_makes_no_duet_is_refused_before_anything_starts() {
     let scratch = Scratch::new("no-duet");
-    scratch.file("mix.toml", MIX);
-    let file = scratch.file("bench.toml", BENCH);
-    let out = scratch.0.join("out");
-    let [file, dir] = [&file, &out].map(|path| path.to_str().expect("a plain name"));
+    file(&scratch, "mix.toml", MIX);
+    let plan = file(&scratch, "bench.toml", BENCH);
+    let out = scratch.join("out");
+    let [plan, dir] = [&plan, &out].map(|path| path.to_str().expect("a plain name"));
     for (names, says) in
         [("a", "name two"), ("a,c", "--duet c:"), ("b,b", "two names"), ("", "--duet")]
     {
-        let refused = ringpace(&["bench", file, "--duet", names, "--out", dir]);
+        let refused = ringpace(&["bench", plan, "--duet", names, "--out", dir]);
         let said = String::from_utf8_lossy(&refused.stderr);
         assert_eq!(refused.status.code(), Some(2), "{names}: {said}");
         assert!(said.contains("--duet") && said.contains(says), "{names}: {said}");
@@ -177,7 +161,7 @@ fn two_servers_are_paced_by_hand() {
     let scratch = Scratch::new("by-hand");
     let servers = [Server::start(&["--backend", "epoll"]), Server::start(&["--backend", "uring"])];
     let [a, b] = servers.each_ref().map(|server| format!("http://{}/devices/status", server.addr));
-    let path = scratch.0.join("run.json");
+    let path = scratch.join("run.json");
     let json_path = path.to_str().expect("a plain name");
     let load = ["pace", &a, "--duet", &b, "-R", "500", "-d", "400ms", "--json", json_path];
     for backend in ["epoll", "uring"] {

@@ -8,9 +8,10 @@ mod support;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use support::Server;
+use support::scratch::Scratch;
 
 /// Two kinds that would share a tag, and long polls.
 const MIX: &str = r#"
@@ -32,13 +33,11 @@ kind = "long_poll"
 "#;
 
 /// A directory with the JSON and the log of two runs, gone with the test.
-struct Runs(PathBuf);
+struct Runs(Scratch);
 
 impl Runs {
     fn new(test: &str) -> Runs {
-        let dir = std::env::temp_dir().join(format!("ringpace-{}-{test}", std::process::id()));
-        fs::create_dir_all(&dir).expect("there is room");
-        let runs = Runs(dir);
+        let runs = Runs(Scratch::new(test));
         let server = Server::start(&["--backend", "epoll", "--poll-timeout", "50ms"]);
         fs::write(runs.0.join("mix.toml"), MIX).expect("there is room");
         for name in ["one", "two"] {
@@ -56,7 +55,7 @@ impl Runs {
 
     fn merge(&self, files: [&str; 2], flags: &[&str], stdout: Stdio) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpace"));
-        command.arg("merge").args(files).args(flags).current_dir(&self.0);
+        command.arg("merge").args(files).args(flags).current_dir(&*self.0);
         let merge = command.stdout(stdout).stderr(Stdio::piped()).spawn();
         merge.expect("the binary starts").wait_with_output().expect("it is our child")
     }
@@ -74,12 +73,6 @@ impl Runs {
         let mut run = json(&self.0.join("one.json"));
         run["verdict"] = verdict.into();
         fs::write(self.0.join("one.json"), run.to_string()).expect("there is room");
-    }
-}
-
-impl Drop for Runs {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

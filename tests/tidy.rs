@@ -129,7 +129,7 @@ const LAYERS: [(u8, &[&str]); 6] = [
     (0, &["units", "clock", "calendar", "slab", "spare", "rng"]),
     (1, &["http", "timer", "stats"]),
     (2, &["home", "results"]),
-    (4, &["io"]),
+    (4, &["io", "scratch"]),
     (6, &["bench", "report", "doctor"]),
     (7, &["cli"]),
 ];

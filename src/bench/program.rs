@@ -97,49 +97,34 @@ fn stamped(path: &Path) -> Option<ProgramFile> {
 mod tests {
     use super::*;
     use crate::results::bench::sample;
+    use crate::scratch::Scratch;
     use std::collections::BTreeMap;
     use std::fs;
     use std::time::Duration;
 
-    /// A directory that is gone at the end.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(test: &str) -> Scratch {
-            let dir = std::env::temp_dir().join(format!("ringpace-{}-{test}", std::process::id()));
-            fs::create_dir_all(&dir).unwrap();
-            Scratch(dir)
-        }
-
-        fn target(&self, argv: &[&str]) -> Target {
-            let line = CommandLine {
-                argv: argv.iter().map(|word| String::from(*word)).collect(),
-                env: BTreeMap::new(),
-                cwd: self.0.clone(),
-                setup: Vec::new(),
-            };
-            Target {
-                name: "a".into(),
-                launch: Launch::Command(line),
-                cpus: None,
-                ready_path: "/".into(),
-                varied: Vec::new(),
-            }
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
+    /// A target that runs `argv` in `dir`.
+    fn target(dir: &Path, argv: &[&str]) -> Target {
+        let line = CommandLine {
+            argv: argv.iter().map(|word| String::from(*word)).collect(),
+            env: BTreeMap::new(),
+            cwd: PathBuf::from(dir),
+            setup: Vec::new(),
+        };
+        Target {
+            name: "a".into(),
+            launch: Launch::Command(line),
+            cpus: None,
+            ready_path: "/".into(),
+            varied: Vec::new(),
         }
     }
 
     #[test]
     fn runs_of_a_script_that_was_changed_since_are_not_gone_on_with() {
         let scratch = Scratch::new("program");
-        let script = scratch.0.join("server");
+        let script = scratch.join("server");
         fs::write(&script, "one").unwrap();
-        let target = [scratch.target(&["./server", "--port", "{port}"])];
+        let target = [target(&scratch, &["./server", "--port", "{port}"])];
         let mut bench = sample::bench(&["a"], Vec::new());
         let check = |bench: &mut Bench| check(&target, bench, Path::new("out"));
         check(&mut bench).unwrap();
@@ -169,21 +154,21 @@ mod tests {
     #[test]
     fn a_directory_that_names_no_files_is_gone_on_with() {
         let scratch = Scratch::new("unnamed");
-        fs::write(scratch.0.join("server"), "one").unwrap();
+        fs::write(scratch.join("server"), "one").unwrap();
         let runs = vec![sample::bench_run("a", 1, sample::run(10))];
         let mut bench = sample::bench(&["a"], runs);
-        check(&[scratch.target(&["./server"])], &mut bench, Path::new("out")).unwrap();
+        check(&[target(&scratch, &["./server"])], &mut bench, Path::new("out")).unwrap();
         assert_eq!(bench.programs["a"].len(), 1);
     }
 
     #[test]
     fn an_interpreters_script_counts_with_it() {
         let scratch = Scratch::new("script");
-        let (script, log) = (scratch.0.join("app.sh"), scratch.0.join("log"));
+        let (script, log) = (scratch.join("app.sh"), scratch.join("log"));
         for path in [&script, &log] {
             fs::write(path, "x").unwrap();
         }
-        let of = |argv: &[&str]| files_of(&scratch.target(argv)).len();
+        let of = |argv: &[&str]| files_of(&target(&scratch, argv)).len();
         assert_eq!(of(&["sh", "-u", "app.sh", "log"]), 2);
         assert_eq!(of(&["./app.sh", "log"]), 1);
         assert_eq!(of(&["no-such-program", "{port}"]), 0);

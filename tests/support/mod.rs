@@ -8,6 +8,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 #![allow(clippy::print_stdout, reason = "a failing test shows what it printed on the way")]
 
+#[path = "../../src/scratch.rs"]
+pub(crate) mod scratch;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};

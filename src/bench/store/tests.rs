@@ -1,25 +1,9 @@
 use super::*;
 use crate::results::bench::sample;
+use crate::scratch::Scratch;
 
-/// An empty directory of its own for each test; gone when the test is.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Scratch {
-        let dir = std::env::temp_dir().join(format!("ringpace-{}-{test}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
-        Scratch(dir)
-    }
-
-    fn open(&self, hash: &str) -> (Store, Option<Bench>) {
-        Store::open_under(&self.0, None, &plan(), hash, 0).unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn open(dir: &Path, hash: &str) -> (Store, Option<Bench>) {
+    Store::open_under(dir, None, &plan(), hash, 0).unwrap()
 }
 
 fn plan() -> Plan {
@@ -36,8 +20,8 @@ fn bench(hash: &str, complete: bool) -> Bench {
 #[test]
 fn a_new_bench_gets_a_directory_named_after_the_time() {
     let scratch = Scratch::new("fresh");
-    let (store, before) = scratch.open("h");
-    assert_eq!(store.dir(), scratch.0.join("sample-19700101-000000"));
+    let (store, before) = open(&scratch, "h");
+    assert_eq!(store.dir(), scratch.join("sample-19700101-000000"));
     assert!(before.is_none());
     assert!(store.file("runs").is_dir());
 }
@@ -45,9 +29,9 @@ fn a_new_bench_gets_a_directory_named_after_the_time() {
 #[test]
 fn an_unfinished_bench_of_the_same_plan_goes_on_and_no_other() {
     let scratch = Scratch::new("unfinished");
-    let (store, _) = scratch.open("h");
+    let (store, _) = open(&scratch, "h");
     store.save(&bench("h", false)).unwrap();
-    let open_later = |hash| Store::open_under(&scratch.0, None, &plan(), hash, 99).unwrap();
+    let open_later = |hash| Store::open_under(&scratch, None, &plan(), hash, 99).unwrap();
     let (same, before) = open_later("h");
     assert_eq!((same.dir(), before.map(|bench| bench.runs.len())), (store.dir(), Some(1)));
     assert!(open_later("other").1.is_none());
@@ -60,8 +44,8 @@ fn an_unfinished_bench_of_the_same_plan_goes_on_and_no_other() {
 #[test]
 fn a_named_directory_is_not_shared_between_plans() {
     let scratch = Scratch::new("named");
-    let out = scratch.0.join("out");
-    let open = |hash| Store::open_under(&scratch.0, Some(&out), &plan(), hash, 0);
+    let out = scratch.join("out");
+    let open = |hash| Store::open_under(&scratch, Some(&out), &plan(), hash, 0);
     open("h").unwrap().0.save(&bench("h", true)).unwrap();
     assert!(open("h").unwrap().1.is_some());
     let error = open("other").unwrap_err();
@@ -72,7 +56,7 @@ fn a_named_directory_is_not_shared_between_plans() {
 #[test]
 fn what_is_saved_is_what_is_loaded() {
     let scratch = Scratch::new("saved");
-    let (store, _) = scratch.open("h");
+    let (store, _) = open(&scratch, "h");
     let mut lossy = bench("h", false);
     let run = lossy.runs[0].run.as_mut().unwrap();
     run.response_ns = sample::quantiles(10, true);
@@ -85,10 +69,10 @@ fn what_is_saved_is_what_is_loaded() {
 #[test]
 fn a_file_that_is_no_bench_is_named_with_its_line() {
     let scratch = Scratch::new("broken");
-    fs::write(scratch.0.join("bench.json"), "{\n\"schema\": 1\n}").unwrap();
-    let error = report::load(&scratch.0).unwrap_err();
+    fs::write(scratch.join("bench.json"), "{\n\"schema\": 1\n}").unwrap();
+    let error = report::load(&scratch).unwrap_err();
     assert!(error.contains("bench.json:2: "), "{error}");
-    let error = report::load(&scratch.0.join("nowhere")).unwrap_err();
+    let error = report::load(&scratch.join("nowhere")).unwrap_err();
     assert!(error.ends_with("is this a bench's directory?"), "{error}");
 }
 

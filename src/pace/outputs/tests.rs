@@ -2,37 +2,20 @@ use super::*;
 use crate::pace::plan::Plan;
 use crate::pace::recorder::Recorder;
 use crate::pace::stalls::StallMeter;
+use crate::scratch::Scratch;
 use crate::units::{Mono, Nanos, Rate};
 
-/// A directory of its own, gone with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let directory = format!("ringpace-outputs-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(directory);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).unwrap().flatten();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
+fn scratch(name: &str) -> Scratch {
+    Scratch::new(&format!("outputs-{name}"))
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// What is in a directory, by name.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 fn outcome() -> Outcome {
@@ -42,54 +25,54 @@ fn outcome() -> Outcome {
     Outcome::new(&plan, recorder, Mono(0), Nanos::from_secs(1))
 }
 
-/// Every output there is, into `scratch`.
-fn all(scratch: &Scratch) -> Outputs {
+/// Every output there is, into `dir`.
+fn all(dir: &Path) -> Outputs {
     Outputs {
-        json: Some(scratch.path("run.json")),
-        hgrm: Some(scratch.path("hgrm")),
-        hlog: Some(scratch.path("run.hlog")),
-        csv: Some(scratch.path("run.csv")),
-        prom: Some(scratch.path("run.prom")),
+        json: Some(dir.join("run.json")),
+        hgrm: Some(dir.join("hgrm")),
+        hlog: Some(dir.join("run.hlog")),
+        csv: Some(dir.join("run.csv")),
+        prom: Some(dir.join("run.prom")),
         live: None,
     }
 }
 
 #[test]
 fn outputs_that_are_opened_and_not_written_leave_no_trace() {
-    let scratch = Scratch::new("trace");
-    drop(Opened::open(&all(&scratch)).unwrap());
-    assert_eq!(scratch.names(), [""; 0]);
+    let dir = scratch("trace");
+    drop(Opened::open(&all(&dir)).unwrap());
+    assert_eq!(names(&dir), [""; 0]);
 }
 
 #[test]
 fn one_that_cannot_be_opened_is_named_and_takes_the_others_with_it() {
-    let scratch = Scratch::new("unwritable");
-    fs::create_dir(scratch.path("taken")).unwrap();
-    let taken = Some(scratch.path("taken"));
-    let gone = Some(scratch.path("none/x"));
+    let dir = scratch("unwritable");
+    fs::create_dir(dir.join("taken")).unwrap();
+    let taken = Some(dir.join("taken"));
+    let gone = Some(dir.join("none/x"));
     for (outputs, flag) in [
-        (Outputs { json: taken.clone(), ..all(&scratch) }, "--json"),
-        (Outputs { json: gone.clone(), ..all(&scratch) }, "--json"),
-        (Outputs { hlog: gone.clone(), ..all(&scratch) }, "--hlog"),
-        (Outputs { csv: taken.clone(), ..all(&scratch) }, "--csv"),
-        (Outputs { prom: taken, ..all(&scratch) }, "--prom"),
-        (Outputs { prom: gone, ..all(&scratch) }, "--prom"),
+        (Outputs { json: taken.clone(), ..all(&dir) }, "--json"),
+        (Outputs { json: gone.clone(), ..all(&dir) }, "--json"),
+        (Outputs { hlog: gone.clone(), ..all(&dir) }, "--hlog"),
+        (Outputs { csv: taken.clone(), ..all(&dir) }, "--csv"),
+        (Outputs { prom: taken, ..all(&dir) }, "--prom"),
+        (Outputs { prom: gone, ..all(&dir) }, "--prom"),
     ] {
         let Err(error) = Opened::open(&outputs) else { panic!("{flag} can be opened") };
         assert!(error.starts_with(&format!("{flag} ")), "{error}");
-        assert_eq!(scratch.names(), ["taken"], "{flag}");
+        assert_eq!(names(&dir), ["taken"], "{flag}");
     }
-    fs::write(scratch.path("file"), "").unwrap();
-    let outputs = Outputs { hgrm: Some(scratch.path("file/in")), ..all(&scratch) };
+    fs::write(dir.join("file"), "").unwrap();
+    let outputs = Outputs { hgrm: Some(dir.join("file/in")), ..all(&dir) };
     let Err(error) = Opened::open(&outputs) else { panic!("a file is no directory") };
     assert!(error.starts_with("--hgrm "), "{error}");
-    assert_eq!(scratch.names(), ["file", "taken"]);
+    assert_eq!(names(&dir), ["file", "taken"]);
 }
 
 #[test]
 fn what_was_there_stays_until_there_is_something_to_write() {
-    let scratch = Scratch::new("there");
-    let path = scratch.path("run.json");
+    let dir = scratch("there");
+    let path = dir.join("run.json");
     fs::write(&path, "what was there, and is longer than what comes\n").unwrap();
     drop(Output::open("--json", &path).unwrap());
     let mut output = Output::open("--json", &path).unwrap();
@@ -102,28 +85,28 @@ fn what_was_there_stays_until_there_is_something_to_write() {
 
 #[test]
 fn one_that_fails_in_the_end_loses_no_other() {
-    let scratch = Scratch::new("others");
-    let (opened, sinks) = Opened::open(&all(&scratch)).unwrap();
+    let dir = scratch("others");
+    let (opened, sinks) = Opened::open(&all(&dir)).unwrap();
     drop(sinks);
     // What was a directory of distributions is none any more.
-    fs::remove_dir_all(scratch.path("hgrm")).unwrap();
-    fs::create_dir(scratch.path("run.prom")).unwrap();
+    fs::remove_dir_all(dir.join("hgrm")).unwrap();
+    fs::create_dir(dir.join("run.prom")).unwrap();
     let unwritten = opened.write(&outcome());
     assert_eq!(unwritten.len(), 2, "{unwritten:?}");
     assert!(unwritten[0].starts_with("--prom "), "{unwritten:?}");
     assert!(unwritten[1].starts_with("--hgrm "), "{unwritten:?}");
-    let json = fs::read_to_string(scratch.path("run.json")).unwrap();
+    let json = fs::read_to_string(dir.join("run.json")).unwrap();
     assert!(json.starts_with("{\"schema\":\"ringpace.run/1\"") && json.ends_with("}\n"), "{json}");
 }
 
 #[test]
 fn every_distribution_has_a_file() {
-    let scratch = Scratch::new("hgrm");
-    let (opened, sinks) = Opened::open(&all(&scratch)).unwrap();
+    let dir = scratch("hgrm");
+    let (opened, sinks) = Opened::open(&all(&dir)).unwrap();
     drop(sinks);
     assert_eq!(opened.write(&outcome()), [""; 0]);
-    assert_eq!(scratch.names(), ["hgrm", "run.json", "run.prom"]);
-    let names = Scratch(scratch.path("hgrm")).names();
+    assert_eq!(names(&dir), ["hgrm", "run.json", "run.prom"]);
+    let names = names(&dir.join("hgrm"));
     let of =
         |kind: &str| ["lateness", "response", "service", "ttfb"].map(|it| format!("{kind}{it}"));
     let mut expected: Vec<String> =

@@ -2,26 +2,16 @@ use super::*;
 use crate::pace::interval::Interval;
 use crate::pace::mix::Mix;
 use crate::results::bench::sample;
+use crate::scratch::Scratch;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// A directory that is gone at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let dir = std::env::temp_dir().join(format!("ringpace-logs-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(dir.join("runs")).unwrap();
-        Scratch(dir)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// A bench's directory, for tests of that name.
+fn scratch(name: &str) -> Scratch {
+    let dir = Scratch::new(&format!("logs-{name}"));
+    std::fs::create_dir(dir.join("runs")).unwrap();
+    dir
 }
 
 /// Writes `intervals` as the pacer does, of the kinds `status` and `long poll`.
@@ -61,9 +51,9 @@ fn bench() -> Bench {
 
 #[test]
 fn a_log_is_read_by_kind_and_over_time_with_long_polls_apart() {
-    let scratch = Scratch::new("read");
-    write(&scratch.0.join("runs/a-1000-r1.hlog"), &intervals());
-    let logs = Logs::read(&scratch.0, &bench());
+    let dir = scratch("read");
+    write(&dir.join("runs/a-1000-r1.hlog"), &intervals());
+    let logs = Logs::read(&dir, &bench());
     assert!(logs.troubles.is_empty(), "{:?}", logs.troubles);
     let log = logs.of(0).unwrap();
     let kinds: Vec<&str> = log.kinds.keys().map(String::as_str).collect();
@@ -82,10 +72,10 @@ fn a_log_is_read_by_kind_and_over_time_with_long_polls_apart() {
 
 #[track_caller]
 fn check_trouble(change: impl FnOnce(&Path, &mut Bench), says: &str) {
-    let scratch = Scratch::new(&says.replace(['/', ' '], "-"));
+    let dir = scratch(&says.replace(['/', ' '], "-"));
     let mut bench = bench();
-    change(&scratch.0, &mut bench);
-    let logs = Logs::read(&scratch.0, &bench);
+    change(&dir, &mut bench);
+    let logs = Logs::read(&dir, &bench);
     assert!(logs.of(0).is_none());
     let [trouble] = logs.troubles.as_slice() else { panic!("{:?}", logs.troubles) };
     assert!(trouble.contains(says), "{trouble}");
