@@ -26,6 +26,12 @@ impl SpareBuffers {
         self.buffers.pop().unwrap_or_else(|| Vec::with_capacity(FIRST_BYTES))
     }
 
+    /// How many are kept.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.buffers.len()
+    }
+
     /// Keeps a buffer for later, unless there are enough or it has grown too large.
     pub fn put_back(&mut self, mut buffer: Vec<u8>) {
         if self.buffers.len() < self.count_max && buffer.capacity() <= self.bytes_max {
@@ -57,8 +63,8 @@ mod tests {
         let mut large = Vec::with_capacity(4097);
         large.push(0);
         spare.put_back(large);
-        assert_eq!(spare.buffers.len(), 0);
+        assert_eq!(spare.count(), 0);
         (0..3).for_each(|_| spare.put_back(Vec::with_capacity(4096)));
-        assert_eq!(spare.buffers.len(), 2);
+        assert_eq!(spare.count(), 2);
     }
 }

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::home::{FirstAfter, Home, Seq};
 use crate::http::HttpDate;
 use crate::slab::Key;
+use crate::spare::SpareBuffers;
 use crate::timer::wheel::{TimerKey, Wheel};
 use crate::units::Mono;
 use std::net::SocketAddr;
@@ -56,7 +57,7 @@ pub struct Floor {
     /// Connections to look at in the second pass.
     dirty: Vec<Key>,
     /// Empty buffers with capacity, for connections that have something to say.
-    spare: Vec<Vec<u8>>,
+    spare: SpareBuffers,
     status: StatusAnswer,
     date: HttpDate,
     date_secs: u64,
@@ -111,7 +112,7 @@ impl Floor {
             offering: Vec::new(),
             offered: Seq(0),
             dirty: Vec::new(),
-            spare: Vec::new(),
+            spare: SpareBuffers::new(SPARE_BUFFERS_MAX, SPARE_BUF_BYTES_MAX),
             date,
             date_secs: wall_secs,
             draining: false,
@@ -315,9 +316,7 @@ impl Floor {
 
     /// A spare buffer for connections to come. Kept unless there are enough, or it has grown large.
     pub fn give_buffer(&mut self, buffer: Vec<u8>) {
-        if self.spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUF_BYTES_MAX {
-            self.spare.push(buffer);
-        }
+        self.spare.put_back(buffer);
     }
 
     /// Hands what the connection has answered to the access log, if there is one.
@@ -388,12 +387,10 @@ impl Floor {
             may_park: parked < self.shared.settings.quotas.parked_max,
         };
         // Idle connections hold no outbox: one is lent for the while, and taken back if unused.
-        entry.conn.lend_outbox(|| self.spare.pop().unwrap_or_default());
+        entry.conn.lend_outbox(|| self.spare.take());
         act(&mut entry.conn, &around);
-        if let Some(unused) = entry.conn.unused_outbox()
-            && self.spare.len() < SPARE_BUFFERS_MAX
-        {
-            self.spare.push(unused);
+        if let Some(unused) = entry.conn.unused_outbox() {
+            self.spare.put_back(unused);
         }
         if !std::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(id);
