@@ -31,6 +31,27 @@ fn on_two_workers(more: &[&str], test: impl Fn(&mut Server)) {
     on_every_backend(&[&["--workers", "2"], more].concat(), test);
 }
 
+/// Terminates the server once each of so many clients has said that it is well under way. What they saw.
+fn terminate_amid<T: Send + 'static>(
+    server: &mut Server,
+    clients: usize,
+    client: fn(SocketAddr, &Sender<()>) -> T,
+) -> Vec<T> {
+    let (under_way, waiting) = channel();
+    let addr = server.addr;
+    let begin = |_| {
+        let under_way = under_way.clone();
+        thread::spawn(move || client(addr, &under_way))
+    };
+    let running: Vec<_> = (0..clients).map(begin).collect();
+    (0..clients).for_each(|_| waiting.recv_timeout(PATIENCE).expect("each gets going"));
+    server.terminate();
+    let seen = running.into_iter().map(|client| client.join().expect("it panics with its reason"));
+    let seen = seen.collect();
+    assert_eq!(server.wait().code(), Some(0));
+    seen
+}
+
 /// What one client of the load saw.
 #[derive(Debug, Default)]
 struct Seen {
@@ -78,19 +99,7 @@ fn seq_of(answer: &Response) -> u64 {
 fn sigterm_under_load_cuts_no_answer_short() {
     const CLIENTS: usize = 24;
     on_two_workers(&["--poll-timeout", "5ms", "--device-latency", "1ms"], |server| {
-        let (under_way, waiting) = channel();
-        let addr = server.addr;
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|_| {
-                let under_way = under_way.clone();
-                thread::spawn(move || load(addr, &under_way))
-            })
-            .collect();
-        (0..CLIENTS).for_each(|_| waiting.recv_timeout(PATIENCE).expect("each gets going"));
-        server.terminate();
-        let seen: Vec<Seen> =
-            clients.into_iter().map(|client| client.join().expect("see above")).collect();
-        assert_eq!(server.wait().code(), Some(0));
+        let seen = terminate_amid(server, CLIENTS, load);
         let told = seen.iter().filter(|client| client.was_told).count();
         println!("{told} of {CLIENTS} were told; the others closed before an answer began");
         assert!(told > 0, "nobody was told");
@@ -136,19 +145,7 @@ fn churn(addr: SocketAddr, under_way: &Sender<()>) -> Churned {
 fn sigterm_among_peers_that_come_and_go_breaks_off_none_that_was_connected() {
     const CLIENTS: usize = 20;
     on_two_workers(&[], |server| {
-        let (under_way, waiting) = channel();
-        let addr = server.addr;
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|_| {
-                let under_way = under_way.clone();
-                thread::spawn(move || churn(addr, &under_way))
-            })
-            .collect();
-        (0..CLIENTS).for_each(|_| waiting.recv_timeout(PATIENCE).expect("each gets going"));
-        server.terminate();
-        let seen: Vec<Churned> =
-            clients.into_iter().map(|client| client.join().expect("see above")).collect();
-        assert_eq!(server.wait().code(), Some(0));
+        let seen = terminate_amid(server, CLIENTS, churn);
         let sum = |count: fn(&Churned) -> u32| seen.iter().map(count).sum::<u32>();
         let (answered, closed) = (sum(|client| client.answered), sum(|client| client.closed));
         println!("{answered} were answered, {closed} closed before an answer began");
