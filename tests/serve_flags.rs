@@ -22,7 +22,12 @@ fn ring(server: &Server, name: &str) -> Option<String> {
     })?;
     let number = ring.file_name();
     let file = format!("/proc/{}/fdinfo/{}", server.pid(), number.to_string_lossy());
-    let text = fs::read_to_string(file).expect("the descriptor is open");
+    // The kernel tells of the ring only if its lock is free at that moment (io_uring/fdinfo.c).
+    let mut text = String::new();
+    await_that("the kernel tells of its ring", || {
+        text = fs::read_to_string(&file).expect("the descriptor is open");
+        text.contains("SqMask")
+    });
     let lines = text.lines().filter_map(|line| line.split_once(':'));
     let values = lines.filter(|(key, _)| *key == name).map(|(_, value)| value.trim().to_string());
     values.into_iter().next()
