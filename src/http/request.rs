@@ -428,14 +428,9 @@ impl HeadParser {
         }
     }
 
-    /// Runs over `CLASS` and sound percent-encodings; stops at any other octet, or at a `%` whose
-    /// digits have not both come.
+    /// As [`target::skip_encoded`], of a head of which more may come.
     fn skip_encoded<const CLASS: u8>(&self, window: &[u8]) -> Result<usize, Reject> {
-        let mut at = bytes::skip::<CLASS>(window, self.at);
-        while let [b'%', high, low, ..] = window[at..] {
-            target::check_percent(high, low)?;
-            at = bytes::skip::<CLASS>(window, at + 3);
-        }
+        let at = target::skip_encoded::<CLASS>(window, self.at)?;
         // The first digit alone may prove it wrong: the second is not waited for.
         if let [b'%', high] = window[at..]
             && bytes::hex_value(high).is_none()

@@ -78,7 +78,7 @@ fn percent_octet(digits: &[u8]) -> Option<(u8, &[u8])> {
 
 /// Checks the two digits after a `%`. They may stand for no control: none has a place in a name or in a
 /// parameter, and whoever decodes one into a line of a log or a head has been split.
-pub(crate) fn check_percent(high: u8, low: u8) -> Result<(), Reject> {
+fn check_percent(high: u8, low: u8) -> Result<(), Reject> {
     match percent_octet(&[high, low]) {
         Some((octet, _)) if !octet.is_ascii_control() => Ok(()),
         _ => Err(Reject::BadPercent),
@@ -106,18 +106,24 @@ pub(crate) fn absolute(target: &[u8]) -> Result<Target<'_>, Reject> {
     Ok(Target::Origin { path: if path.is_empty() { b"/" } else { path }, query })
 }
 
+/// Runs from `at` over octets of `CLASS` and sound percent-encodings; stops at any other octet, or at a
+/// `%` that two digits do not follow.
+#[inline]
+pub(crate) fn skip_encoded<const CLASS: u8>(text: &[u8], at: usize) -> Result<usize, Reject> {
+    let mut at = bytes::skip::<CLASS>(text, at);
+    while let [b'%', high, low, ..] = text[at..] {
+        check_percent(high, low)?;
+        at = bytes::skip::<CLASS>(text, at + 3);
+    }
+    Ok(at)
+}
+
 /// Checks that `part` holds only octets of `CLASS` and sound percent-encodings.
 fn check_part<const CLASS: u8>(part: &[u8]) -> Result<(), Reject> {
-    let mut at = 0;
-    loop {
-        at = bytes::skip::<CLASS>(part, at);
-        match part[at..] {
-            [] => return Ok(()),
-            [b'%', high, low, ..] => check_percent(high, low)?,
-            [b'%', ..] => return Err(Reject::BadPercent),
-            _ => return Err(Reject::BadTarget),
-        }
-        at += 3;
+    match part.get(skip_encoded::<CLASS>(part, 0)?) {
+        None => Ok(()),
+        Some(b'%') => Err(Reject::BadPercent),
+        Some(_) => Err(Reject::BadTarget),
     }
 }
 
@@ -149,12 +155,7 @@ fn ip_literal_end(host: &[u8]) -> Option<usize> {
 
 /// Where a name or IPv4 address ends, if it is not empty.
 fn reg_name_end(host: &[u8]) -> Option<usize> {
-    let mut at = bytes::skip::<HOST>(host, 0);
-    while let [b'%', high, low, ..] = host[at..] {
-        check_percent(high, low).ok()?;
-        at = bytes::skip::<HOST>(host, at + 3);
-    }
-    (at > 0).then_some(at)
+    skip_encoded::<HOST>(host, 0).ok().filter(|at| *at > 0)
 }
 
 #[cfg(test)]
