@@ -456,7 +456,7 @@ impl Driver for Epoll {
         self.counters.turns += 1;
         let sleeps = self.ready.is_empty() && self.refused.is_empty();
         let wait = if sleeps { wait } else { Wait::Poll };
-        if self.accepting.until().is_some() && self.accepting.due(MonotonicClock.now()) {
+        if self.accepting.due(|| MonotonicClock.now()) {
             self.resume_accepting();
         }
         self.wait(self.accepting.cap(wait))?;

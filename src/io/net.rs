@@ -86,6 +86,10 @@ pub(crate) fn accept_all(
     nonblocking: bool,
     mut take: impl FnMut(OwnedFd),
 ) {
+    // One that blocks would wait for the next of them.
+    if SockRef::from(&listener).set_nonblocking(true).is_err() {
+        return;
+    }
     for _ in 0..WAITING_MAX {
         match accept_now(listener, nonblocking) {
             Ok(fd) => take(fd),

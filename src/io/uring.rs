@@ -408,13 +408,21 @@ impl Uring {
         let _ = self.cancel(Op::Wake, NO_CONN);
         let open: Vec<ConnId> = self.sockets.keys().collect();
         open.into_iter().for_each(|id| self.close(id));
-        let give_up = MonotonicClock.now() + DROP_PATIENCE;
-        while !self.is_idle() && MonotonicClock.now() < give_up {
-            if self.turn(Wait::Until(give_up), |_| {}).is_err() {
-                break;
-            }
-        }
+        let _ = self.turn_while(|ring| !ring.is_idle(), &mut |_| {});
         self.is_idle()
+    }
+
+    /// Turns as long as `goes_on` says so, but no longer than the kernel is given.
+    fn turn_while(
+        &mut self,
+        goes_on: impl Fn(&Uring) -> bool,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) -> io::Result<()> {
+        let give_up = MonotonicClock.now() + DROP_PATIENCE;
+        while goes_on(self) && MonotonicClock.now() < give_up {
+            self.turn(Wait::Until(give_up), &mut *on_event)?;
+        }
+        Ok(())
     }
 }
 
@@ -546,12 +554,10 @@ impl Driver for Uring {
         self.counters.syscalls += 2; // and the accept that finds nobody
         // Until it has ended, the kernel holds the socket open.
         self.end_accept(&mut on_event)?;
-        if listener.set_nonblocking().is_ok() {
-            net::accept_all(listener.as_fd(), false, |fd| {
-                self.counters.syscalls += 1;
-                self.accept(fd, &mut on_event);
-            });
-        }
+        net::accept_all(listener.as_fd(), false, |fd| {
+            self.counters.syscalls += 1;
+            self.accept(fd, &mut on_event);
+        });
         Ok(())
     }
 
@@ -581,7 +587,7 @@ impl Driver for Uring {
 
     fn turn(&mut self, wait: Wait, mut on_event: impl FnMut(Event<'_>)) -> io::Result<()> {
         self.counters.turns += 1;
-        if self.accepting.until().is_some() && self.accepting.due(MonotonicClock.now()) {
+        if self.accepting.due(|| MonotonicClock.now()) {
             self.resume_accepting();
         }
         self.arm_unarmed()?;

@@ -3,11 +3,11 @@
 //! Start at [`Uring::complete_accept`]. Not here: when accepting pauses and for how long; see
 //! `io::accepting`.
 
+use super::Uring;
 use super::cookie::{NO_CONN, Op, encode};
-use super::{DROP_PATIENCE, Uring};
 use crate::clock::Clock;
 use crate::io::clock::MonotonicClock;
-use crate::io::{Driver, Event, Wait, net};
+use crate::io::{Event, net};
 use io_uring::{cqueue, opcode, types};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -70,11 +70,7 @@ impl Uring {
         if !self.accept_armed || self.cancel(Op::Accept, NO_CONN).is_err() {
             return Ok(());
         }
-        let give_up = MonotonicClock.now() + DROP_PATIENCE;
-        while self.accept_armed && MonotonicClock.now() < give_up {
-            self.turn(Wait::Until(give_up), &mut *on_event)?;
-        }
-        Ok(())
+        self.turn_while(|ring| ring.accept_armed, on_event)
     }
 
     fn pause_accepting(&mut self) {

@@ -390,7 +390,7 @@ impl State {
 
     fn resume_accepting(&mut self, now: Mono) {
         let freed = std::mem::take(&mut self.lines.freed);
-        if (freed || self.accepting.due(now)) && self.accepting.resume().is_some() {
+        if (freed || self.accepting.due(|| now)) && self.accepting.resume().is_some() {
             wake(&self.acceptor);
         }
     }

@@ -51,15 +51,13 @@ pub(super) async fn accept(
     }
     net::refuse_handshakes(waiting.as_fd());
     drop(listener);
-    if waiting.set_nonblocking(true).is_ok() {
-        net::accept_all(waiting.as_fd(), nonblocking, |fd| {
-            let stream = std::net::TcpStream::from(fd);
-            let peer = stream.peer_addr();
-            if let (Ok(peer), Ok(stream)) = (peer, TcpStream::from_std(stream)) {
-                open(&desk, stream, peer);
-            }
-        });
-    }
+    net::accept_all(waiting.as_fd(), nonblocking, |fd| {
+        let stream = std::net::TcpStream::from(fd);
+        let peer = stream.peer_addr();
+        if let (Ok(peer), Ok(stream)) = (peer, TcpStream::from_std(stream)) {
+            open(&desk, stream, peer);
+        }
+    });
     drop(waiting);
     desk.accepting_ended(None);
 }
