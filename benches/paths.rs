@@ -28,7 +28,7 @@ use ringpace::units::{Mono, Nanos};
 use std::hint::black_box;
 use std::sync::Arc;
 
-const STATUS: &[u8] = b"GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
+const STATUS: &[u8] = inputs::PACER.as_bytes();
 const COMMAND: &[u8] = b"POST /devices/light/command HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
     Content-Type: application/json\r\nContent-Length: 40\r\n\r\n\
     {\"action\":\"set\",\"value\":75,\"ref\":\"run1\"}";

@@ -85,12 +85,9 @@ fn find(path: &[u8], echo: bool) -> Option<Resource<'_>> {
 impl Resource<'_> {
     fn call(self, head: &RequestHead<'_>, query: Option<&[u8]>) -> Call {
         match (self, head.method) {
+            (Resource::Command { segment }, Method::Post) => command(segment, head.content_type),
             // A device that does not exist has no methods to name.
-            (Resource::Command { segment }, method)
-                if method != Method::Post && device_of(segment).is_none() =>
-            {
-                unknown_device()
-            }
+            (Resource::Command { segment }, _) if device_of(segment).is_none() => unknown_device(),
             (_, Method::Options) => Call::Answered(Box::new(Reply::options(self.allow()))),
             (Resource::Status, Method::Get | Method::Head) => Call::Status,
             (Resource::Events, Method::Get | Method::Head) => events(query),
@@ -98,7 +95,6 @@ impl Resource<'_> {
             (Resource::Metrics, Method::Get | Method::Head) => Call::Metrics,
             (Resource::Echo, Method::Get | Method::Head) => Call::EchoOk,
             (Resource::Echo, Method::Post) => Call::Echo,
-            (Resource::Command { segment }, Method::Post) => command(segment, head.content_type),
             _ => {
                 refuse(Reply::error(405, "this path does not take that method").allow(self.allow()))
             }

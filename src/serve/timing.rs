@@ -3,9 +3,8 @@
 //!
 //! Three spans that add up to the time from the bytes being here to the answer being written:
 //! `queue` until the request's turn came, `work`, and what was waited for: `device` for a command's
-//! device, `event` for a long poll. A device's time counts from when its batch of requests was handed
-//! over, so what has passed in the queue is not waited for again. Off, no clock is read and nothing
-//! is sent. Pure. Start at [`Marks::field`].
+//! device, `event` for a long poll. A device's time counts from when it begins, behind what has passed
+//! in the queue. Off, no clock is read and nothing is sent. Pure. Start at [`Marks::field`].
 
 use crate::units::{Mono, Nanos};
 

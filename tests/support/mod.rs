@@ -61,15 +61,7 @@ impl Server {
     /// Runs `command`, which says on its stdout where it listens, as `serve` does.
     pub(crate) fn spawn(mut command: Command) -> Server {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
-        let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let (sender, stdout) = channel();
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let stdout = lines_of(&mut child);
         let mut said = Vec::new();
         let addr = loop {
             let line = stdout.recv_timeout(PATIENCE);
@@ -181,6 +173,20 @@ pub(crate) fn with_descriptors(descriptors: u32, flags: &[&str]) -> Command {
     command
 }
 
+/// The lines of its stdout, as they come, until it is closed.
+fn lines_of(child: &mut Child) -> Receiver<String> {
+    let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+    let (sender, stdout) = channel();
+    thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    stdout
+}
+
 /// One run of the binary that is expected to end by itself.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -203,19 +209,13 @@ pub(crate) fn run_to_end(args: &[&str]) -> Ended {
 pub(crate) fn end_of(mut command: Command) -> Ended {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary starts");
-    let stdout = child.stdout.take().expect("stdout is piped");
-    let (sender, first_line) = channel();
-    thread::spawn(move || {
-        let mut line = String::new();
-        let serves = BufReader::new(stdout).read_line(&mut line).is_ok_and(|bytes| bytes > 0);
-        let _ = sender.send(serves);
-    });
-    let serves = first_line.recv_timeout(PATIENCE);
-    if serves != Ok(false) {
+    let first_line = lines_of(&mut child).recv_timeout(PATIENCE);
+    if first_line != Err(RecvTimeoutError::Disconnected) {
         let _ = child.kill();
     }
     let output = child.wait_with_output().expect("the child is ours");
-    assert!(serves.is_ok(), "{command:?} neither serves nor ends");
+    let is_silent = first_line == Err(RecvTimeoutError::Timeout);
+    assert!(!is_silent, "{command:?} neither serves nor ends");
     Ended { code: output.status.code(), stderr: String::from_utf8_lossy(&output.stderr).into() }
 }
 
