@@ -9,7 +9,7 @@
 mod inputs;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use inputs::{BROWSER, CHROME, COMMAND, CURL, PACER, twenty};
+use inputs::{BROWSER, CHROME, COMMAND, CURL, FIVE_DIGITS, PACER, twenty};
 use ringpace::http::{HeadParser, RequestLimits};
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -38,6 +38,7 @@ fn ours(head: impl Into<String>) -> Box<Ours> {
 
 #[library_benchmark(setup = ours)]
 #[bench::pacer(PACER)]
+#[bench::five_digits(FIVE_DIGITS)]
 #[bench::curl(CURL)]
 #[bench::command(COMMAND)]
 #[bench::browser(BROWSER)]
@@ -72,6 +73,7 @@ fn theirs(head: impl Into<String>) -> Box<Theirs> {
 
 #[library_benchmark(setup = theirs)]
 #[bench::pacer(PACER)]
+#[bench::five_digits(FIVE_DIGITS)]
 #[bench::curl(CURL)]
 #[bench::command(COMMAND)]
 #[bench::browser(BROWSER)]

@@ -29,6 +29,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 const STATUS: &[u8] = inputs::PACER.as_bytes();
+const PIPELINED: usize = 16;
 const COMMAND: &[u8] = b"POST /devices/light/command HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
     Content-Type: application/json\r\nContent-Length: 40\r\n\r\n\
     {\"action\":\"set\",\"value\":75,\"ref\":\"run1\"}";
@@ -39,13 +40,13 @@ struct Core {
     floor: Floor,
     id: Key,
     now: Mono,
-    request: &'static [u8],
+    request: Vec<u8>,
     /// What the driver has for the floor in exchange for a buffer that it sends.
     buffer: Vec<u8>,
 }
 
 /// A core that has answered two requests on its one connection already.
-fn core(request: &'static [u8]) -> Box<Core> {
+fn core(request: &[u8]) -> Box<Core> {
     let shared = Shared {
         home: Arc::new(Home::new(1 << 10)),
         settings: Arc::new(Settings { device_latency: Nanos::ZERO, ..Settings::default() }),
@@ -55,7 +56,8 @@ fn core(request: &'static [u8]) -> Box<Core> {
     let mut floor = Floor::new(Box::new(FakeClock::at(NOW)), 1_700_000_000, 0, shared);
     let id = Key { slot: 0, generation: 1 };
     floor.accept(NOW, id);
-    let mut core = Box::new(Core { floor, id, now: NOW, request, buffer: Vec::new() });
+    let mut core =
+        Box::new(Core { floor, id, now: NOW, request: request.to_vec(), buffer: Vec::new() });
     for _ in 0..2 {
         core.first_pass();
         core.second_pass();
@@ -66,7 +68,7 @@ fn core(request: &'static [u8]) -> Box<Core> {
 impl Core {
     #[inline(always)]
     fn first_pass(&mut self) {
-        self.floor.receive(self.now, self.id, self.request);
+        self.floor.receive(self.now, self.id, &self.request);
     }
 
     /// As the worker's, with a driver that sends at once.
@@ -89,6 +91,7 @@ impl Core {
 // Until the answer is in the outbox.
 #[library_benchmark(setup = core)]
 #[bench::status(STATUS)]
+#[bench::statuses_16(&STATUS.repeat(PIPELINED))]
 #[bench::command_without_latency(COMMAND)]
 fn answer(mut core: Box<Core>) -> Box<Core> {
     core.first_pass();

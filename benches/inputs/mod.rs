@@ -20,6 +20,10 @@ pub(crate) const NOW: Mono = Mono(86_400_000_000_000);
 /// The pacer, which sends what HTTP/1.1 asks for and no more.
 pub(crate) const PACER: &str = "GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
 
+/// The same where the kernel chose the port, which then nearly always has five digits.
+pub(crate) const FIVE_DIGITS: &str =
+    "GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:43210\r\n\r\n";
+
 /// curl 8.5.
 pub(crate) const CURL: &str = "GET /devices/status HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
     User-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n";

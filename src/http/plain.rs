@@ -43,8 +43,8 @@ pub(crate) fn request_line(window: &[u8]) -> Option<RequestLine> {
     Some(RequestLine { method, target, next: end + VERSION.len() })
 }
 
-/// `Host: `, a name or IPv4 address without percent-encodings, perhaps a port of four digits, CRLF.
-/// Where the line behind it begins.
+/// `Host: `, a name or IPv4 address without percent-encodings, perhaps a port of four or five digits,
+/// CRLF. Where the line behind it begins.
 #[inline]
 pub(crate) fn host(window: &[u8], at: usize) -> Option<usize> {
     const NAME: &[u8] = b"Host: ";
@@ -60,9 +60,16 @@ pub(crate) fn host(window: &[u8], at: usize) -> Option<usize> {
         && bytes::are_digits([a, b, c, d])
     {
         end += 5; // no four digits are too large for a port
+        if let Some(e @ b'0'..=b'9') = window.get(end) {
+            let is_port = (u32::from_be_bytes([a, b, c, d]), *e) <= PORT_MAX;
+            end += usize::from(is_port); // the parser finds the digit behind a larger one
+        }
     }
     window[end..].starts_with(b"\r\n").then_some(end + 2)
 }
+
+/// The largest port, 65535, by its digits: their order is that of the numbers.
+const PORT_MAX: (u32, u8) = (u32::from_be_bytes(*b"6553"), b'5');
 
 /// Any field line whose value is visible: its name, and where its value is, blanks around it
 /// included. The line behind it begins two octets after the value.

@@ -19,7 +19,7 @@
 use super::access::{Journal, Record};
 use super::api::{self, Answer};
 use super::metrics::{Metrics, Path, Tally};
-use super::reply::{Content, Reply};
+use super::reply::Reply;
 use super::router::{self, Call};
 use super::settings::Settings;
 use super::status::StatusAnswer;
@@ -28,7 +28,7 @@ use crate::clock::Clock;
 use crate::home::{Change, Home, Seq};
 use crate::http::body::{self, Decoded};
 use crate::http::{
-    BodyDecoder, Connection, HeadParser, HttpDate, Method, Parsed, Reject, RequestHead,
+    BodyDecoder, Connection, Framing, HeadParser, HttpDate, Method, Parsed, Reject, RequestHead,
     ResponseHead, Version, encode,
 };
 use crate::units::{Mono, Nanos};
@@ -458,6 +458,9 @@ impl Conn {
             journal.begin(now, head);
         }
         let call = router::route(head, around.settings);
+        if matches!(call, Call::Status) && self.answer_plainly(now, head, around) {
+            return head.len;
+        }
         let heard_at = self.heard_at;
         let marks = began_at.map(|began_at| Marks { heard_at, began_at, owed_since: None });
         let request = Request::of(head, &call, marks);
@@ -479,6 +482,34 @@ impl Conn {
         let decoder = BodyDecoder::new(head.framing, around.settings.limits.body_bytes_max);
         self.phase = Phase::Content { request, call, decoder, content: Vec::new() };
         head.len
+    }
+
+    /// Answers a request for the status about which nothing is special, as nearly all are: the answer
+    /// stands ready. Whether it did; any other goes the way of all requests, which comes to the same
+    /// bytes.
+    #[inline]
+    fn answer_plainly(
+        &mut self,
+        now: Mono,
+        head: &RequestHead<'_>,
+        around: &Surroundings<'_>,
+    ) -> bool {
+        let settings = around.settings;
+        let is_plain = head.method == Method::Get
+            && head.version == Version::Http11
+            && head.keep_alive
+            && head.framing == Framing::None
+            && self.journal.is_none()
+            && settings.status_work.is_none()
+            && !settings.server_timing
+            && !around.draining;
+        if is_plain {
+            around.status.push(around.home.snapshot(), around.date, &mut self.outbox);
+            around.tally.answered(Path::Status, 200);
+            self.answers += 1;
+            self.deadline = now + settings.idle_timeout;
+        }
+        is_plain
     }
 
     fn consume_content(&mut self, now: Mono, bytes: &[u8], around: &Surroundings<'_>) -> usize {
@@ -605,22 +636,15 @@ impl Conn {
         around: &Surroundings<'_>,
     ) {
         let begin = self.outbox.len();
+        let head = ResponseHead {
+            status: reply.status,
+            content_type: reply.content.media_type(),
+            date: around.date,
+            connection,
+            extra: [reply.field, timing.map(|value| ("Server-Timing", value))],
+        };
         let outbox = &mut self.outbox;
-        let is_plain = include_content && connection.is_none() && timing.is_none();
-        match reply.content {
-            Content::Status(house) if is_plain => around.status.push(house, around.date, outbox),
-            _ => {
-                let timing = timing.map(|value| ("Server-Timing", value));
-                let head = ResponseHead {
-                    status: reply.status,
-                    content_type: reply.content.media_type(),
-                    date: around.date,
-                    connection,
-                    extra: [reply.field, timing],
-                };
-                reply.content.render(|content| head.encode(content, include_content, outbox));
-            }
-        }
+        reply.content.render(|content| head.encode(content, include_content, outbox));
         self.answers += 1;
         if let Some(journal) = &mut self.journal {
             journal.end(now, reply.status, self.outbox.len() - begin);

@@ -391,9 +391,14 @@ fn http_1_1_has_exactly_one_sound_host() {
     check("GET / HTTP/1.1\r\nHosts: a\r\n\r\n", Reject::HostMissing);
     check("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", Reject::HostRepeated);
     check("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nhost: b\r\n\r\n", Reject::HostRepeated);
-    for host in ["", " ", "a b", "a, b", "u@a", "a/b", "a:x", "[::1", "\u{e9}", "a:65536"] {
+    let unsound = ["", " ", "a b", "a, b", "u@a", "a/b", "a:x", "[::1", "\u{e9}"];
+    let no_ports = ["a:65536", "a:65540", "a:65600", "a:66000", "a:70000", "a:99999", "a:100000"];
+    for host in unsound.into_iter().chain(no_ports) {
         check(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"), Reject::BadHost);
         check(format!("GET / HTTP/1.0\r\nHost: {host}\r\n\r\n"), Reject::BadHost);
+    }
+    for host in ["a:10000", "a:59999", "a:65535", "a:065535", "a:8080", "a:80", "a:"] {
+        accepted(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
     }
     accepted("GET / HTTP/1.0\r\n\r\n");
     check("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", Reject::HostRepeated);

@@ -7,6 +7,7 @@ use crate::serve::settings::Quotas;
 use std::cell::Cell;
 
 mod limits;
+mod plain;
 mod time;
 mod work;
 
