@@ -24,6 +24,7 @@ use crate::results::Disturbance;
 use crate::results::duet::{DUET_SCHEMA, DuetRun};
 use crate::units::Mono;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::thread::{self, ScopedJoinHandle};
 
@@ -41,13 +42,14 @@ pub fn run(
     let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
     plan.check(descriptors_max).map_err(PaceError::Plan)?;
     check(plan, descriptors_max).map_err(PaceError::Plan)?;
-    let json = plan.outputs.json.as_ref().map(|path| Output::open("--json", path)).transpose();
-    let json = json.map_err(PaceError::Plan)?;
     let plans = [(Side::A, &plan.url), (Side::B, other)].map(|(side, url)| Plan {
         url: url.clone(),
         outputs: log_of(side, &plan.outputs),
         ..plan.clone()
     });
+    check_outputs(&plan.outputs, &plans).map_err(PaceError::Plan)?;
+    let json = plan.outputs.json.as_ref().map(|path| Output::open("--json", path)).transpose();
+    let json = json.map_err(PaceError::Plan)?;
     let [of_a, of_b] = plans.each_ref().map(|plan| Opened::open(&plan.outputs));
     let sinks = [of_a.map_err(PaceError::Plan)?.1, of_b.map_err(PaceError::Plan)?.1];
     let to = [resolve(&plans[0])?, resolve(&plans[1])?];
@@ -64,8 +66,23 @@ pub fn run(
 
 /// What the run of one server writes by itself: a log that is called by the side, as `run.a.hlog`.
 fn log_of(side: Side, outputs: &Outputs) -> Outputs {
-    let named = |path: &std::path::PathBuf| path.with_extension(format!("{}.hlog", side.name()));
-    Outputs { hlog: outputs.hlog.as_ref().map(named), ..Outputs::default() }
+    Outputs { hlog: outputs.hlog.as_deref().map(|path| log_name(side, path)), ..Outputs::default() }
+}
+
+/// The side stands before `.hlog`, which is added where it is missing: any other dot is part of a name.
+fn log_name(side: Side, path: &Path) -> PathBuf {
+    let is_log = path.extension().is_some_and(|extension| extension == "hlog");
+    let stem = if is_log { path.with_extension("") } else { path.to_path_buf() };
+    let mut name = stem.into_os_string();
+    name.push(format!(".{}.hlog", side.name()));
+    PathBuf::from(name)
+}
+
+/// As [`Outputs::check`], of the files that the sides write beside the object of both.
+fn check_outputs(outputs: &Outputs, sides: &[Plan; 2]) -> Result<(), String> {
+    sides
+        .iter()
+        .try_for_each(|side| Outputs { json: outputs.json.clone(), ..side.outputs.clone() }.check())
 }
 
 /// What comes of `pace`, which is handed a feed for each side that leaves a log; and what could not be
@@ -205,6 +222,34 @@ mod tests {
         plan.outputs.json = Some("nowhere/x".into());
         let error = run(&plan, &url, &AtomicBool::new(false)).unwrap_err();
         assert!(error.to_string().starts_with("--json nowhere/x: "), "{error}");
+    }
+
+    #[test]
+    fn the_log_of_a_side_keeps_every_dot_of_its_name() {
+        for (given, of_a, of_b) in [
+            ("run.hlog", "run.a.hlog", "run.b.hlog"),
+            ("out/lat-0.5", "out/lat-0.5.a.hlog", "out/lat-0.5.b.hlog"),
+            ("out.d/lat-0.6.hlog", "out.d/lat-0.6.a.hlog", "out.d/lat-0.6.b.hlog"),
+            ("run", "run.a.hlog", "run.b.hlog"),
+        ] {
+            let named = [Side::A, Side::B].map(|side| log_name(side, Path::new(given)));
+            assert_eq!(named, [of_a, of_b].map(PathBuf::from), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_would_take_the_place_of_a_log_is_refused() {
+        for json in ["run.a.hlog", "run.b.hlog"] {
+            let url: Url = "http://no-such-host.invalid/".parse().unwrap();
+            let mut plan = Plan::new(url.clone(), Rate::per_second(1).unwrap(), Nanos(1));
+            plan.connections = 1;
+            plan.connections_max = 1;
+            plan.outputs.json = Some(json.into());
+            plan.outputs.hlog = Some("run.hlog".into());
+            let error = run(&plan, &url, &AtomicBool::new(false)).unwrap_err();
+            let says = format!("--json and --hlog both write to {json}; it holds one of them");
+            assert_eq!(error.to_string(), says);
+        }
     }
 
     #[test]

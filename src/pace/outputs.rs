@@ -115,8 +115,8 @@ impl Drop for Output {
 #[derive(Debug)]
 struct Distributions {
     directory: PathBuf,
-    /// It was not there before.
-    is_new: bool,
+    /// Directories that were not there before: itself perhaps, and then those above it.
+    new: Vec<PathBuf>,
     /// The file of one of them, which shows that the others can be had; gone once it is written.
     first: Option<Output>,
 }
@@ -126,10 +126,10 @@ const FIRST: &str = "response";
 
 impl Distributions {
     fn open(directory: &Path) -> Result<Distributions, String> {
-        let is_new = !directory.exists();
+        let missing = directory.ancestors().take_while(|dir| !dir.exists()); // "" is never there
+        let new = missing.filter(|dir| !dir.as_os_str().is_empty()).map(PathBuf::from).collect();
+        let mut opened = Distributions { directory: PathBuf::from(directory), new, first: None };
         fs::create_dir_all(directory).map_err(|error| unwritable("--hgrm", directory, &error))?;
-        let directory = PathBuf::from(directory);
-        let mut opened = Distributions { directory, is_new, first: None };
         opened.first = Some(Output::open("--hgrm", &opened.path_of(FIRST))?);
         Ok(opened)
     }
@@ -155,9 +155,9 @@ impl Distributions {
 impl Drop for Distributions {
     fn drop(&mut self) {
         drop(self.first.take());
-        if self.is_new {
+        for directory in &self.new {
             // Only if there is nothing in it.
-            let _ = fs::remove_dir(&self.directory);
+            let _ = fs::remove_dir(directory);
         }
     }
 }

@@ -171,10 +171,7 @@ pub struct Outputs {
 impl Outputs {
     /// Whether a file goes to standard output, which then holds nothing else.
     pub fn use_stdout(&self) -> bool {
-        [&self.json, &self.hlog, &self.csv]
-            .into_iter()
-            .flatten()
-            .any(|path| path.as_os_str() == "-")
+        self.files().any(|(_, path)| path.as_os_str() == "-")
     }
 
     /// Every output that is one file, by its flag.

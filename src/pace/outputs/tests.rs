@@ -42,6 +42,11 @@ fn outputs_that_are_opened_and_not_written_leave_no_trace() {
     let dir = scratch("trace");
     drop(Opened::open(&all(&dir)).unwrap());
     assert_eq!(names(&dir), [""; 0]);
+    fs::create_dir(dir.join("old")).unwrap();
+    let deep = Some(dir.join("old/new/and/deep"));
+    drop(Opened::open(&Outputs { hgrm: deep, ..all(&dir) }).unwrap());
+    assert_eq!(names(&dir), ["old"]);
+    assert_eq!(names(&dir.join("old")), [""; 0]);
 }
 
 #[test]
