@@ -162,7 +162,12 @@ kind = \"long_poll\"
         let mut second = Interval { second: 1, until: 3, ..Interval::new(2) };
         second.responses[0].record(Nanos::from_millis(2));
         second.responses[1].record_infinite();
-        let out = written(&[first, second]);
+        // Its memory goes round.
+        let mut third = first.clone();
+        third.clear();
+        (third.second, third.until) = (3, 4);
+        third.responses[1].record(Nanos::from_millis(40));
+        let out = written(&[first, second, third]);
         let lines: Vec<(String, u64, u64, f64)> = IntervalLogIterator::new(&out)
             .filter_map(|entry| match entry.unwrap() {
                 LogEntry::Interval(interval) => Some((
@@ -174,7 +179,12 @@ kind = \"long_poll\"
                 _ => None,
             })
             .collect();
-        let expected = [("get", 0, 1, 1.0), ("long_poll", 0, 1, 500.0), ("get", 1, 2, 2.0)];
+        let expected = [
+            ("get", 0, 1, 1.0),
+            ("long_poll", 0, 1, 500.0),
+            ("get", 1, 2, 2.0),
+            ("long_poll", 3, 1, 40.0),
+        ];
         assert_eq!(lines, expected.map(|(tag, at, for_s, max)| (tag.to_string(), at, for_s, max)));
         assert_eq!(long_polls(&out), ["long_poll"]);
         let text = String::from_utf8(out).unwrap();

@@ -198,4 +198,5 @@ fn a_cleared_histogram_is_as_new() {
     assert_eq!(histogram.quantile(0.5), Quantile::Empty);
     histogram.record(Nanos(7));
     assert_eq!((histogram.min(), histogram.saturated()), (Quantile::Finite(Nanos(7)), 0));
+    assert_eq!((histogram.counts.min(), histogram.counts.max()), (7, 7));
 }
