@@ -74,6 +74,14 @@ fn the_limit_on_all_connections_holds_across_workers_that_each_have_room() {
     });
 }
 
+/// The kernel would make room on the way, 64, 128, 256 and so on, and let the loop sleep meanwhile.
+#[test]
+fn there_is_room_for_the_descriptors_of_all_connections_from_the_start() {
+    on_every_backend(&["--connections-max", "900"], |server| {
+        assert!(server.descriptor_slots() >= 900, "{}", server.descriptor_slots());
+    });
+}
+
 #[test]
 fn a_flood_beyond_the_limit_is_closed_and_those_inside_are_served() {
     on_every_backend(&["--connections-max", "1"], |server| {

@@ -2,6 +2,7 @@
 
 use crate::units::Nanos;
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// How many descriptors this process may hold. The soft limit is raised to the hard one first, so
 /// that only an administrator's limit is ever in the way (`ulimit -Hn`).
@@ -19,6 +20,26 @@ pub fn descriptor_limit() -> io::Result<u64> {
         }
     }
     Ok(limit.rlim_cur)
+}
+
+/// Makes room for `count` descriptors in the kernel's table of them, 8 bytes each, or for as many as
+/// [`descriptor_limit`] allows.
+///
+/// The table doubles when a descriptor falls beyond it, and in a process of several threads whoever
+/// opened that one sleeps for a grace period of RCU (`expand_fdtable` in the kernel's fs/file.c). That
+/// is 10 ms and more in which a loop does nothing, just when connections grow in number. It never
+/// shrinks, so it is made as large as it will be before anybody is served, best of all before there is
+/// a second thread. What the kernel refuses costs no more than that time later.
+pub fn reserve_descriptors(count: u64) {
+    let last = descriptor_limit().map_or(count, |limit| limit.min(count)).saturating_sub(1);
+    let Ok(last) = libc::c_int::try_from(last) else { return };
+    let Ok((any, _)) = io::pipe() else { return };
+    // SAFETY: takes and gives plain numbers.
+    let copy = unsafe { libc::fcntl(any.as_raw_fd(), libc::F_DUPFD_CLOEXEC, last) };
+    if copy >= 0 {
+        // SAFETY: the kernel has just opened it, and nobody else knows of it.
+        drop(unsafe { OwnedFd::from_raw_fd(copy) });
+    }
 }
 
 /// The least slack there is, instead of the kernel's own 50 us.
@@ -116,4 +137,18 @@ pub fn lock_memory() -> Result<(), String> {
 
 fn refused(what: &str, error: &io::Error, needs: &str) -> String {
     format!("{what}: {error}; it needs {needs}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_descriptors_has_room_for_what_was_reserved() {
+        reserve_descriptors(0);
+        reserve_descriptors(900);
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let slots = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
+        assert!(slots.trim().parse::<u64>().unwrap() >= 900, "{slots}");
+    }
 }

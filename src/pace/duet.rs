@@ -42,6 +42,7 @@ pub fn run(
     let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
     plan.check(descriptors_max).map_err(PaceError::Plan)?;
     check(plan, descriptors_max).map_err(PaceError::Plan)?;
+    limits::reserve_descriptors(descriptors_needed(2, plan.connections_max));
     let plans = [(Side::A, &plan.url), (Side::B, other)].map(|(side, url)| Plan {
         url: url.clone(),
         outputs: log_of(side, &plan.outputs),

@@ -7,7 +7,7 @@
 
 use super::outcome::Outcome;
 use super::outputs::Opened;
-use super::plan::{Backend, PaceWait, Plan, Timestamps};
+use super::plan::{Backend, PaceWait, Plan, Timestamps, descriptors_needed};
 use super::pool::Limits;
 use super::recorder::{Recorder, quantiles};
 use super::schedule::Lane;
@@ -85,6 +85,7 @@ impl std::error::Error for PaceError {}
 pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Outcome, PaceError> {
     let descriptors_max = limits::descriptor_limit().map_err(PaceError::Driver)?;
     plan.check(descriptors_max).map_err(PaceError::Plan)?;
+    limits::reserve_descriptors(descriptors_needed(1, plan.connections_max));
     let (outputs, sinks) = Opened::open(&plan.outputs).map_err(PaceError::Plan)?;
     let to = resolve(plan)?;
     let gate = Gate::new(plan.threads());

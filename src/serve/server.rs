@@ -14,6 +14,7 @@ use crate::home::Home;
 use crate::io::Driver;
 use crate::io::clock::{MonotonicClock, wall_secs};
 use crate::io::epoll::Epoll;
+use crate::io::limits::reserve_descriptors;
 use crate::io::net::{self, Listener, Waker};
 use crate::io::topology;
 use crate::io::uring::Uring;
@@ -72,6 +73,7 @@ impl Server {
         if let Some(refusal) = plan.refusal() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, refusal));
         }
+        reserve_descriptors(plan.settings.quotas.connections_max as u64);
         let cores = plan.cores();
         let names = labels(&cores);
         let listeners = bind_all(plan, &cores)?;

@@ -11,8 +11,11 @@
 #[path = "../../src/scratch.rs"]
 pub(crate) mod scratch;
 
+use serde_json::Value;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -134,11 +137,21 @@ impl Server {
 
     /// Memory in use, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+        self.status_of("VmRSS:")
+    }
+
+    /// How many descriptors the kernel's table of them has room for.
+    pub(crate) fn descriptor_slots(&self) -> u64 {
+        self.status_of("FDSize:")
+    }
+
+    /// A number of /proc/pid/status, see proc_pid_status(5).
+    fn status_of(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .expect("the server runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        kib.expect("a process has a VmRSS, see proc(5)")
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no {name} in {status}"))
     }
 
     /// How many descriptors it has open.
@@ -514,6 +527,13 @@ pub(crate) fn sum_of(metrics: &str, name: &str) -> u64 {
     let begins = format!("ringpace_{name}{{");
     let lines = metrics.lines().filter(|line| line.starts_with(&begins));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// What a file of JSON says.
+#[track_caller]
+pub(crate) fn json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    serde_json::from_str(&text).expect("it is JSON")
 }
 
 /// Returns once `holds`, which is asked again and again.
