@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::Server;
 use support::scratch::Scratch;
+use support::{Server, json};
 
 fn file(dir: &Path, name: &str, text: &str) -> PathBuf {
     let path = dir.join(name);
@@ -55,12 +55,6 @@ serve = ["--backend", "epoll"]
 
 fn ringpace(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ringpace")).args(args).output().expect("the binary starts")
-}
-
-#[track_caller]
-fn json(path: &Path) -> Value {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-    serde_json::from_str(&text).expect("it is JSON")
 }
 
 /// How many pairs each kind of a `ringpace.duet/1` has.

@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use support::await_that;
+use support::{await_that, json};
 
 /// One kind of request, which any of our servers answers at once.
 const MIX: &str = "[[request]]\nname = \"status\"\nweight = 1\npath = \"/devices/status\"\n";
@@ -78,8 +78,7 @@ impl Bench {
     }
 
     fn results(&self) -> Value {
-        let text = fs::read_to_string(self.dir.join("out/bench.json")).expect("it was written");
-        serde_json::from_str(&text).expect("it is whole")
+        json(&self.dir.join("out/bench.json"))
     }
 }
 

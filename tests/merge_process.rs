@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use support::Server;
 use support::scratch::Scratch;
+use support::{Server, json};
 
 /// Two kinds that would share a tag, and long polls.
 const MIX: &str = r#"
@@ -74,12 +74,6 @@ impl Runs {
         run["verdict"] = verdict.into();
         fs::write(self.0.join("one.json"), run.to_string()).expect("there is room");
     }
-}
-
-#[track_caller]
-fn json(path: &Path) -> Value {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-    serde_json::from_str(&text).expect("it is JSON")
 }
 
 /// The names in a directory.

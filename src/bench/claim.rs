@@ -19,7 +19,7 @@
 //! Units are checked when the claim is read: a time is never compared with a bare number. A figure
 //! of +infinity is larger than any other. Start at [`Claim::parse`].
 
-use super::difference::each;
+use super::difference::{each, or_infinite};
 use crate::results::bench::{
     Bench, ClaimOutcome, ClaimResult, KindSummary, Level, Spreads, Summary,
 };
@@ -429,7 +429,7 @@ fn median(spreads: &Spreads, nth: usize) -> Option<f64> {
     if spreads.count_least == 0 {
         return None;
     }
-    Some((FIGURES[nth].spread)(spreads).median.map_or(f64::INFINITY, |ns| ns as f64))
+    Some(or_infinite((FIGURES[nth].spread)(spreads).median))
 }
 
 /// Words and operators. A word may hold `-`, as names of targets do, but not begin with it.

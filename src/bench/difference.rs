@@ -213,8 +213,7 @@ fn error_between(figure: &Figure, sides: [(&KindSummary, &Summary); 2]) -> f64 {
 /// What of the figure may be the instrument's doing, in ns.
 fn error_of(figure: &Figure, kind: &KindSummary, lateness: &Spreads) -> f64 {
     // A pacer that does not say it had at least its lateness; if that is infinite, it sent nothing.
-    let of_pacer = (figure.error)(&kind.error_ns).or((figure.spread)(lateness).median);
-    let of_pacer = of_pacer.map_or(f64::INFINITY, |ns| ns as f64);
+    let of_pacer = or_infinite((figure.error)(&kind.error_ns).or((figure.spread)(lateness).median));
     let median = (figure.spread)(&kind.response_ns).median;
     f64::max(of_pacer, median.map_or(0.0, |ns| STEP * ns as f64))
 }
@@ -293,7 +292,12 @@ fn variance(interval: &QuantileInterval) -> Option<f64> {
 
 /// The repeats; one that is +infinity took longer than any.
 pub(super) fn each(repeats: &[Option<u64>]) -> Vec<f64> {
-    repeats.iter().map(|ns| ns.map_or(f64::INFINITY, |ns| ns as f64)).collect()
+    repeats.iter().copied().map(or_infinite).collect()
+}
+
+/// A quantile that is not there is a time longer than any.
+pub(super) fn or_infinite(ns: Option<u64>) -> f64 {
+    ns.map_or(f64::INFINITY, |ns| ns as f64)
 }
 
 fn judged(
@@ -326,11 +330,10 @@ fn by_runs(difference: &mut Difference, sides: [&Spread; 2], error: f64) {
 
 /// Where the figure lies by all runs together: from the lowest that one of them has to the highest.
 fn of_all(spread: &Spread) -> Option<(f64, f64)> {
-    let infinite = |end: Option<u64>| end.map_or(f64::INFINITY, |ns| ns as f64);
     let each: Option<Vec<QuantileInterval>> = spread.intervals.iter().copied().collect();
     let each = each.filter(|each| !each.is_empty())?;
-    let low = each.iter().map(|interval| infinite(interval.low)).fold(f64::INFINITY, f64::min);
-    let high = each.iter().map(|interval| infinite(interval.high)).fold(0.0, f64::max);
+    let low = each.iter().map(|interval| or_infinite(interval.low)).fold(f64::INFINITY, f64::min);
+    let high = each.iter().map(|interval| or_infinite(interval.high)).fold(0.0, f64::max);
     Some((low, high))
 }
 

@@ -75,8 +75,8 @@ pub(super) fn summary(target: &str, rate: &str, runs: &[&BenchRun]) -> Summary {
         cpu_us_per_request: level(cpu_us_per_request),
         rss_bytes: level(|m| m.usage.map(|usage| usage.rss_mean_bytes as f64)),
         switches_per_s: level(|m| m.usage.map(switches_per_s)),
-        instructions_per_request: level(|m| per_request(m, "instructions")),
-        cycles_per_request: level(|m| per_request(m, "cycles")),
+        instructions_per_request: level(|m| counted_per_request(m, "instructions")),
+        cycles_per_request: level(|m| counted_per_request(m, "cycles")),
         instructions_per_cycle: level(|m| {
             Some(counted(m, "instructions")? / counted(m, "cycles")?)
         }),
@@ -94,11 +94,8 @@ fn unsteady(measured: &Measured<'_>) -> Option<String> {
     (!steady).then(|| format!("repeat {}: {says}", measured.repeat))
 }
 
-/// CPU time per second over requests per second, so that a window sampled in part does not matter.
 fn cpu_us_per_request(measured: &Measured<'_>) -> Option<f64> {
-    let cpu_us_per_s = measured.usage?.cpu_percent * 1e4;
-    let achieved_rps = measured.run.achieved_rps;
-    (achieved_rps > 0.0).then(|| cpu_us_per_s / achieved_rps)
+    per_request(measured, measured.usage?.cpu_percent * 1e4)
 }
 
 /// What perf counted of the target; `None` if it did not, or found none.
@@ -107,11 +104,14 @@ fn counted(measured: &Measured<'_>, event: &str) -> Option<f64> {
     (count > 0).then_some(count as f64)
 }
 
-/// The same per second over requests per second; see [`cpu_us_per_request`].
-fn per_request(measured: &Measured<'_>, event: &str) -> Option<f64> {
-    let per_s = counted(measured, event)? / measured.usage?.covered_s;
+fn counted_per_request(measured: &Measured<'_>, event: &str) -> Option<f64> {
+    per_request(measured, counted(measured, event)? / measured.usage?.covered_s)
+}
+
+/// What was used per second over requests per second, so that a window sampled in part does not matter.
+fn per_request(measured: &Measured<'_>, used_per_s: f64) -> Option<f64> {
     let achieved_rps = measured.run.achieved_rps;
-    (achieved_rps > 0.0).then(|| per_s / achieved_rps)
+    (achieved_rps > 0.0).then(|| used_per_s / achieved_rps)
 }
 
 fn switches_per_s(usage: &Usage) -> f64 {

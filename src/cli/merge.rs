@@ -1,13 +1,12 @@
 //! `ringpace merge`: files to one result.
 
 use super::{Failure, print};
-use crate::pace::hgrm;
 use crate::pace::merge::Runs;
+use crate::pace::outputs::{Distributions, Output};
 use crate::report;
 use crate::results::Verdict;
 use argh::FromArgs;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,25 +33,18 @@ impl MergeArgs {
     /// Adds up, and shows or writes the sum; exit code 3 if a run in it is INVALID.
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let runs = self.sum()?;
-        if let Some(directory) = &self.hgrm {
-            write_hgrm(directory, &runs).map_err(|error| {
-                Failure::run(format!("--hgrm {}: {error}", directory.display()))
-            })?;
-        }
         let results = runs.results();
-        let mut text = serde_json::to_string(&results).map_err(Failure::run)?;
-        text.push('\n');
-        match self.json.as_deref() {
-            Some(path) => {
-                let written = match path == Path::new("-") {
-                    true => write_out(&text),
-                    false => fs::write(path, text).map(|()| print(&report::merged(&results))),
-                };
-                written
-                    .map_err(|error| Failure::run(format!("--json {}: {error}", path.display())))?;
-            }
-            None => print(&report::merged(&results)),
+        let json = self.json.as_deref().map(|path| Output::open("--json", path)).transpose();
+        let hgrm = self.hgrm.as_deref().map(Distributions::open).transpose();
+        let (json, hgrm) = (json.map_err(Failure::run)?, hgrm.map_err(Failure::run)?);
+        let written = [
+            hgrm.map(|directory| directory.write(&runs.distributions())),
+            json.map(|output| output.write_json(&results)),
+        ];
+        if self.json.as_deref() != Some(Path::new("-")) {
+            print(&report::merged(&results));
         }
+        written.into_iter().flatten().collect::<Result<(), String>>().map_err(Failure::run)?;
         match results.verdict {
             Some(Verdict::Invalid) => Ok(ExitCode::from(3)),
             _ => Ok(ExitCode::SUCCESS),
@@ -81,21 +73,4 @@ fn read(path: &Path) -> Result<Runs, Failure> {
             .and_then(|text| Runs::of_json(&file, &text)),
     }
     .map_err(Failure::usage)
-}
-
-/// To standard output, where what cannot be written is no result.
-fn write_out(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
-fn write_hgrm(directory: &Path, runs: &Runs) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    for (name, histogram) in runs.distributions() {
-        let mut text = Vec::new();
-        hgrm::write(&mut text, &histogram)?;
-        fs::write(directory.join(format!("{name}.hgrm")), text)?;
-    }
-    Ok(())
 }

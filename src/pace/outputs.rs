@@ -113,7 +113,7 @@ impl Drop for Output {
 
 /// A directory of one `.hgrm` per distribution.
 #[derive(Debug)]
-struct Distributions {
+pub struct Distributions {
     directory: PathBuf,
     /// Directories that were not there before: itself perhaps, and then those above it.
     new: Vec<PathBuf>,
@@ -125,7 +125,11 @@ struct Distributions {
 const FIRST: &str = "response";
 
 impl Distributions {
-    fn open(directory: &Path) -> Result<Distributions, String> {
+    /// Makes `directory`, with those above it, and opens the first of its files.
+    ///
+    /// # Errors
+    /// A sentence that names the flag, `--hgrm`.
+    pub fn open(directory: &Path) -> Result<Distributions, String> {
         let missing = directory.ancestors().take_while(|dir| !dir.exists()); // "" is never there
         let new = missing.filter(|dir| !dir.as_os_str().is_empty()).map(PathBuf::from).collect();
         let mut opened = Distributions { directory: PathBuf::from(directory), new, first: None };
@@ -138,9 +142,12 @@ impl Distributions {
         self.directory.join(format!("{name}.hgrm"))
     }
 
-    /// Writes those that are `named`, of which [`FIRST`] is the first. One that cannot be written ends
-    /// it: the others will not be either.
-    fn write(mut self, named: &[(String, Histogram)]) -> Result<(), String> {
+    /// Writes those that are `named`, of which the response times are the first. One that cannot be
+    /// written ends it: the others will not be either.
+    ///
+    /// # Errors
+    /// A sentence that names the flag.
+    pub fn write(mut self, named: &[(String, Histogram)]) -> Result<(), String> {
         for (name, histogram) in named {
             let output = match self.first.take() {
                 Some(first) => first,

@@ -338,13 +338,6 @@ impl Recorder {
         KindRecord::overall(self.kinds.iter())
     }
 
-    /// sent - intended, over everything that was sent, of whatever kind.
-    pub fn lateness(&self) -> Histogram {
-        let mut all = Histogram::new();
-        self.kinds.iter().for_each(|kind| all.merge(&kind.lateness));
-        all
-    }
-
     /// Response time and lateness of the requests whose life overlaps no stall.
     pub fn without_stalls(&self) -> results::WithoutStalls {
         results::WithoutStalls {

@@ -228,14 +228,13 @@ pub fn minus(new: f64, base: f64) -> f64 {
 
 /// Of an even number, the middle of the two in the middle; zero of none.
 fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match sorted {
-        [] => 0.0,
-        _ if sorted.len() % 2 == 1 || sorted[middle] == sorted[middle - 1] => sorted[middle],
+    match super::middle(sorted) {
+        None => 0.0,
+        Some((low, high)) if low == high => low,
         // Between the two infinities lies nothing known.
-        _ if sorted[middle - 1].is_infinite() && sorted[middle].is_infinite() => 0.0,
+        Some((low, high)) if low.is_infinite() && high.is_infinite() => 0.0,
         // Halved one by one: half of an infinite distance would be taken from an infinity.
-        _ => sorted[middle - 1] / 2.0 + sorted[middle] / 2.0,
+        Some((low, high)) => low / 2.0 + high / 2.0,
     }
 }
 

@@ -2,18 +2,11 @@
 
 use super::cases::refuses_every_other;
 use super::rogue::{Behaviour, GOOD, Rogue};
+use super::support::json;
+use super::support::scratch::Scratch;
 use super::{Ended, count, pace, refused};
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
-
-/// A directory of its own, empty.
-fn directory(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir(&path).expect("the directory for tests is writable");
-    path
-}
 
 fn paced(rogue: &Rogue, more: &[&str]) -> Ended {
     let url = format!("http://{}/", rogue.address());
@@ -60,7 +53,7 @@ fn a_budget_of_nothing_lets_nothing_fail() {
 
 #[test]
 fn what_cannot_be_written_is_told_before_the_run_and_leaves_no_trace() {
-    let directory = directory("outputs-before");
+    let directory = Scratch::new("outputs-before");
     let path = |name: &str| directory.join(name).to_str().expect("it is ASCII").to_string();
     fs::write(path("kept.json"), "kept").expect("it is writable");
     let (json, taken) = (path("new.json"), path("taken"));
@@ -82,8 +75,11 @@ fn what_cannot_be_written_is_told_before_the_run_and_leaves_no_trace() {
         let both = [&load[..], &[one, "-", other, "-"][..]].concat();
         refused(2, &both, &[one, other, "standard output"]);
     }
-    let mut names: Vec<_> =
-        fs::read_dir(&directory).expect("it is there").flatten().map(|it| it.file_name()).collect();
+    let mut names: Vec<_> = fs::read_dir(&*directory)
+        .expect("it is there")
+        .flatten()
+        .map(|it| it.file_name())
+        .collect();
     names.sort();
     assert_eq!(names, ["kept.json", "taken"]);
     assert_eq!(fs::read_to_string(kept).expect("it is there"), "kept");
@@ -92,15 +88,15 @@ fn what_cannot_be_written_is_told_before_the_run_and_leaves_no_trace() {
 #[test]
 fn an_output_that_fails_in_the_end_loses_no_other() {
     let rogue = Rogue::start(Behaviour::Says(GOOD));
-    let json = directory("outputs-after").join("run.json");
-    let name = json.to_str().expect("it is ASCII");
+    let directory = Scratch::new("outputs-after");
+    let path = directory.join("run.json");
+    let name = path.to_str().expect("it is ASCII");
     // A device that is always full.
     let ended = paced(&rogue, &["--csv", "/dev/full", "--json", name]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("--csv /dev/full: cannot write it"), "{}", ended.stderr);
     assert!(ended.stdout.contains("verdict "), "the table is printed: {}", ended.stdout);
-    let text = fs::read_to_string(&json).expect("it was written");
-    assert_eq!(count(&serde_json::from_str(&text).expect("it is JSON"), "planned"), 20);
+    assert_eq!(count(&json(&path), "planned"), 20);
     let ended = paced(&rogue, &["--json", "/dev/full"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("--json /dev/full: cannot write it"), "{}", ended.stderr);

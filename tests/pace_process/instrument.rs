@@ -1,10 +1,11 @@
 //! The instrument's word about itself: the self-test, and what a run says of its own error.
 
 use super::rogue::{Behaviour, GOOD, Peer, Rogue};
-use super::support::{BACKENDS, Server};
+use super::support::scratch::Scratch;
+use super::support::{BACKENDS, Server, json};
 use super::{count, file, pace, refused, run_command};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 #[test]
@@ -164,11 +165,7 @@ fn runs_are_merged_exactly_from_json_and_from_logs() {
     let (sum, logs) = (merge(&[one, two]), merge(&[log_one, log_two]));
     assert_eq!((count(&sum, "runs"), count(&sum, "planned")), (2, 400));
     assert_eq!(count(&sum["response_ns"], "count"), 400);
-    let max = |path: &str| {
-        let text = std::fs::read_to_string(path).expect("it was written");
-        let run: Value = serde_json::from_str(&text).expect("it is JSON");
-        figure(&run["response_ns"], "max")
-    };
+    let max = |path: &str| figure(&json(Path::new(path))["response_ns"], "max");
     assert_eq!(figure(&sum["response_ns"], "max"), max(one).max(max(two)));
     for key in ["p50", "p99"] {
         assert_eq!(sum["response_ns"][key], logs["response_ns"][key], "{key}");
@@ -186,16 +183,14 @@ fn runs_are_merged_exactly_from_json_and_from_logs() {
 fn a_file_for_prometheus_is_put_in_place_whole() {
     let rogue = Rogue::start(Behaviour::Says(GOOD));
     let url = format!("http://{}/", rogue.address());
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("prom");
-    let _ = std::fs::remove_dir_all(&directory);
-    std::fs::create_dir(&directory).expect("the directory for tests is writable");
+    let directory = Scratch::new("prom");
     let path = directory.join("run.prom");
     let name = path.to_str().expect("it is ASCII");
     let run = paced(&url, &["--prom", name]);
     let text = std::fs::read_to_string(&path).expect("it was written");
     let ok = format!("ringpace_run_requests{{kind=\"get\",outcome=\"ok\"}} {}\n", run["ok"]);
     assert!(text.contains(&ok), "{text}");
-    let others = std::fs::read_dir(&directory).expect("it is there").count();
+    let others = std::fs::read_dir(&*directory).expect("it is there").count();
     assert_eq!(others, 1, "nothing unready is left behind");
     refused(2, &[&url, "-R1", "-d1s", "--prom", "/none/x.prom"], &["--prom", "/none"]);
     refused(2, &[&url, "-R1", "-d1s", "--prom", "-"], &["--prom -", "a file"]);

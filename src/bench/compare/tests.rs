@@ -1,6 +1,7 @@
 use super::*;
 use crate::results::QuantileInterval;
 use crate::results::bench::{Finding, sample};
+use crate::scratch::Scratch;
 
 /// A side of one target whose repeats have these p50s.
 fn side(path: &str, target: &str, p50s: &[u64]) -> Side {
@@ -135,8 +136,7 @@ fn single_runs_whose_own_intervals_are_apart_are_said_to_be() {
 
 #[test]
 fn files_are_read_as_what_they_are() {
-    let dir = std::env::temp_dir().join(format!("ringpace-compare-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
+    let dir = Scratch::new("compare");
     let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).unwrap();
     let error = |path: &Path| Side::read(path).err().unwrap().to_string();
     assert!(error(&dir).ends_with("there is neither bench.json nor any run's .json in it"));
@@ -155,5 +155,4 @@ fn files_are_read_as_what_they_are() {
     let bench = serde_json::to_string(&sample::bench(&["a"], runs)).unwrap();
     write("bench.json", &bench);
     assert_eq!(Side::read(&dir).unwrap().names(), "a at 1000/s, 1 repeat");
-    std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::results::Verdict;
 use crate::results::bench::sample;
+use crate::scratch::Scratch;
 use std::collections::BTreeMap;
 
 /// A plan of targets `a`, `b`, ... at 1000/s and so on upwards; no file of it is ever opened.
@@ -111,13 +112,12 @@ fn a_duet_of_which_one_cannot_be_set_up_is_refused() {
         cwd: "no-such-directory".into(),
         setup: vec!["true".into()],
     });
-    let dir = std::env::temp_dir().join(format!("ringpace-{}-half-a-duet", std::process::id()));
+    let dir = Scratch::new("half-a-duet");
     let (store, _) = Store::open(Some(&dir), &plan, "h", 0).unwrap();
     let (all_cpus, stop) = (CpuList::one(0), AtomicBool::new(false));
     let surroundings = Surroundings { exe: Path::new("none"), all_cpus: &all_cpus, stop: &stop };
     let mut bench = sample::bench(&["a", "b"], Vec::new());
     let prepared = prepare(&mut plan, &mut bench, surroundings, &store, &Progress::Lines);
-    std::fs::remove_dir_all(&dir).unwrap();
     let error = prepared.unwrap_err().to_string();
     assert!(error.starts_with("--duet takes two targets") && error.ends_with("only: a"), "{error}");
 }

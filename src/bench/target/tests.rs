@@ -1,6 +1,7 @@
 use super::*;
 use crate::bench::plan::cpu_list;
 use crate::io::topology::usable_cpus;
+use crate::scratch::Scratch;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 
@@ -44,17 +45,16 @@ fn die(words: &str) -> ! {
     std::process::exit(101)
 }
 
-/// What a target is tested in: a directory, which goes when the test does, and a flag.
+/// What a target is tested in: a directory and a flag.
 struct Bed {
-    dir: PathBuf,
+    dir: Scratch,
     all_cpus: CpuList,
     stop: AtomicBool,
 }
 
 impl Bed {
     fn new(test: &str) -> Bed {
-        let dir = std::env::temp_dir().join(format!("ringpace-{}-{test}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = Scratch::new(test);
         let all_cpus = cpu_list(&usable_cpus()).unwrap();
         Bed { dir, all_cpus, stop: AtomicBool::new(false) }
     }
@@ -80,7 +80,7 @@ impl Bed {
             launch: Launch::Command(CommandLine {
                 argv: argv.map(own).to_vec(),
                 env,
-                cwd: self.dir.clone(),
+                cwd: self.dir.to_path_buf(),
                 setup: setup.iter().map(|word| own(word)).collect(),
             }),
             cpus: None,
@@ -91,12 +91,6 @@ impl Bed {
 
     fn start(&self, target: &Target) -> Result<Server, Mishap> {
         Server::start(target, self.surroundings(), &self.log())
-    }
-}
-
-impl Drop for Bed {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 

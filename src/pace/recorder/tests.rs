@@ -41,7 +41,7 @@ fn the_three_times_become_three_distributions() {
     let total = recorder.total();
     assert_eq!(quantiles(&total.response).max, Some(900));
     assert_eq!(quantiles(&total.service).max, Some(700));
-    assert_eq!(quantiles(&recorder.lateness()).max, Some(200));
+    assert_eq!(quantiles(&recorder.total().lateness).max, Some(200));
     assert_eq!((recorder.kinds()[0].planned, recorder.kinds()[1].ok), (0, 1));
     recorder.assert_conservation();
 }
@@ -69,7 +69,7 @@ fn what_failed_or_never_finished_is_longer_than_anything() {
         assert_eq!((figures.count, figures.infinite, figures.p50), (7, 6, None));
     }
     assert_eq!(quantiles(&total.response).longest_observed, Some(1_000));
-    assert_eq!(recorder.lateness().count(), 7);
+    assert_eq!(recorder.total().lateness.count(), 7);
     recorder.assert_conservation();
 }
 
@@ -99,7 +99,6 @@ fn lateness_is_of_each_kind_and_of_all_even_of_those_kept_apart() {
     let figures = |histogram: &Histogram| (quantiles(histogram).count, quantiles(histogram).max);
     assert_eq!(figures(&one.lateness), (1, Some(30)));
     assert_eq!(figures(&other.lateness), (1, Some(700)));
-    assert_eq!(figures(&recorder.lateness()), (2, Some(700)));
     assert_eq!(figures(&recorder.total().lateness), (2, Some(700)));
 }
 
@@ -125,7 +124,7 @@ fn the_warm_up_leaves_no_trace() {
     let warm = Request { is_measured: false, ..request(0, 1_000, Some(1_100)) };
     recorder.note_starved(&warm);
     record_whole(&mut recorder, &warm, Ending::Failed(Failure::Reset), 2_000);
-    assert_eq!((recorder.total().planned, recorder.lateness().count()), (0, 0));
+    assert_eq!((recorder.total().planned, recorder.total().lateness.count()), (0, 0));
     assert_eq!((recorder.starved(), recorder.last_sent_at()), (0, None));
     assert_eq!(recorder.hash(), ScheduleHash::default());
 }
@@ -150,7 +149,7 @@ fn two_recorders_merged_are_one_that_saw_everything() {
     one.merge(&other);
     assert_eq!(quantiles(&one.total().response), quantiles(&both.total().response));
     assert_eq!(quantiles(&one.total().service), quantiles(&both.total().service));
-    assert_eq!(quantiles(&one.lateness()), quantiles(&both.lateness()));
+    assert_eq!(quantiles(&one.total().lateness), quantiles(&both.total().lateness));
     assert_eq!((one.hash(), one.last_sent_at()), (both.hash(), both.last_sent_at()));
     one.assert_conservation();
 }

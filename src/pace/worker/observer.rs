@@ -160,35 +160,27 @@ pub fn unwritable(flag: &str, path: &Path, error: &io::Error) -> String {
     format!("{flag} {}: cannot write it: {error}", path.display())
 }
 
-/// A writer until it fails.
-struct Writing<W> {
-    writer: Option<W>,
-    failure: Option<io::Error>,
-}
+/// A writer, if there is one to write to, or why it writes no more.
+struct Writing<W>(Option<io::Result<W>>);
 
 impl<W> Writing<W> {
     fn of<'s>(
         sink: Option<&'s mut Sink>,
         begin: impl FnOnce(&'s mut Box<dyn Write + Send>) -> io::Result<W>,
     ) -> Writing<W> {
-        match sink.map(|sink| begin(&mut sink.out)) {
-            None => Writing { writer: None, failure: None },
-            Some(Ok(writer)) => Writing { writer: Some(writer), failure: None },
-            Some(Err(error)) => Writing { writer: None, failure: Some(error) },
-        }
+        Writing(sink.map(|sink| begin(&mut sink.out)))
     }
 
     fn step(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) {
-        if let Some(writer) = &mut self.writer
+        if let Some(Ok(writer)) = &mut self.0
             && let Err(error) = write(writer)
         {
-            self.writer = None;
-            self.failure = Some(error);
+            self.0 = Some(Err(error));
         }
     }
 
     fn end(self) -> Option<io::Error> {
-        self.failure
+        self.0?.err()
     }
 }
 

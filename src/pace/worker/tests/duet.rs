@@ -69,7 +69,7 @@ fn each_server_is_sent_the_same_requests_and_each_pair_at_two_arrivals_in_a_row(
         assert_eq!((pairs, played.end.pairs.unpaired), (500, 0));
         // A spinning pacer is late by no more than it is with one server.
         for recorder in &played.end.recorders {
-            let latest = recorder.lateness().max().finite();
+            let latest = recorder.total().lateness.max().finite();
             assert!(latest < Some(Nanos(5_000)), "{latest:?}");
         }
     }
