@@ -231,6 +231,24 @@ impl Conn {
         }
     }
 
+    /// As [`Conn::handle_sent`], if the connection rests after it, as nearly all do: everything is
+    /// answered, and nothing of the next request is here. Whether it does; if not, nothing has happened.
+    /// Not for the drain, in which nobody may rest.
+    #[inline]
+    pub fn come_to_rest(&mut self, now: Mono, settings: &Settings) -> bool {
+        let rests = matches!(self.phase, Phase::Head)
+            && self.parser.is_idle()
+            && self.inbox.is_empty()
+            && self.outbox.is_empty()
+            && !self.is_full(settings);
+        if rests {
+            self.unsent = 0;
+            self.unsent_answers = 0;
+            self.deadline = now + settings.idle_timeout;
+        }
+        rests
+    }
+
     /// The point that `timeout` named has come.
     pub fn handle_timeout(&mut self, now: Mono, around: &Surroundings<'_>) {
         if self.unsent > 0 && self.write_deadline <= now {

@@ -187,7 +187,14 @@ impl Floor {
 
     /// The kernel took all that was sent.
     pub fn sent(&mut self, now: Mono, id: Key) {
-        self.with(id, |conn, around| conn.handle_sent(now, around));
+        let Some(entry) = find(&mut self.entries, id) else { return };
+        let rests =
+            !self.draining && !entry.paused && entry.conn.come_to_rest(now, &self.shared.settings);
+        match entry.timer {
+            // A second pass would find nothing to do.
+            Some((_, armed)) if rests && armed <= entry.conn.timeout() => {}
+            _ => self.with(id, |conn, around| conn.handle_sent(now, around)),
+        }
     }
 
     /// The connection is broken: nothing more is said on it.

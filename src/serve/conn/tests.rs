@@ -46,6 +46,13 @@ struct Talk {
     reads: bool,
 }
 
+/// The kernel has it all; as the floor tells it.
+fn sent(conn: &mut Conn, now: Mono, around: &Surroundings<'_>) {
+    if around.draining || !conn.come_to_rest(now, around.settings) {
+        conn.handle_sent(now, around);
+    }
+}
+
 impl Talk {
     fn new() -> Talk {
         Talk::with(|_| {})
@@ -94,7 +101,7 @@ impl Talk {
             if !self.reads {
                 break;
             }
-            self.conn.handle_sent(self.now, &around);
+            sent(&mut self.conn, self.now, &around);
         }
         match self.conn.close_wish() {
             CloseWish::KeepOpen => {}
@@ -127,7 +134,7 @@ impl Talk {
     /// The peer, who did not read, has read it all.
     fn read(&mut self) {
         self.reads = true;
-        self.act(|conn, now, around| conn.handle_sent(now, around));
+        self.act(sent);
     }
 
     /// Lets time go by, and what is due on the way happen at its time.

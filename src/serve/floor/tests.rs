@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::FakeClock;
 use crate::serve::access::AccessLog;
+use crate::units::Nanos;
 
 const NOW: Mono = Mono(1_000_000_000);
 const STATUS: &[u8] = b"GET /devices/status HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -92,6 +93,36 @@ fn a_poll_too_many_is_told_so_and_its_connection_goes_on() {
     floor.advance(NOW + shared.settings.poll_timeout);
     assert_eq!((floor.parked(), status(&mut floor, id(0)).as_deref()), (1, Some("200")));
     assert_eq!(status(&mut floor, id(0)), None, "the second poll is parked");
+}
+
+#[test]
+fn a_connection_rests_once_its_answer_is_sent_and_its_deadline_is_kept() {
+    let second = Nanos::from_secs(1);
+    let shared = shared(|settings| {
+        (settings.idle_timeout, settings.write_timeout) = (second, Nanos::from_secs(60));
+    });
+    let mut floor = floor(0, &shared);
+    let submit = |floor: &mut Floor, now| {
+        let any = floor.next_dirty().inspect(|id| floor.finish(*id)).is_some();
+        (any, floor.next_wake().is_some_and(|at| at <= now + second))
+    };
+    floor.accept(NOW, id(0));
+    assert_eq!(submit(&mut floor, NOW), (true, true));
+    floor.receive(NOW, id(0), STATUS);
+    assert!(floor.take_output(NOW, id(0)).is_some());
+    assert_eq!(submit(&mut floor, NOW), (true, true));
+    floor.sent(NOW, id(0));
+    assert_eq!(submit(&mut floor, NOW), (false, true), "nothing is left to do");
+    // One that is slow to read has the time for that, and the idle time only from then on.
+    floor.receive(NOW, id(0), STATUS);
+    assert!(floor.take_output(NOW, id(0)).is_some());
+    let later = NOW + second;
+    floor.advance(later);
+    assert_eq!(submit(&mut floor, later), (true, false));
+    floor.sent(later, id(0));
+    assert_eq!(submit(&mut floor, later), (true, true), "the timer was armed for later");
+    floor.advance(later + second);
+    assert_eq!(floor.close_wish(id(0)), CloseWish::ShutdownWrite);
 }
 
 #[test]
