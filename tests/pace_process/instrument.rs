@@ -2,10 +2,12 @@
 
 use super::rogue::{Behaviour, GOOD, Peer, Rogue};
 use super::support::scratch::Scratch;
-use super::support::{BACKENDS, Server, json};
+use super::support::{BACKENDS, Server, await_that, descriptor_slots, json};
 use super::{count, file, pace, refused, run_command};
 use serde_json::Value;
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 #[test]
@@ -277,4 +279,30 @@ fn delivery_is_shown_of_a_server_that_says_when_and_distrusted_of_another_clock(
     assert!(count(published, "ahead_max_ns") <= 3_600_000_000_000, "{published}");
     assert_ne!(ahead["verdict"], "VALID");
     assert!(ahead["reasons"].to_string().contains("the server's clock is not ours"), "{ahead}");
+}
+
+/// Room for how many descriptors a pacer has that may have 900 connections to each server, and is about
+/// to make its first; with a second server if it is for a duet.
+fn slots_of_a_pacer(is_duet: bool) -> u64 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    listener.set_nonblocking(true).expect("it is ours");
+    let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpace"));
+    command.args(["pace", &url, "-R", "100", "-d", "1m", "--max-connections", "900"]);
+    if is_duet {
+        command.args(["--duet", &url]);
+    }
+    let mut child = command.stdout(Stdio::null()).spawn().expect("the binary is built");
+    await_that("it connects", || listener.accept().is_ok());
+    let slots = descriptor_slots(child.id());
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+    slots
+}
+
+/// The kernel would make room on the way, and let the pacer sleep meanwhile.
+#[test]
+fn there_is_room_for_the_descriptors_of_all_connections_before_the_first_is_made() {
+    assert!(slots_of_a_pacer(false) >= 900);
+    assert!(slots_of_a_pacer(true) >= 1_800);
 }

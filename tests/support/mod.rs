@@ -137,21 +137,12 @@ impl Server {
 
     /// Memory in use, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
-        self.status_of("VmRSS:")
+        status_of(self.pid(), "VmRSS:")
     }
 
     /// How many descriptors the kernel's table of them has room for.
     pub(crate) fn descriptor_slots(&self) -> u64 {
-        self.status_of("FDSize:")
-    }
-
-    /// A number of /proc/pid/status, see proc_pid_status(5).
-    fn status_of(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .expect("the server runs");
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.unwrap_or_else(|| panic!("no {name} in {status}"))
+        descriptor_slots(self.pid())
     }
 
     /// How many descriptors it has open.
@@ -527,6 +518,21 @@ pub(crate) fn sum_of(metrics: &str, name: &str) -> u64 {
     let begins = format!("ringpace_{name}{{");
     let lines = metrics.lines().filter(|line| line.starts_with(&begins));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// How many descriptors the kernel's table of a process has room for.
+#[track_caller]
+pub(crate) fn descriptor_slots(pid: u32) -> u64 {
+    status_of(pid, "FDSize:")
+}
+
+/// A number of /proc/pid/status, see proc_pid_status(5).
+#[track_caller]
+fn status_of(pid: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("no {name} in {status}"))
 }
 
 /// What a file of JSON says.
