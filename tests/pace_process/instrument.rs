@@ -281,14 +281,14 @@ fn delivery_is_shown_of_a_server_that_says_when_and_distrusted_of_another_clock(
     assert!(ahead["reasons"].to_string().contains("the server's clock is not ours"), "{ahead}");
 }
 
-/// Room for how many descriptors a pacer has that may have 900 connections to each server, and is about
+/// Room for how many descriptors a pacer has that may have 400 connections to each server, and is about
 /// to make its first; with a second server if it is for a duet.
 fn slots_of_a_pacer(is_duet: bool) -> u64 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     listener.set_nonblocking(true).expect("it is ours");
     let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringpace"));
-    command.args(["pace", &url, "-R", "100", "-d", "1m", "--max-connections", "900"]);
+    command.args(["pace", &url, "-R", "100", "-d", "1m", "--max-connections", "400"]);
     if is_duet {
         command.args(["--duet", &url]);
     }
@@ -303,6 +303,6 @@ fn slots_of_a_pacer(is_duet: bool) -> u64 {
 /// The kernel would make room on the way, and let the pacer sleep meanwhile.
 #[test]
 fn there_is_room_for_the_descriptors_of_all_connections_before_the_first_is_made() {
-    assert!(slots_of_a_pacer(false) >= 900);
-    assert!(slots_of_a_pacer(true) >= 1_800);
+    assert!(slots_of_a_pacer(false) >= 400);
+    assert!(slots_of_a_pacer(true) >= 800);
 }
