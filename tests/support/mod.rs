@@ -140,11 +140,6 @@ impl Server {
         status_of(self.pid(), "VmRSS:")
     }
 
-    /// How many descriptors the kernel's table of them has room for.
-    pub(crate) fn descriptor_slots(&self) -> u64 {
-        descriptor_slots(self.pid())
-    }
-
     /// How many descriptors it has open.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the server runs").count()
